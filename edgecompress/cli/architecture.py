@@ -1,0 +1,28 @@
+"""The options that describe an architecture, shared by the commands that build one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import rich_click as click
+
+OPTIONS = (
+    click.option("--width", type=float, help="Width multiplier (mobilenet_v1)."),
+    click.option("--shallow", is_flag=True, default=None, help="Leave out the five 512-channel blocks (mobilenet_v1)."),
+    click.option("--stem-stride", type=click.IntRange(1, 2), help="1 for inputs under 64 pixels (mobilenet_v1)."),
+    click.option("--version", type=click.Choice(["1.0", "1.1"]), help="SqueezeNet's version."),
+    click.option("--bypass", type=click.Choice(["none", "simple", "complex"]), help="SqueezeNet's bypass."),
+)
+
+
+def architecture_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of all architectures; `chosen` keeps those that were given."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def chosen(**options: Any) -> dict[str, Any]:
+    """Return the options that were given; the architecture refuses those that are not its own."""
+    return {name: value for name, value in options.items() if value is not None}

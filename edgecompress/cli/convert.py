@@ -1,0 +1,102 @@
+"""`edgecompress convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from edgecompress.cli.output import json_option, kib, print_json, print_table, progress_bars
+
+
+@click.command("convert")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "targets",
+    multiple=True,
+    required=True,
+    metavar="TARGET",
+    help="tflite:float32, float16, dynamic, int8 or int16x8; onnx:float32 or int8. May be repeated.",
+)
+@click.option(
+    "--io",
+    type=click.Choice(["float32", "int8", "uint8"]),
+    default="float32",
+    show_default=True,
+    help="Inputs and outputs of int8 files.",
+)
+@click.option(
+    "--calibrate",
+    default="",
+    metavar="DATA:N",
+    help="Example inputs, such as folder:images:200.  [default: a run's own training split]",
+)
+@click.option("--keep-float", default="", metavar="REGEX", help="Layers that stay float in int8 files.")
+@click.option("--sparse", is_flag=True, help="Store zeros sparsely, for XNNPACK's sparse kernels (tflite:float32).")
+@click.option("--variant", "variants", multiple=True, help="Only this variant of a run: dense or compressed.")
+@click.option(
+    "--input-range",
+    type=float,
+    nargs=2,
+    default=(-1.0, 1.0),
+    show_default=True,
+    help="What a model file expects pixels 0..255 to be mapped to.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the files of a model file.  [default: beside it, NAME-artifacts]",
+)
+@click.option("--trust", is_flag=True, help="Run the code that a model file carries (Lambda layers).")
+@json_option
+def command(
+    source: Path, targets: tuple[str, ...], as_json: bool, out: Path | None, variants: tuple[str, ...], **settings: Any
+) -> None:
+    """Emit SOURCE, a run folder or a .h5 or .keras file, for each target; each file is loaded and run once.
+
+    Examples: edgecompress convert runs/m1 --to tflite:int8 --to onnx:int8
+
+    edgecompress convert model.h5 --to tflite:int8 --calibrate folder:images:200
+    """
+    from edgecompress.convert.targets import Options, parse_target
+    from edgecompress.errors import RunFolderError
+    from edgecompress.pipeline.convert import convert_file, convert_run
+    from edgecompress.runs import open_run
+
+    wanted = tuple(dict.fromkeys(parse_target(text) for text in targets))
+    options = Options(io=settings["io"], keep_float=settings["keep_float"], sparse=settings["sparse"])
+    if not source.exists():
+        raise RunFolderError(f"There is no '{source}'.", hint="Give a run folder, or a .h5 or .keras file.")
+    with progress_bars() as progress:
+        if source.is_dir():
+            folder = source
+            artifacts = convert_run(
+                open_run(source),
+                wanted,
+                options=options,
+                variants=variants,
+                calibrate=settings["calibrate"],
+                on_progress=progress,
+            )
+        else:
+            folder = out or source.with_name(f"{source.stem}-artifacts")
+            artifacts = convert_file(
+                source,
+                wanted,
+                folder,
+                options=options,
+                input_range=settings["input_range"],
+                calibrate=settings["calibrate"],
+                trust=settings["trust"],
+                on_progress=progress,
+            )
+    if as_json:
+        print_json({"folder": str(folder), "artifacts": artifacts})
+        return
+    rows = [[a.path, a.target, kib(a.size_bytes), a.inputs[0].dtype, str(len(a.float_layers))] for a in artifacts]
+    print_table(f"Files in {folder}", ["file", "target", "KiB", "input", "float operators"], rows)
+    kept = [[a.path, note.layer, note.reason] for a in artifacts for note in a.float_layers]
+    if kept:
+        print_table("Computed in float in int8 files", ["file", "operator", "reason"], kept)

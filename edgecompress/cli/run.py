@@ -1,0 +1,39 @@
+"""`edgecompress run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from edgecompress.cli.output import json_option, print_json, print_line, progress_bars
+
+
+@click.command("run")
+@click.argument("recipe_file", metavar="RECIPE", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME of the recipe]")
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@json_option
+def command(recipe_file: Path, out: Path | None, resume: bool, as_json: bool) -> None:
+    """Train, convert, verify, profile and report as RECIPE, a TOML file, says.
+
+    Example: edgecompress run models/mobilenet_v1/recipes/fashion_mnist.toml
+    """
+    from edgecompress.pipeline.run import run_recipe
+    from edgecompress.recipes import load_recipe
+    from edgecompress.report import write_report
+    from edgecompress.verification import require_drop
+
+    recipe = load_recipe(recipe_file)
+    with progress_bars() as progress:
+        run, verification = run_recipe(
+            recipe, out or Path("runs") / recipe_file.stem, resume=resume, on_progress=progress
+        )
+    report = write_report(run)
+    if as_json:
+        print_json(report)
+    else:
+        print_line(report.markdown_path.read_text())
+        print_line(f"The whole report: {report.html_path}")
+    if recipe.verify.max_drop is not None:
+        require_drop(verification, max_drop=recipe.verify.max_drop)

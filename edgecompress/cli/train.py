@@ -1,0 +1,109 @@
+"""`edgecompress train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from edgecompress.cli.architecture import architecture_options, chosen
+from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
+
+
+@click.command("train")
+@click.argument("architecture")
+@architecture_options
+@click.option("--resolution", type=int, help="Side of the square input in pixels.  [default: the architecture's]")
+@click.option("--channels", type=int, help="Channels of the input.  [default: the data's]")
+@click.option("--weights", default="", help="'imagenet', or a file to start from.")
+@click.option("--data", "data_name", default="digits", show_default=True, help="Data set: digits, fashion_mnist, ...")
+@click.option("--data-dir", default="", help="Where to look for the data first.")
+@click.option("--epochs", type=click.IntRange(0), default=8, show_default=True, help="Epochs of the dense model.")
+@click.option("--finetune-epochs", type=click.IntRange(1), help="Epochs of each method.  [default: half of --epochs]")
+@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True)
+@click.option("--learning-rate", type=float, default=2e-3, show_default=True, help="Peak; each method trains at half.")
+@click.option("--warmup-epochs", type=click.FloatRange(0), default=0.5, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--prune", type=float, help="Zero this share of every kernel, such as 0.8.")
+@click.option(
+    "--prune-schedule", type=click.Choice(["polynomial", "constant"]), default="polynomial", show_default=True
+)
+@click.option("--n-of-m", default="", help="Prune to a pattern such as 2:4.")
+@click.option("--block", type=int, nargs=2, help="Prune whole blocks of rows x columns of dense kernels.")
+@click.option("--prune-latency", type=float, help="Prune only what XNNPACK runs sparse; refused where it cannot.")
+@click.option("--cluster", type=int, help="Share this many values a kernel, such as 16.")
+@click.option("--layers", default="", help="Prune and cluster only layers whose name matches this pattern.")
+@click.option("--qat", is_flag=True, help="Quantization-aware training, after the other methods.")
+@click.option("--keep-float", default="", help="Layers that --qat leaves float, a pattern.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/ARCHITECTURE]")
+@click.option("--resume", is_flag=True, help="Go on from the last finished epoch.")
+@json_option
+def command(architecture: str, out: Path | None, resume: bool, as_json: bool, **options: Any) -> None:
+    """Train ARCHITECTURE on real data, then prune, cluster and quantize it in a chain.
+
+    Example: edgecompress train mobilenet_v1 --width 0.25 --resolution 32 --data fashion_mnist --prune 0.8 --qat
+    """
+    from edgecompress.pipeline.train import train
+
+    recipe = _recipe(architecture, options)
+    folder = out or Path("runs") / architecture
+    with progress_bars() as progress:
+        run = train(recipe, folder, resume=resume, on_progress=progress)
+    history, notes = run.read_history(), run.notes()
+    if as_json:
+        print_json({"run": str(run.path), "history": history, "notes": notes})
+        return
+    rows = [
+        [r["stage"], str(r["epoch"]), f"{r['loss']:.4f}", f"{r['accuracy']:.4f}", f"{r['held_out_accuracy']:.4f}"]
+        for r in history
+    ]
+    print_table("Training", ["stage", "epoch", "loss", "accuracy", "held-out accuracy"], rows)
+    if notes:
+        rows = [[n.layer, n.action, ", ".join(f"{k} {v:g}" for k, v in n.figures.items()), n.reason] for n in notes]
+        print_table("Layers", ["layer", "what was done", "figures", "reason"], rows)
+    print_line(f"Next: edgecompress convert {run.path} --to tflite:int8 --to onnx:int8")
+
+
+def _recipe(architecture: str, options: dict[str, Any]) -> Any:
+    from edgecompress.recipes import build_recipe
+
+    model_options = ("width", "shallow", "stem_stride", "version", "bypass")
+    epochs = options["finetune_epochs"] or max(1, options["epochs"] // 2)
+    shared = {"epochs": epochs, "learning_rate": options["learning_rate"] / 2}
+    return build_recipe(
+        {
+            "model": {
+                "architecture": architecture,
+                **chosen(resolution=options["resolution"], channels=options["channels"]),
+                "weights": options["weights"],
+                "options": chosen(**{name: options[name] for name in model_options}),
+            },
+            "data": {"name": options["data_name"], "directory": options["data_dir"]},
+            "train": {
+                name: options[name] for name in ("epochs", "batch_size", "learning_rate", "warmup_epochs", "seed")
+            },
+            "compress": [{**shared, **step} for step in _steps(options)],
+        }
+    )
+
+
+def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = []
+    layers = options["layers"]
+    if options["prune"] is not None or options["n_of_m"]:
+        figures = {"schedule": options["prune_schedule"], **chosen(sparsity=options["prune"])}
+        if options["n_of_m"]:
+            figures["n_of_m"] = options["n_of_m"]
+        if options["block"]:
+            figures["block"] = list(options["block"])
+        steps.append({"method": "magnitude_pruning", "layers": layers, "options": figures})
+    if options["prune_latency"] is not None:
+        figures = {"schedule": options["prune_schedule"], "sparsity": options["prune_latency"]}
+        steps.append({"method": "xnnpack_latency_pruning", "layers": layers, "options": figures})
+    if options["cluster"] is not None:
+        steps.append({"method": "weight_clustering", "layers": layers, "options": {"clusters": options["cluster"]}})
+    if options["qat"]:
+        figures = {"keep_float": options["keep_float"]} if options["keep_float"] else {}
+        steps.append({"method": "quantization_aware_training", "options": figures})
+    return steps

@@ -1,0 +1,67 @@
+"""`edgecompress verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from edgecompress.cli.output import json_option, print_json, print_table, progress_bars
+
+
+@click.command("verify")
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--limit", type=click.IntRange(0), default=0, help="Use only so many test images.  [default: all]")
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0),
+    help="Fail with exit code 3 if a file is more percentage points below the dense Keras model.",
+)
+@json_option
+def command(run_folder: Path, limit: int, max_drop: float | None, as_json: bool) -> None:
+    """Run every file of RUN on the test split: accuracy, agreement with Keras, TFLite against ONNX.
+
+    Example: edgecompress verify runs/m1 --max-drop 0.5
+    """
+    from edgecompress.pipeline.verify import verify_run
+    from edgecompress.runs import open_run
+    from edgecompress.verification import require_drop
+
+    with progress_bars() as progress:
+        result = verify_run(open_run(run_folder), limit=limit, on_progress=progress)
+    if as_json:
+        print_json(result)
+    else:
+        keras = [[name, "Keras", *_accuracy(found), "", "", ""] for name, found in result.keras.items()]
+        rows = [
+            [
+                check.artifact,
+                check.target,
+                *_accuracy(check.accuracy),
+                f"{check.drop:+.2f}",
+                f"{check.keras_agreement:.2f}",
+                f"{check.largest_difference:.4f}",
+            ]
+            for check in result.artifacts
+        ]
+        columns = ["model", "target", "accuracy %", "95 % interval", "drop", "argmax as Keras %", "largest difference"]
+        print_table(f"Accuracy on {result.data}", columns, keras + rows)
+        rows = [
+            [
+                f"{parity.variant} {parity.precision}",
+                f"{parity.largest_difference:.2e}",
+                f"{parity.largest_steps:g}" if parity.step else "-",
+                f"{parity.equal_outputs:.3f}",
+                f"{parity.equal_argmax:.3f}",
+            ]
+            for parity in result.parity
+        ]
+        if rows:
+            columns = ["TFLite against ONNX", "largest difference", "in steps", "equal outputs %", "equal argmax %"]
+            print_table("Parity", columns, rows)
+    if max_drop is not None:
+        require_drop(result, max_drop=max_drop)
+
+
+def _accuracy(found: object) -> list[str]:
+    return [f"{found.percent:.2f}", f"{found.low:.2f} .. {found.high:.2f}"]  # type: ignore[attr-defined]

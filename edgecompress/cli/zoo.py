@@ -1,0 +1,70 @@
+"""`edgecompress zoo`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich_click as click
+
+from edgecompress.cli.architecture import architecture_options, chosen
+from edgecompress.cli.output import json_option, print_json, print_line, print_table
+
+
+@click.command("zoo")
+@click.argument("name", required=False)
+@architecture_options
+@click.option("--resolution", type=int, help="Side of the square input in pixels.  [default: the architecture's]")
+@click.option("--channels", type=int, help="Channels of the input.  [default: the architecture's]")
+@click.option("--classes", type=int, default=1000, show_default=True)
+@json_option
+def command(
+    name: str | None, resolution: int | None, channels: int | None, classes: int, as_json: bool, **options: Any
+) -> None:
+    """List the architectures, or count the parameters and multiply-adds of one.
+
+    Parameters are trained numbers (batch-norm gamma and beta, not its statistics); multiply-adds are those of
+    convolutions and matrix products for one input.
+
+    Example: edgecompress zoo mobilenet_v1 --width 0.5 --resolution 160
+    """
+    from edgecompress import zoo
+
+    if name is None:
+        listed = [
+            {
+                "name": entry.name,
+                "summary": entry.summary,
+                "paper": entry.paper,
+                "resolution": entry.default_resolution,
+                "options": [option.name for option in entry.options],
+            }
+            for entry in zoo.ARCHITECTURES
+        ]
+        if as_json:
+            print_json(listed)
+            return
+        rows = [
+            [str(e["name"]), str(e["summary"]), str(e["resolution"]), ", ".join(e["options"]), str(e["paper"])]
+            for e in listed
+        ]  # type: ignore[arg-type]
+        print_table("Architectures", ["name", "what", "resolution", "options", "paper"], rows)
+        return
+    architecture = zoo.find(name)
+    given = chosen(**options)
+    side = resolution or architecture.default_resolution
+    depth = channels or architecture.default_channels
+    parameters, multiply_adds = zoo.count(architecture, resolution=side, channels=depth, classes=classes, **given)
+    found = {
+        "name": name,
+        "resolution": side,
+        "channels": depth,
+        "classes": classes,
+        "options": given,
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+    }
+    if as_json:
+        print_json(found)
+        return
+    print_line(f"{name}, {side} x {side} x {depth}, {classes} classes")
+    print_line(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds ({multiply_adds / 1e6:.1f} M)")

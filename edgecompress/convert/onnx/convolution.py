@@ -1,0 +1,116 @@
+"""Convolutions: kernels are laid out anew while emitting, SAME padding becomes explicit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgecompress.convert.onnx.emission import Emission
+from edgecompress.convert.onnx.fused_activation import store_result
+from edgecompress.formats.tflite_graph import Operator
+
+
+def convolution(emission: Emission, operator: Operator) -> None:
+    """CONV_2D with a kernel [out, height, width, in / groups]."""
+    kernel = emission.tensor(operator.inputs[1]).shape
+    groups = emission.tensor(operator.inputs[0]).shape[3] // kernel[3]
+    _convolve(emission, operator, kernel=kernel[1:3], permutation=(0, 3, 1, 2), groups=groups)
+
+
+def depthwise_convolution(emission: Emission, operator: Operator) -> None:
+    """DEPTHWISE_CONV_2D with a kernel [1, height, width, in * multiplier]: as many groups as input channels."""
+    kernel = emission.tensor(operator.inputs[1]).shape
+    groups = emission.tensor(operator.inputs[0]).shape[3]
+    _convolve(emission, operator, kernel=kernel[1:3], permutation=(3, 0, 1, 2), groups=groups)
+
+
+def _convolve(
+    emission: Emission, operator: Operator, *, kernel: tuple[int, ...], permutation: tuple[int, ...], groups: int
+) -> None:
+    source, weights = operator.inputs[:2]
+    options = operator.options
+    strides = options["stride_h"], options["stride_w"]
+    dilations = options["dilation_h_factor"], options["dilation_w_factor"]
+    value = emission.node(
+        "Conv",
+        emission.real(source, nchw=True),
+        emission.kernel(weights, permutation),
+        *bias(emission, operator, position=2),
+        kernel_shape=kernel,
+        strides=strides,
+        dilations=dilations,
+        group=groups,
+        pads=window_pads(emission, operator, kernel=kernel, strides=strides, dilations=dilations),
+    )
+    store_result(emission, operator, value, nchw=True)
+
+
+def transposed_convolution(emission: Emission, operator: Operator) -> None:
+    """TRANSPOSE_CONV(output shape, kernel [out, height, width, in], input, bias): the gradient of a convolution.
+
+    ONNX: output = stride * (input - 1) + kernel - pads + output_padding, along each axis.
+    """
+    weights, source = operator.inputs[1:3]
+    inner, outer = emission.tensor(source).shape[1:3], emission.tensor(operator.outputs[0]).shape[1:3]
+    kernel = emission.tensor(weights).shape[1:3]
+    strides = operator.options["stride_h"], operator.options["stride_w"]
+    surplus = [s * (i - 1) + k - o for s, i, k, o in zip(strides, inner, kernel, outer, strict=True)]
+    before = [max(size, 0) // 2 for size in surplus]
+    after = [max(size, 0) - pad for size, pad in zip(surplus, before, strict=True)]
+    value = emission.node(
+        "ConvTranspose",
+        emission.real(source, nchw=True),
+        emission.kernel(weights, (3, 0, 1, 2)),
+        *bias(emission, operator, position=3, weights=weights, source=source),
+        kernel_shape=kernel,
+        strides=strides,
+        pads=before + after,
+        output_padding=[max(-size, 0) for size in surplus],
+    )
+    store_result(emission, operator, value, nchw=True)
+
+
+def window_pads(
+    emission: Emission,
+    operator: Operator,
+    *,
+    kernel: tuple[int, ...],
+    strides: tuple[int, int],
+    dilations: tuple[int, int] = (1, 1),
+) -> list[int]:
+    """ONNX's pads [top, left, bottom, right] of a window that slides over the operator's input.
+
+    SAME: ceil(input / stride) outputs, the missing pixels halved, the odd one at the end.
+    """
+    if operator.options["padding"] == "VALID":
+        return [0, 0, 0, 0]
+    before, after = [], []
+    sizes = emission.tensor(operator.inputs[0]).shape[1:3]
+    for size, length, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
+        missing = max((-(-size // stride) - 1) * stride + (length - 1) * dilation + 1 - size, 0)
+        before.append(missing // 2)
+        after.append(missing - missing // 2)
+    return before + after
+
+
+def bias(
+    emission: Emission, operator: Operator, *, position: int, source: int | None = None, weights: int | None = None
+) -> list[str]:
+    """The bias as a list of one value, or none where it is left out.
+
+    Beside quantized weights it is int32 in steps of input scale * weight scale, whatever scale the file gives it.
+    """
+    if len(operator.inputs) <= position or operator.inputs[position] < 0:
+        return []
+    index = operator.inputs[position]
+    tensor = emission.tensor(index)
+    source_quant = emission.tensor(operator.inputs[0] if source is None else source).quant
+    weight_quant = emission.tensor(operator.inputs[1] if weights is None else weights).quant
+    if tensor.dtype != "int32" or source_quant is None or weight_quant is None:
+        return [emission.real(index)]
+    scales = np.float32(source_quant.scales[0]) * np.array(weight_quant.scales, np.float32)
+    axis = None if weight_quant.axis is None else 0
+    return [
+        emission.dequantize(
+            emission.stored(index), tuple(scales.tolist()), (0,) * scales.size, "int32", axis=axis
+        )
+    ]

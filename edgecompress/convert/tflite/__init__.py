@@ -1,0 +1,1 @@
+"""Emitting `.tflite`: export through the frozen function, post-training quantization, names and metadata."""

@@ -1,0 +1,80 @@
+"""Names, signature and metadata of a TFLite file, written into the file itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SIGNATURE = "serving_default"
+
+
+def annotate(
+    content: bytes,
+    *,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    metadata: dict[str, str] | None = None,
+) -> bytes:
+    """Return the file with its inputs and outputs so named, a signature of the same names, and `metadata` embedded.
+
+    The signature is what calibration and applications address tensors by; the converter leaves it out of files made
+    from a concrete function. Constants that a quantizer put behind the flatbuffer are moved into it.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    for names, indices in ((inputs, graph.inputs), (outputs, graph.outputs)):
+        for name, index in zip(names, indices, strict=True):
+            _free(graph, name, index)
+            graph.tensors[index].name = name
+    signature = schema.SignatureDefT()
+    signature.signatureKey = SIGNATURE
+    signature.subgraphIndex = 0
+    signature.inputs = _tensor_map(inputs, graph.inputs)
+    signature.outputs = _tensor_map(outputs, graph.outputs)
+    model.signatureDefs = [signature]
+    for buffer in model.buffers:
+        if buffer.offset and buffer.size:
+            buffer.data = memoryview(content)[buffer.offset : buffer.offset + buffer.size]
+            buffer.offset = buffer.size = 0
+    for key, text in (metadata or {}).items():
+        _add_metadata(model, key, text.encode())
+    return _pack(model, len(content))
+
+
+def _free(graph: Any, name: str, index: int) -> None:
+    """Rename any other tensor that has the name already: names are how operators are found."""
+    for other, tensor in enumerate(graph.tensors):
+        if other != index and tensor.name in (name, name.encode()):
+            tensor.name = f"{name}_inner"
+
+
+def _tensor_map(names: tuple[str, ...], indices: Any) -> list[Any]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    entries = []
+    for name, index in zip(names, indices, strict=True):
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, int(index)
+        entries.append(entry)
+    return entries
+
+
+def _add_metadata(model: Any, key: str, data: bytes) -> None:
+    import numpy as np
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(data, np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = key, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+
+
+def _pack(model: Any, size_bytes: int) -> bytes:
+    import flatbuffers
+
+    builder = flatbuffers.Builder(size_bytes + 4096)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

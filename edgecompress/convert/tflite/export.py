@@ -1,0 +1,71 @@
+"""From a Keras model to a TFLite file, through the frozen concrete function.
+
+`TFLiteConverter.from_keras_model` writes a SavedModel first, which for a small MobileNet takes ten times as long as
+the conversion itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgecompress.convert.quiet import quiet
+from edgecompress.convert.tflite.annotate import annotate
+from edgecompress.errors import ConversionError, UnsupportedModelError
+from edgecompress.keras_bridge.environment import load_tensorflow
+
+
+def export_float(model: Any, *, sparse: bool = False) -> bytes:
+    """Return the model as a float32 TFLite file with batch size 1; `sparse` stores kernels with many zeros sparsely.
+
+    Raises:
+        ConversionError: TensorFlow's converter refuses the model.
+        UnsupportedModelError: an input has a free size besides the batch.
+    """
+    tensorflow = load_tensorflow()
+    return _convert(model, [tensorflow.lite.Optimize.EXPERIMENTAL_SPARSITY] if sparse else [])
+
+
+def export_quantization_aware(model: Any) -> bytes:
+    """Return a model with TF-MOT's fake quantization as a TFLite file that computes in int8, with float32 inputs."""
+    return _convert(model, [load_tensorflow().lite.Optimize.DEFAULT])
+
+
+def _convert(model: Any, optimizations: list[Any]) -> bytes:
+    tensorflow = load_tensorflow()
+    specs = [_input_spec(model, tensor) for tensor in model.inputs]
+    with quiet():
+        try:
+            function = _freeze(model, specs)
+            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function])
+            converter.optimizations = optimizations
+            content = converter.convert()
+        except Exception as error:  # the converter raises its own, ValueError, RuntimeError and more
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            raise ConversionError(
+                f"TensorFlow's TFLite converter refused '{model.name}': {lines[0] if lines else type(error).__name__}",
+                hint="Replace the layer that it names by one that TFLite has.",
+            ) from error
+    inputs = tuple(spec.name for spec in specs)
+    return annotate(content, inputs=inputs, outputs=tuple(_plain(name) for name in model.output_names))
+
+
+def _input_spec(model: Any, tensor: Any) -> Any:
+    name = _plain(tensor.name)
+    if any(size is None for size in tensor.shape[1:]):
+        raise UnsupportedModelError(
+            f"Input '{name}' of '{model.name}' has the shape {tuple(tensor.shape)}, with free sizes.",
+            hint="Rebuild the model with a fixed height and width.",
+        )
+    return load_tensorflow().TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
+
+
+def _freeze(model: Any, specs: list[Any]) -> Any:
+    tensorflow = load_tensorflow()
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    call = tensorflow.function(lambda *tensors: model(tensors if len(tensors) > 1 else tensors[0], training=False))
+    return convert_variables_to_constants_v2(call.get_concrete_function(*specs), lower_control_flow=False)
+
+
+def _plain(name: str) -> str:
+    return "".join(character if character.isalnum() else "_" for character in name.split(":")[0])

@@ -1,0 +1,113 @@
+"""What every data set is once it is loaded: two splits of 8-bit images with integer labels, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgecompress.errors import DataError
+from edgecompress.progress import Progress, silent
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images `uint8 (N, H, W, C)`, at the size they came in, and their labels `int64 (N,)`.
+
+    Raises:
+        DataError: another type or shape, channels other than 1 or 3, or not one label an image.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        require_images(self.images)
+        if self.labels.dtype != np.int64 or self.labels.shape != (len(self.images),):
+            raise DataError(
+                f"Expected int64 labels of shape ({len(self.images)},), one an image; "
+                f"got {self.labels.dtype} of shape {self.labels.shape}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training and a test split; `labels[i]` is the name of class `i`, `source` says where it was found.
+
+    Raises:
+        DataError: fewer than two classes, a label without a name, a class without a training image, an empty
+            split, or splits whose channels differ from `channels`.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    labels: tuple[str, ...]
+    channels: int
+    source: str
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2:
+            raise DataError(
+                f"{self.name} has {len(self.labels)} class(es) {list(self.labels)}; a classifier needs at least two."
+            )
+        for part, split in (("training", self.train), ("test", self.test)):
+            if not len(split):
+                raise DataError(f"The {part} split of {self.name} ({self.source}) holds no image.")
+            if split.images.shape[-1] != self.channels:
+                raise DataError(
+                    f"The {part} images of {self.name} have {split.images.shape[-1]} channel(s), not {self.channels}."
+                )
+            low, high = int(split.labels.min()), int(split.labels.max())
+            if low < 0 or high >= len(self.labels):
+                raise DataError(
+                    f"The {part} labels of {self.name} lie in {low}..{high}; "
+                    f"{len(self.labels)} classes have the labels 0..{len(self.labels) - 1}."
+                )
+        counts = np.bincount(self.train.labels, minlength=len(self.labels))
+        if (counts == 0).any():
+            empty = [self.labels[index] for index in np.flatnonzero(counts == 0)]
+            raise DataError(f"Without an image in the training split of {self.name}: class {', '.join(empty[:5])}.")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a loader is asked for: the text after `NAME:`, where to look, and how images are to be read."""
+
+    spec: str
+    path: Path  # the current folder where the loader takes none
+    data_dir: Path | None = None
+    resolution: int | None = None
+    channels: int | None = None
+    seed: int = 0
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class Loader:
+    """One kind of data set: its name, what it is, and the function that reads it."""
+
+    name: str
+    description: str
+    read: Callable[[Request], Dataset]
+    takes_path: bool = False
+
+    @property
+    def form(self) -> str:
+        """How it is written on the command line and in recipes."""
+        return f"{self.name}:PATH" if self.takes_path else self.name
+
+
+def require_images(images: np.ndarray) -> None:
+    """Raise DataError unless `images` is `uint8 (N, H, W, C)` with 1 or 3 channels and no empty side."""
+    fits = images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] in (1, 3) and min(images.shape[1:]) >= 1
+    if not fits:
+        raise DataError(
+            f"Expected images as uint8 of shape (N, H, W, C) with 1 or 3 channels; "
+            f"got {images.dtype} of shape {images.shape}."
+        )

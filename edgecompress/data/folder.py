@@ -1,0 +1,84 @@
+"""`folder:PATH`: image files in one sub-folder a class, or in `train/` and `test/` (or `val/`) with those in each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgecompress.data.base import Dataset, Loader, Request, Split
+from edgecompress.data.images import list_folder, name_some, read_images
+from edgecompress.data.stratified import stratified_split
+from edgecompress.errors import DataError
+
+_LAYOUT = (
+    "Expected one sub-folder a class with its images directly inside, such as images/cat/1.jpg, "
+    "or images/train/cat/1.jpg and images/test/cat/2.jpg."
+)
+
+
+def read(request: Request) -> Dataset:
+    """Read a folder of class folders; their names, sorted, are the labels.
+
+    Images are stretched to `resolution` squared by Pillow's bilinear filter, which averages when it shrinks.
+
+    Raises:
+        DataError: a layout other than the expected, a class without an image, or what `read_images` raises.
+    """
+    parts, source = _parts(request.path)
+    names = _class_names(parts[0])
+    for part in parts[1:]:
+        if differing := sorted(set(_class_names(part)) ^ set(names)):
+            raise DataError(f"{parts[0]} and {part} have different classes: {', '.join(differing[:5])}.", hint=_LAYOUT)
+    labelled = [
+        (path, label) for part in parts for label, name in enumerate(names) for path in _class_images(part / name)
+    ]
+    paths, labels = zip(*labelled, strict=True)
+    size = None if request.resolution is None else (request.resolution, request.resolution)
+    # One call for all parts: they get the same size and channels.
+    pixels = read_images(paths, size=size, channels=request.channels, progress=request.progress)
+    whole = Split(pixels, np.asarray(labels, np.int64))
+    if len(parts) == 1:
+        train, test = stratified_split(whole, names=names, seed=request.seed)
+    else:
+        end = sum(path.is_relative_to(parts[0]) for path in paths)
+        train, test = Split(whole.images[:end], whole.labels[:end]), Split(whole.images[end:], whole.labels[end:])
+    return Dataset(request.spec, train, test, names, pixels.shape[-1], source)
+
+
+def _parts(root: Path) -> tuple[tuple[Path, ...], str]:
+    """The folders that hold class folders, and a text that says which they are."""
+    folders, files = list_folder(root)
+    if files:
+        raise DataError(f"Files beside the class folders of {root}: {name_some(files)}.", hint=_LAYOUT)
+    names = [folder.name for folder in folders]
+    held_out = next((name for name in ("test", "val") if name in names), None)
+    if "train" not in names or held_out is None:
+        return (root,), str(root)
+    if extra := sorted(set(names) - {"train", "test", "val"}):
+        raise DataError(f"Folders beside train and {held_out} in {root}: {', '.join(extra[:5])}.", hint=_LAYOUT)
+    unused = "; val is not used" if held_out == "test" and "val" in names else ""
+    return (root / "train", root / held_out), f"{root} (train and {held_out}{unused})"
+
+
+def _class_names(part: Path) -> tuple[str, ...]:
+    folders, files = list_folder(part)
+    if files:
+        raise DataError(f"Files beside the class folders of {part}: {name_some(files)}.", hint=_LAYOUT)
+    if len(folders) < 2:
+        raise DataError(
+            f"{part} has {len(folders)} class folder(s); a classifier needs at least two classes.", hint=_LAYOUT
+        )
+    return tuple(folder.name for folder in folders)
+
+
+def _class_images(folder: Path) -> tuple[Path, ...]:
+    folders, files = list_folder(folder)
+    if folders:
+        raise DataError(f"Folders inside the class folder {folder}: {name_some(folders)}.", hint=_LAYOUT)
+    if not files:
+        raise DataError(f"The class folder {folder} holds no image.", hint=_LAYOUT)
+    return files
+
+
+FOLDER = Loader("folder", "image files, one sub-folder a class, or train/ and test/ with those", read, takes_path=True)

@@ -1,0 +1,1 @@
+"""Where artifacts run: transports, and the conditions that a device is in."""

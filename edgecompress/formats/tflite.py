@@ -1,0 +1,310 @@
+"""Reads a `.tflite` file into plain values, believing nothing that it says about its own sizes.
+
+The schema's generated accessors fetch one field at a time; every length they report is paid for out of a budget
+proportional to the file before anything of that length is touched.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecompress.errors import ModelFileError, UnsupportedModelError
+from edgecompress.formats.tflite_graph import BITS, Graph, Operator, Signature, Tensor
+from edgecompress.formats.tflite_options import read_options
+from edgecompress.formats.tflite_sparse import SparseLevel, Sparsity
+from edgecompress.values import QuantScheme
+
+_IDENTIFIER = b"TFL3"
+_TABLE_COST = 32  # bytes that a table with its vtable and offset takes at the very least, about
+_MAX_TABLES = 1 << 16  # tensors, and operators; the largest published graphs have a tenth of that
+_MAX_RANK = 16
+_MAX_EXPANSION = 100  # dense bytes of a sparse constant, for each byte of the file
+_CONTROL_FLOW = {"CALL", "CALL_ONCE", "IF", "WHILE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"}
+_DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError)  # what reading outside of the file raises
+
+
+def read_graph(path: str | Path) -> Graph:
+    """Read a `.tflite` file; see `parse_graph`."""
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"Cannot read the model {path}: {error.strerror or error}.") from error
+    return parse_graph(content, name=path.name)
+
+
+def parse_graph(content: bytes, *, name: str = "model.tflite") -> Graph:
+    """Read the bytes of a `.tflite` file; constants are read-only views of `content`.
+
+    Raises:
+        ModelFileError: no TFLite file, cut short, or its parts contradict each other; says which part.
+        UnsupportedModelError: several subgraphs, control flow, or block-wise quantization.
+    """
+    if len(content) < 8 or content[4:8] != _IDENTIFIER:
+        raise ModelFileError(
+            f"{name} is not a TFLite file: 'TFL3' is expected at byte 4, found {content[4:8]!r}.",
+            hint="Is it complete, and of the right format?",
+        )
+    try:
+        return _Reader(content).graph()
+    except _DAMAGE as error:
+        raise ModelFileError(
+            f"{name} is damaged: an offset in it points outside of its {len(content)} bytes ({error}).",
+            hint="Fetch or convert it again.",
+        ) from error
+    except ModelFileError as error:
+        raise ModelFileError(f"{name}: {error.message}", hint=error.hint or "Fetch or convert it again.") from error
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(f"{name}: {error.message}", hint=error.hint) from error
+
+
+def _names(enumeration: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
+
+
+class _Reader:
+    def __init__(self, content: bytes) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.schema = schema
+        self.content = content
+        self.budget = 4 * len(content) + 4096  # parts may share bytes, but not without end
+        self.model = schema.Model.GetRootAs(content)
+        self.kinds = _names(schema.BuiltinOperator)
+        self.dtypes = {code: name.lower() for code, name in _names(schema.TensorType).items()}
+
+    def graph(self) -> Graph:
+        subgraphs = self.model.SubgraphsLength()
+        if subgraphs != 1:
+            if subgraphs == 0:
+                raise ModelFileError("it holds no subgraph.")
+            raise UnsupportedModelError(
+                f"it holds {subgraphs} subgraphs; models of one subgraph, without control flow, are supported.",
+                hint="Convert one signature without loops and conditions.",
+            )
+        subgraph = self.model.Subgraphs(0)
+        tensors = tuple(
+            self._tensor(index, table)
+            for index, table in self._tables("tensors", subgraph.TensorsLength(), subgraph.Tensors)
+        )
+        operators = tuple(
+            self._operator(index, table, len(tensors))
+            for index, table in self._tables("operators", subgraph.OperatorsLength(), subgraph.Operators)
+        )
+        graph = Graph(
+            inputs=self._indices(subgraph, "Inputs", len(tensors), "the graph's inputs"),
+            outputs=self._indices(subgraph, "Outputs", len(tensors), "the graph's outputs"),
+            tensors=tensors,
+            operators=operators,
+            description=self._text(self.model.Description()),
+            metadata=self._metadata(),
+            signatures=self._signatures(len(tensors)),
+        )
+        _check_order(graph)
+        return graph
+
+    def _spend(self, size_bytes: int, what: str) -> None:
+        self.budget -= size_bytes
+        if self.budget < 0:
+            raise ModelFileError(f"{what}: more elements are named than {len(self.content)} bytes can hold.")
+
+    def _tables(self, what: str, count: int, fetch: Callable[[int], Any]) -> Iterator[tuple[int, Any]]:
+        if count > _MAX_TABLES:
+            raise ModelFileError(f"{count} {what} are named; {_MAX_TABLES} is the limit.")
+        self._spend(count * _TABLE_COST, what)
+        return ((index, fetch(index)) for index in range(count))
+
+    def _vector(self, table: Any, field: str, what: str) -> list[Any]:
+        """All elements of a vector of numbers, paid for first."""
+        if getattr(table, field + "IsNone")():
+            return []
+        length = getattr(table, field + "Length")()
+        self._spend(4 * length, f"{what}, {field}")
+        return getattr(table, field + "AsNumpy")().tolist() if length else []
+
+    def _indices(self, table: Any, field: str, count: int, what: str, *, lowest: int = 0) -> tuple[int, ...]:
+        indices = self._vector(table, field, what)
+        for index in indices:
+            if not lowest <= index < count:
+                raise ModelFileError(f"{what}: tensor {index} is named where there are {count}.")
+        return tuple(indices)
+
+    def _text(self, raw: bytes | None) -> str:
+        raw = raw or b""
+        self._spend(len(raw), "names")
+        return raw.decode("utf-8", "replace")
+
+    def _tensor(self, index: int, table: Any) -> Tensor:
+        name = self._text(table.Name())
+        where = f"tensor {index} '{name}'"
+        shape = tuple(self._vector(table, "Shape", where))
+        signature = tuple(self._vector(table, "ShapeSignature", where)) or shape
+        if len(shape) > _MAX_RANK or min(shape, default=1) < 0:
+            raise ModelFileError(f"{where}: its shape is {list(shape)[: _MAX_RANK + 1]}.")
+        if len(signature) != len(shape) or any(s not in {n, -1} for s, n in zip(signature, shape, strict=True)):
+            raise ModelFileError(f"{where}: its shape is {shape} and its shape signature {signature}.")
+        if (dtype := self.dtypes.get(table.Type())) is None:
+            raise ModelFileError(f"{where}: its type has the unknown code {table.Type()}.")
+        tensor = Tensor(
+            index=index,
+            name=name,
+            shape=shape,
+            shape_signature=signature,
+            dtype=dtype,
+            quant=self._quant(table.Quantization(), shape, where),
+            sparsity=self._sparsity(table.Sparsity(), shape, where),
+            is_variable=table.IsVariable(),
+        )
+        raw = self._buffer(table.Buffer(), where)
+        if raw is None or raw.size == 0:  # an empty buffer is how the format says "computed"
+            return tensor
+        return Tensor(**{**vars(tensor), "data": self._constant(tensor, raw)})
+
+    def _constant(self, tensor: Tensor, raw: np.ndarray) -> np.ndarray:
+        bits = BITS.get(tensor.dtype)
+        if bits is None:
+            return raw
+        if tensor.sparsity is not None:
+            if tensor.size * bits // 8 > _MAX_EXPANSION * len(self.content):
+                raise ModelFileError(f"{tensor}: a sparse constant of shape {tensor.shape} in so small a file.")
+        elif raw.size != (needed := (tensor.size * bits + 7) // 8):
+            shape = "x".join(map(str, tensor.shape)) or "()"
+            raise ModelFileError(
+                f"{tensor}: {raw.size} bytes where shape {shape} of {tensor.dtype} needs {needed}."
+            )
+        try:
+            return raw.view(tensor.dtype)
+        except TypeError:  # bfloat16, int4 and the like: NumPy has no such type
+            return raw
+
+    def _buffer(self, index: int, where: str) -> np.ndarray | None:
+        """The bytes of a buffer: a view of the file, inside of the flatbuffer or, in large files, behind it."""
+        count = self.model.BuffersLength()
+        if index >= count:
+            raise ModelFileError(f"{where}: buffer {index} is named where there are {count}.")
+        buffer = self.model.Buffers(index)
+        if buffer.Offset() > 1:
+            start, size = buffer.Offset(), buffer.Size()
+            if start + size > len(self.content):
+                raise ModelFileError(
+                    f"{where}: its buffer is bytes {start} to {start + size} of a file of {len(self.content)}."
+                )
+            return np.frombuffer(self.content, np.uint8, size, start)
+        return None if buffer.DataIsNone() else buffer.DataAsNumpy()
+
+    def _quant(self, table: Any, shape: tuple[int, ...], where: str) -> QuantScheme | None:
+        if table is None:
+            return None
+        if table.DetailsType():
+            raise UnsupportedModelError(
+                f"{where} is quantized by blocks or a custom scheme; one scale, or one a channel, is supported."
+            )
+        scales, zero_points = self._vector(table, "Scale", where), self._vector(table, "ZeroPoint", where)
+        if not scales:  # a range alone, as the converter leaves it on float tensors
+            return None
+        axis = table.QuantizedDimension() if len(scales) > 1 else None
+        if len(zero_points) not in {1, len(scales)}:
+            raise ModelFileError(f"{where}: {len(scales)} scales and {len(zero_points)} zero points.")
+        if axis is not None and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
+            raise ModelFileError(f"{where}: {len(scales)} scales for axis {axis} of shape {shape}.")
+        if not all(0 < scale < float("inf") for scale in scales):
+            raise ModelFileError(f"{where}: a scale is not a positive number.")
+        return QuantScheme(tuple(scales), tuple(zero_points * (len(scales) // len(zero_points))), axis)
+
+    def _sparsity(self, table: Any, shape: tuple[int, ...], where: str) -> Sparsity | None:
+        if table is None:
+            return None
+        traversal, block_map = self._vector(table, "TraversalOrder", where), self._vector(table, "BlockMap", where)
+        levels = tuple(
+            self._sparse_level(level, where)
+            for _, level in self._tables(f"levels of {where}", table.DimMetadataLength(), table.DimMetadata)
+        )
+        axes = len(shape) + len(block_map)
+        if sorted(traversal) != list(range(axes)) or len(levels) != axes or not set(block_map) <= set(range(len(shape))):
+            raise ModelFileError(f"{where}: a sparse structure of {len(levels)} levels in the order {traversal}.")
+        return Sparsity(tuple(traversal), tuple(block_map), levels)
+
+    def _sparse_level(self, table: Any, where: str) -> SparseLevel:
+        if table.Format() == self.schema.DimensionType.DENSE:
+            return SparseLevel(table.DenseSize())
+        segments = self._sparse_indices(table.ArraySegmentsType(), table.ArraySegments(), where)
+        indices = self._sparse_indices(table.ArrayIndicesType(), table.ArrayIndices(), where)
+        return SparseLevel(0, segments, indices)
+
+    def _sparse_indices(self, code: int, union: Any, where: str) -> np.ndarray:
+        kind = _names(self.schema.SparseIndexVector).get(code, "NONE")
+        if kind == "NONE" or union is None:
+            raise ModelFileError(f"{where}: a compressed level of its sparse structure lists no indices.")
+        vector = getattr(self.schema, kind)()
+        vector.Init(union.Bytes, union.Pos)
+        return np.array(self._vector(vector, "Values", where), np.int64)
+
+    def _operator(self, index: int, table: Any, tensors: int) -> Operator:
+        where = f"operator {index}"
+        opcode, known = table.OpcodeIndex(), self.model.OperatorCodesLength()
+        if opcode >= known:
+            raise ModelFileError(f"{where}: operator code {opcode} is named where there are {known}.")
+        code = self.model.OperatorCodes(opcode)
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # the latter, one byte, came first
+        if (kind := self.kinds.get(number)) is None:
+            raise ModelFileError(f"{where}: its kind has the unknown code {number}.")
+        if kind in _CONTROL_FLOW:
+            raise UnsupportedModelError(f"{where} is {kind}; models without control flow are supported.")
+        where = f"{where} {kind}"
+        return Operator(
+            index=index,
+            kind=kind,
+            inputs=self._indices(table, "Inputs", tensors, where, lowest=-1),
+            outputs=self._indices(table, "Outputs", tensors, where),
+            options=read_options(self.schema, kind, table, where),
+            custom_code=self._text(code.CustomCode()),
+        )
+
+    def _metadata(self) -> dict[str, bytes]:
+        entries = {}
+        for _, entry in self._tables("metadata entries", self.model.MetadataLength(), self.model.Metadata):
+            name = self._text(entry.Name())
+            raw = self._buffer(entry.Buffer(), f"metadata '{name}'")
+            self._spend(0 if raw is None else raw.size, f"metadata '{name}'")
+            entries[name] = b"" if raw is None else raw.tobytes()
+        return entries
+
+    def _signatures(self, tensors: int) -> tuple[Signature, ...]:
+        def names(what: str, count: int, fetch: Callable[[int], Any]) -> dict[str, int]:
+            entries = {self._text(e.Name()): e.TensorIndex() for _, e in self._tables(what, count, fetch)}
+            for name, index in entries.items():
+                if index >= tensors:
+                    raise ModelFileError(f"{what} '{name}': tensor {index} is named where there are {tensors}.")
+            return entries
+
+        return tuple(
+            Signature(
+                key=self._text(table.SignatureKey()),
+                inputs=names("signature inputs", table.InputsLength(), table.Inputs),
+                outputs=names("signature outputs", table.OutputsLength(), table.Outputs),
+            )
+            for _, table in self._tables("signatures", self.model.SignatureDefsLength(), self.model.SignatureDefs)
+        )
+
+
+def _check_order(graph: Graph) -> None:
+    """Every tensor has one source, and has it before it is used."""
+    ready = {tensor.index for tensor in graph.tensors if tensor.data is not None or tensor.is_variable}
+    ready.update(graph.inputs)
+    for operator in graph.operators:
+        where = f"operator {operator.index} {operator.kind}"
+        for index in operator.inputs:
+            if index >= 0 and index not in ready:
+                raise ModelFileError(f"{where} reads {graph.tensors[index]}, which nothing has computed before.")
+        for index in operator.outputs:
+            if index in ready:
+                raise ModelFileError(f"{where} computes {graph.tensors[index]}, which has its value already.")
+        ready.update(operator.outputs)
+    for index in graph.outputs:
+        if index not in ready:
+            raise ModelFileError(f"Nothing computes the output {graph.tensors[index]}.")

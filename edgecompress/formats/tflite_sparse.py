@@ -1,0 +1,82 @@
+"""The sparse constants of a `.tflite` file: levels of dimensions, dense or compressed, and blocks within them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgecompress.errors import ModelFileError
+
+
+@dataclass(frozen=True, eq=False)
+class SparseLevel:
+    """One level: every index below `size` where `segments` is None, else for parent p `indices[segments[p]:segments[p+1]]`."""
+
+    size: int
+    segments: np.ndarray | None = None
+    indices: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sparsity:
+    """How stored elements lie in a tensor of rank r: level i runs over axis `traversal[i]`, or in a block where that is >= r.
+
+    Axis `block_map[b]` is cut into blocks; the level that `traversal` calls r + b counts inside of one.
+    """
+
+    traversal: tuple[int, ...]
+    block_map: tuple[int, ...]
+    levels: tuple[SparseLevel, ...]
+
+
+def densify(stored: np.ndarray, shape: tuple[int, ...], sparsity: Sparsity) -> np.ndarray:
+    """Put the stored elements in their places, zeros elsewhere; one array operation a level.
+
+    Raises:
+        ModelFileError: the structure is contradictory, or points outside of the stored elements or of the shape.
+    """
+    try:
+        coordinates, position = _walk(sparsity, limit=math.prod(shape))
+        place = _places(coordinates, len(shape), sparsity)
+        if (place < 0).any() or (place >= np.array(shape)[:, None]).any():
+            raise ModelFileError(f"A sparse structure points outside of the shape {shape}.")
+        dense = np.zeros(shape, stored.dtype)
+        dense[tuple(place)] = stored[position]
+    except (IndexError, ValueError) as error:
+        raise ModelFileError(f"A sparse structure for the shape {shape} is damaged: {error}.") from error
+    return dense
+
+
+def _walk(sparsity: Sparsity, *, limit: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """For each stored element its coordinate in every level, and its position in the store."""
+    position = np.zeros(1, np.int64)
+    coordinates: list[np.ndarray] = []
+    for level in sparsity.levels:
+        if level.segments is None or level.indices is None:
+            counts = np.full(position.size, level.size)
+            starts = position * level.size
+        else:
+            counts, starts = np.diff(level.segments)[position], level.segments[position]
+        total = int(counts.sum())
+        if total > limit:
+            raise ModelFileError(f"A sparse structure names {total} elements where the tensor has {limit}.")
+        parents = np.repeat(np.arange(position.size), counts)
+        position = np.arange(total) + np.repeat(starts - np.cumsum(counts) + counts, counts)
+        index = position - starts[parents] if level.indices is None else level.indices[position]
+        coordinates = [coordinate[parents] for coordinate in coordinates] + [index]
+    return coordinates, position
+
+
+def _places(coordinates: list[np.ndarray], rank: int, sparsity: Sparsity) -> np.ndarray:
+    """Coordinates by axis (rank x elements) from coordinates by level."""
+    size_of_level = dict(zip(sparsity.traversal, (level.size for level in sparsity.levels), strict=True))
+    block_size = {axis: size_of_level[rank + block] for block, axis in enumerate(sparsity.block_map)}
+    place = np.zeros((rank, coordinates[-1].size), np.int64)
+    for name, coordinate in zip(sparsity.traversal, coordinates, strict=True):
+        if name < rank:
+            place[name] += coordinate * block_size.get(name, 1)
+        else:
+            place[sparsity.block_map[name - rank]] += coordinate
+    return place

@@ -1,0 +1,1 @@
+"""The door to Keras: which Keras is live, loading model files, flattening and stripping models."""

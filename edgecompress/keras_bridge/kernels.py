@@ -1,0 +1,20 @@
+"""The kernels of Keras layers: which weights of a layer are kernels, and how many of their elements are zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+NAMES = ("kernel", "depthwise_kernel", "pointwise_kernel", "embeddings")
+
+
+def kernels(layer: Any) -> tuple[Any, ...]:
+    """Return the layer's kernel variables, without biases and batch-norm weights."""
+    return tuple(getattr(layer, name) for name in NAMES if getattr(layer, name, None) is not None)
+
+
+def kernel_zeros(layer: Any) -> float:
+    """Return the share of zeros among all kernel elements of `layer`, in [0, 1]."""
+    arrays = [np.asarray(kernel) for kernel in kernels(layer)]
+    return 1.0 - sum(int(np.count_nonzero(array)) for array in arrays) / sum(array.size for array in arrays)

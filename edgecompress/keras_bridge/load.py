@@ -1,0 +1,58 @@
+"""Loading Keras model files, which may carry code, into a child-proof form: read first, refused by name, then built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
+from edgecompress.formats.keras_file import code_layers, read_keras
+from edgecompress.keras_bridge.environment import load_tf_keras, load_tfmot
+
+
+def load_model(path: Path, *, trust: bool = False) -> Any:
+    """Load a functional or Sequential model from an `.h5` or `.keras` file, without compiling it.
+
+    Raises:
+        ModelFileError: not such a file, cut short or damaged.
+        UntrustedCodeError: it has a Lambda layer, which is arbitrary code, and `trust` is not given.
+        UnsupportedModelError: subclassed, or with layers that neither Keras 2 nor TF-MOT has.
+    """
+    read_keras(path)
+    carriers = code_layers(path)
+    if carriers and not trust:
+        raise UntrustedCodeError(
+            f"'{path}' carries code in the layer{'s' if len(carriers) > 1 else ''} {', '.join(carriers)}, "
+            "which would run on this machine.",
+            hint="If you trust who made the file, say --trust.",
+        )
+    keras = load_tf_keras()
+    tfmot = load_tfmot()
+    try:
+        with tfmot.quantization.keras.quantize_scope(), tfmot.sparsity.keras.prune_scope():
+            return keras.models.load_model(path, compile=False, safe_mode=not trust)
+    except (OSError, KeyError, IndexError, EOFError) as error:
+        raise ModelFileError(f"'{path}' cannot be read as a Keras model: {_first_line(error)}") from error
+    except (ValueError, TypeError, AttributeError, ImportError, NotImplementedError) as error:
+        raise UnsupportedModelError(
+            f"'{path}' is a Keras model that Keras 2 cannot rebuild: {_first_line(error)}",
+            hint="Custom layers must be replaced by Keras's own.",
+        ) from error
+
+
+def is_quantization_aware(model: Any) -> bool:
+    """Return whether the model has TF-MOT's fake-quantization wrappers."""
+    return any(type(layer).__name__.startswith(("QuantizeWrapper", "QuantizeLayer")) for layer in model.layers)
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Save as HDF5: Keras 2's newer format cannot read models with TF-MOT's wrappers back."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(path, save_format="h5", include_optimizer=False)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,27 @@
+"""Compression methods: `METHODS` is the one table of all of them, in the order of the documentation."""
+
+from __future__ import annotations
+
+import difflib
+
+from edgecompress.errors import MethodError
+from edgecompress.methods import pruning, quantization, sharing
+from edgecompress.methods.base import Step
+
+METHODS: tuple[type[Step], ...] = (*pruning.METHODS, *sharing.METHODS, *quantization.METHODS)
+
+
+def find(name: str) -> type[Step]:
+    """Return the method called `name`.
+
+    Raises:
+        MethodError: there is none; the nearest name is suggested.
+    """
+    by_name = {method.name: method for method in METHODS}
+    if name not in by_name:
+        near = difflib.get_close_matches(name, by_name, n=1)
+        raise MethodError(
+            f"There is no method '{name}'.",
+            hint=(f"Did you mean '{near[0]}'? " if near else "") + f"Known: {', '.join(by_name)}.",
+        )
+    return by_name[name]

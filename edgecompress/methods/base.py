@@ -1,0 +1,183 @@
+"""The protocol of compression methods: a method is a value, made of steps; a step prepares, is trained, finalizes."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.graph import copy_model
+from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.values import LayerNote
+
+Model = Any
+LayerFilter = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What a method established in a layer, for the next one to keep or to refuse."""
+
+    kind: str  # "zeros" or "shared values"
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A copy that is ready to train, the callbacks it needs at each step, and what `finalize` must know."""
+
+    model: Model
+    source: Model  # the plain model that it was made from
+    callbacks: tuple[Any, ...] = ()
+    notes: tuple[LayerNote, ...] = ()
+    kept: tuple[Constraint, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method did: a model of plain Keras layers, and layer by layer what changed or was skipped, and why."""
+
+    model: Model
+    quantized: Model | None = None  # the same network with fake quantization, which the TFLite converter reads
+    notes: tuple[LayerNote, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+
+
+class Method(ABC):
+    """One compression technique, or an expression of several."""
+
+    @abstractmethod
+    def steps(self) -> tuple[Step, ...]:
+        """Return what is to be done, in order."""
+
+
+@dataclass(frozen=True)
+class Step(Method):
+    """A method that is trained once. Subclasses are frozen dataclasses; `name` is the one used in recipes."""
+
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    summary: ClassVar[str]
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return itself."""
+        return (self,)
+
+    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
+        """Raise `MethodError`, naming the layer and what to do, where the method does not fit."""
+
+    @abstractmethod
+    def prepare(
+        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
+    ) -> Prepared:
+        """Wrap `model`, a copy made for this purpose, for a training of `optimizer_steps`; only `chosen` layers."""
+
+    @abstractmethod
+    def finalize(self, prepared: Prepared) -> Outcome:
+        """Return plain Keras layers again, with the trained weights."""
+
+
+@dataclass(frozen=True)
+class Chain(Method):
+    """One method after another; each keeps what those before it established, or refuses by name."""
+
+    methods: tuple[Method, ...]
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return the steps of all, in order."""
+        return tuple(step for method in self.methods for step in method.steps())
+
+
+def chain(*methods: Method) -> Method:
+    """Return the method that applies `methods` in order."""
+    return Chain(methods)
+
+
+@dataclass(frozen=True)
+class _Filtered(Step):
+    step: Step
+    layers: str
+
+    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
+        self.step.requires(model, kept)
+        if not any(self._matches(layer.name) for layer in model.layers):
+            raise MethodError(
+                f"No layer of '{model.name}' matches the pattern '{self.layers}' of {self.step.name}.",
+                hint="The pattern must match a layer's whole name; `edgecompress inspect` lists the names.",
+            )
+
+    def prepare(
+        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
+    ) -> Prepared:
+        return self.step.prepare(
+            model,
+            optimizer_steps=optimizer_steps,
+            kept=kept,
+            chosen=lambda name: chosen(name) and self._matches(name),
+        )
+
+    def finalize(self, prepared: Prepared) -> Outcome:
+        return self.step.finalize(prepared)
+
+    def _matches(self, name: str) -> bool:
+        return re.fullmatch(self.layers, name) is not None
+
+
+def only(method: Method, *, layers: str) -> Method:
+    """Return `method` restricted to the layers whose whole name matches the regular expression `layers`.
+
+    Raises:
+        MethodError: `layers` is not a regular expression.
+    """
+    try:
+        re.compile(layers)
+    except re.error as error:
+        raise MethodError(
+            f"'{layers}' is not a regular expression: {error}.", hint="An example is 'conv_pw_.*'."
+        ) from error
+    return Chain(tuple(_Filtered(step, layers) for step in method.steps()))
+
+
+class Trainer(Protocol):
+    """Who trains: `compress` asks it how long stage `index` will be, then has it trained in place."""
+
+    def optimizer_steps(self, index: int) -> int:
+        """Return how many optimizer steps stage `index` will take."""
+
+    def train(self, index: int, prepared: Prepared) -> None:
+        """Train `prepared.model` in place."""
+
+
+def compress(model: Model, method: Method, trainer: Trainer) -> Outcome:
+    """Apply `method` to a copy of `model`, one step after the other; the given model is never changed.
+
+    A SeparableConv2D is first written as its two convolutions, each of which can then be treated by name.
+
+    Raises:
+        MethodError: a step does not fit the model or what was established before it.
+    """
+    outcome = Outcome(model=split_separable(copy_model(model)))
+    for index, step in enumerate(method.steps()):
+        if outcome.quantized is not None:
+            raise MethodError(
+                f"{_name(step)} comes after quantization-aware training, whose ranges it would invalidate.",
+                hint="Put quantization last in the chain.",
+            )
+        step.requires(outcome.model, outcome.constraints)
+        prepared = step.prepare(
+            copy_model(outcome.model),
+            optimizer_steps=trainer.optimizer_steps(index),
+            kept=outcome.constraints,
+            chosen=lambda name: True,
+        )
+        trainer.train(index, prepared)
+        done = step.finalize(prepared)
+        outcome = replace(done, notes=outcome.notes + done.notes, constraints=outcome.constraints + done.constraints)
+    return outcome
+
+
+def _name(step: Step) -> str:
+    return step.step.name if isinstance(step, _Filtered) else step.name

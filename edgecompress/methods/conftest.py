@@ -1,0 +1,71 @@
+"""A small network with everything that is awkward, seeded data, and a trainer that really trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.methods.base import Prepared
+
+INPUTS = np.random.default_rng(0).normal(size=(64, 8, 8, 4)).astype(np.float32)
+LABELS = np.arange(64) % 4
+
+
+class QuickTrainer:
+    """Sixteen optimizer steps on noise: enough for every schedule to end."""
+
+    def optimizer_steps(self, index: int) -> int:
+        return 16
+
+    def train(self, index: int, prepared: Prepared) -> None:
+        prepared.model.compile("adam", "sparse_categorical_crossentropy")
+        prepared.model.fit(
+            INPUTS, LABELS, batch_size=16, epochs=4, verbose=0, callbacks=list(prepared.callbacks), shuffle=False
+        )
+
+
+@pytest.fixture
+def trainer() -> QuickTrainer:
+    return QuickTrainer()
+
+
+@pytest.fixture
+def inputs() -> np.ndarray:
+    return INPUTS
+
+
+@pytest.fixture
+def awkward_model() -> Any:
+    """Separable convolution, hard-swish of Multiply, upsampling, a nested Sequential model, a residual, batch norms."""
+    keras = load_tf_keras()
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    image = keras.Input((8, 8, 4))
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="stem")(image)
+    x = layers.BatchNormalization(name="stem_bn")(x)
+    x = layers.ReLU(6.0, name="stem_relu")(x)
+    x = layers.SeparableConv2D(16, 3, padding="same", name="separable")(x)
+    x = layers.ReLU(name="separable_relu")(x)
+    x = layers.Multiply(name="hard_swish")([x, layers.ReLU(6.0, name="gate")(x + 3.0)])
+    x = layers.UpSampling2D(name="up")(x)
+    inner = keras.Sequential([keras.Input((16, 16, 16)), layers.Conv2D(8, 1, name="stem"), layers.BatchNormalization()])
+    x = inner(x)
+    x = layers.Add(name="add")([x, layers.Conv2D(8, 1, name="branch")(x)])
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(image, layers.Dense(4, activation="softmax", name="scores")(x), name="awkward")
+
+
+@pytest.fixture
+def plain_model() -> Any:
+    """Convolution, ReLU layer, dense: the smallest network that every method treats."""
+    keras = load_tf_keras()
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    image = keras.Input((8, 8, 4))
+    x = layers.Conv2D(8, 3, name="conv")(image)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.Flatten(name="flat")(x)
+    return keras.Model(image, layers.Dense(4, activation="softmax", name="scores")(x), name="plain")

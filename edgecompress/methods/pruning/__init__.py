@@ -1,0 +1,6 @@
+"""Methods that zero weights."""
+
+from edgecompress.methods.pruning.magnitude import MagnitudePruning
+from edgecompress.methods.pruning.xnnpack_latency import XNNPACKLatencyPruning
+
+METHODS = (MagnitudePruning, XNNPACKLatencyPruning)

@@ -1,0 +1,68 @@
+"""Pruning for speed: only where XNNPACK's sparse kernels will run, and refused where they cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.environment import load_tfmot
+from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.pruning.wrapping import refuse_after_sharing, schedule, strip, wrap
+
+NEEDED = (
+    "XNNPACK runs float32 models sparse that begin with ZeroPadding2D(1) and a 3x3 convolution of stride 2 without "
+    "padding on 3 channels, go on with 1x1 convolutions, 3x3 or 5x5 depthwise convolutions (stride 2 only behind a "
+    "ZeroPadding2D), BatchNormalization, ReLU and Add, and end with GlobalAveragePooling2D(keepdims=True)."
+)
+
+
+@dataclass(frozen=True)
+class XNNPACKLatencyPruning(Step):
+    """Prune the 1x1 convolutions of a network that XNNPACK can run sparse; refuse any other before training.
+
+    The masks are those of magnitude pruning. At least two thirds of a kernel must be zero for the sparse
+    kernel to be used. Elsen et al., Fast Sparse ConvNets, arXiv:1911.09723.
+    """
+
+    name: ClassVar[str] = "xnnpack_latency_pruning"
+    paper: ClassVar[str] = "Elsen et al. 2019, arXiv:1911.09723"
+    summary: ClassVar[str] = "prune the 1x1 convolutions of a network that XNNPACK can run sparse"
+
+    sparsity: float = 0.8  # share of zeros in each 1x1 kernel, at least 2/3
+    schedule: Literal["polynomial", "constant"] = "polynomial"
+
+    def __post_init__(self) -> None:
+        """Raise `MethodError` for a sparsity that would not be run sparse."""
+        if not 2 / 3 <= self.sparsity < 1.0:
+            raise MethodError(
+                f"{self.name} got sparsity {self.sparsity}; XNNPACK uses its sparse kernels from 2/3 zeros on.",
+                hint="Choose a sparsity in [0.67, 1).",
+            )
+
+    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
+        """Refuse a network with a layer that XNNPACK cannot run sparse, naming it."""
+        refuse_after_sharing(self.name, kept)
+        try:
+            load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack().ensure_model_supports_pruning(model)
+        except ValueError as error:
+            raise MethodError(f"'{model.name}' would not run sparse: {error}.", hint=NEEDED) from error
+
+    def prepare(
+        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
+    ) -> Prepared:
+        """Wrap the 1x1 convolutions."""
+        policy = load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack()
+        return wrap(
+            model,
+            chosen=chosen,
+            unfit=lambda layer: "" if policy.allow_pruning(layer) else "only 1x1 convolutions run sparse",
+            kept=kept,
+            pruning_schedule=schedule(
+                self.schedule, initial_sparsity=0.0, sparsity=self.sparsity, optimizer_steps=optimizer_steps
+            ),
+        )
+
+    def finalize(self, prepared: Prepared) -> Outcome:
+        """Take the wrappers off; the zeros become a constraint."""
+        return strip(prepared)

@@ -1,0 +1,130 @@
+"""Quantization-aware training in 8 bits, which keeps the zeros or shared values made before it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.environment import load_tf_keras, load_tfmot
+from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
+from edgecompress.keras_bridge.kernels import kernel_zeros
+from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.quantization.scheme import scheme_for
+from edgecompress.values import LayerNote
+
+PREFIX = "quant_"
+
+
+@dataclass(frozen=True)
+class QuantizationAwareTraining(Step):
+    """Train with the rounding of int8 inference in the forward pass.
+
+    `q(x) = s (clip(round(x / s) + z, -128, 127) - z)`, weights symmetric a channel, activations by moving averages
+    of their ranges; the gradient passes straight through where x is in range. What TF-MOT cannot wrap stays float, and
+    is listed with the reason. Jacob et al., arXiv:1712.05877.
+    """
+
+    name: ClassVar[str] = "quantization_aware_training"
+    paper: ClassVar[str] = "Jacob et al. 2017, arXiv:1712.05877"
+    summary: ClassVar[str] = "train with the rounding of int8 inference"
+
+    keep_float: str = ""  # layers whose whole name matches this regular expression are not quantized
+
+    def __post_init__(self) -> None:
+        """Raise `MethodError` where `keep_float` is not a regular expression."""
+        try:
+            re.compile(self.keep_float)
+        except re.error as error:
+            raise MethodError(
+                f"{self.name} got keep_float '{self.keep_float}', which is not a regular expression: {error}."
+            ) from error
+
+    def prepare(
+        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
+    ) -> Prepared:
+        """Annotate every layer that TF-MOT can quantize, and apply the scheme that keeps what was established."""
+        quantization = load_tfmot().quantization.keras
+        scheme = scheme_for(kept)
+        registry = scheme.get_quantize_registry()
+        notes: list[LayerNote] = []
+
+        def substitute(layer: Any, prefix: str) -> Any:
+            picked = chosen(layer.name) and not re.fullmatch(self.keep_float, layer.name)
+            reason = _stays_float(layer, registry) if picked else "not chosen"
+            notes.append(LayerNote(layer.name, "kept float" if reason else "quantized", reason))
+            return layer if reason else quantization.quantize_annotate_layer(layer)
+
+        annotated = replay(model, substitute)
+        if all(note.action == "kept float" for note in notes):
+            raise MethodError(
+                f"No layer of '{model.name}' can be quantized by TF-MOT.",
+                hint="Use post-training quantization: convert the float model --to tflite:int8.",
+            )
+        with quantization.quantize_scope():
+            try:
+                wrapped = quantization.quantize_apply(annotated, scheme=scheme)
+            except (RuntimeError, ValueError) as error:
+                raise MethodError(
+                    f"TF-MOT cannot quantize '{model.name}': {error}",
+                    hint="Name the layer it mentions in --keep-float, or use post-training quantization.",
+                ) from error
+        return Prepared(wrapped, model, (), tuple(notes), kept)
+
+    def finalize(self, prepared: Prepared) -> Outcome:
+        """Return the float network with the trained weights, and beside it the one with fake quantization.
+
+        Raises:
+            MethodError: the training broke a constraint that it promised to keep.
+        """
+        quantized = prepared.model
+        if any(constraint.kind == "shared values" for constraint in prepared.kept):
+            quantized = load_tfmot().experimental.combine.strip_clustering_cqat(quantized)
+        plain = copy_model(prepared.source)
+        for layer in plain.layers:
+            if layer.weights:
+                layer.set_weights(_trained_weights(quantized, layer.name, layer))
+        _check_kept(prepared.source, plain, prepared.kept)
+        return Outcome(model=plain, quantized=quantized, notes=prepared.notes)
+
+
+def _stays_float(layer: Any, registry: Any) -> str:
+    """Return why TF-MOT cannot quantize the layer, or ''."""
+    layers = load_tf_keras().layers
+    if isinstance(layer, layers.BatchNormalization):
+        foldable = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
+        if all(isinstance(found, foldable) for found in inbound_layers(layer)):
+            return ""
+        return "it is not directly behind a convolution or dense layer into which it would fold"
+    if registry.supports(layer):
+        return ""
+    kind = layer.function.__name__ if type(layer).__name__ == "TFOpLambda" else type(layer).__name__
+    return f"TF-MOT has no 8-bit form of {kind}"
+
+
+def _trained_weights(quantized: Model, name: str, wanted: Any) -> list[Any]:
+    """Return the trained values of the plain layer `wanted`, in its order, out of the layer that wraps it.
+
+    A wrapper adds variables of its own (ranges, a step) beside the layer's; the layer's keep their last name.
+    """
+    by_name = {layer.name: layer for layer in quantized.layers}
+    holder = by_name.get(PREFIX + name) or by_name[name]
+    values = {_last_name(weight): weight.numpy() for weight in holder.weights}
+    return [values[_last_name(weight)] for weight in wanted.weights]
+
+
+def _last_name(weight: Any) -> str:
+    return str(weight.name).split("/")[-1].split(":")[0]
+
+
+def _check_kept(before: Model, after: Model, kept: tuple[Constraint, ...]) -> None:
+    for constraint in kept:
+        for name in constraint.layers:
+            old, new = before.get_layer(name), after.get_layer(name)
+            if constraint.kind == "zeros" and kernel_zeros(new) < kernel_zeros(old):
+                raise MethodError(
+                    f"Quantization-aware training lost zeros of '{name}': {kernel_zeros(old):.4f} of the kernel was "
+                    f"zero before, {kernel_zeros(new):.4f} after.",
+                    hint="Leave that layer out with only(...).",
+                )

@@ -1,0 +1,1 @@
+"""Arithmetic in pure NumPy, without a framework."""

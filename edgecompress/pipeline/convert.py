@@ -1,0 +1,140 @@
+"""Trained models to files, from a run folder or from a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgecompress.convert.conversion import Source, convert, relative_to
+from edgecompress.convert.targets import Options, Target
+from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
+from edgecompress.data.calibration import calibration_batch, read_calibration
+from edgecompress.errors import RunFolderError, UnsupportedModelError
+from edgecompress.keras_bridge.graph import copy_model
+from edgecompress.keras_bridge.load import is_quantization_aware, load_model
+from edgecompress.pipeline.train import load_for
+from edgecompress.progress import Progress, silent
+from edgecompress.recipes import load_recipe
+from edgecompress.runs import RunFolder
+from edgecompress.storage import sha256_of
+from edgecompress.values import Artifact, Preprocessing
+
+
+def convert_run(
+    run: RunFolder,
+    targets: tuple[Target, ...],
+    *,
+    options: Options,
+    variants: tuple[str, ...] = (),
+    calibrate: str = "",
+    on_progress: Progress = silent,
+) -> list[Artifact]:
+    """Emit every variant of a run (the dense and the compressed one) for each target.
+
+    Calibration images come from the run's own training split, or from `calibrate`, "DATA:N". What was emitted before
+    stays listed in artifacts.json.
+
+    Raises:
+        RunFolderError: no trained model in the run, or no such variant.
+    """
+    found = run.variants()
+    if not found:
+        raise RunFolderError(
+            f"'{run.path}' holds no trained model.", hint="Finish the training: edgecompress train ... --resume"
+        )
+    missing = [variant for variant in variants if variant not in found]
+    if missing:
+        raise RunFolderError(f"'{run.path}' has no variant '{missing[0]}'.", hint=f"It has: {', '.join(found)}.")
+    preprocessing = run.preprocessing()
+    calibration = _calibration(run, targets, preprocessing, calibrate, on_progress)
+    emitted: list[Artifact] = []
+    for variant in variants or found:
+        twin = run.model(f"{variant}.qat")
+        source = Source(
+            variant=variant,
+            model=load_model(run.model(variant)),
+            origin=f"{run.model(variant).relative_to(run.path)} sha256:{sha256_of(run.model(variant))}",
+            quantized=load_model(twin) if twin.exists() else None,
+            preprocessing=preprocessing,
+        )
+        files = convert(
+            source, targets, run.artifacts, options=options, calibration=calibration, on_progress=on_progress
+        )
+        emitted += relative_to(run.path, files)
+    return record(run, emitted)
+
+
+def convert_file(
+    path: Path,
+    targets: tuple[Target, ...],
+    folder: Path,
+    *,
+    options: Options,
+    input_range: tuple[float, float] = (-1.0, 1.0),
+    calibrate: str = "",
+    trust: bool = False,
+    on_progress: Progress = silent,
+) -> list[Artifact]:
+    """Emit a Keras model file for each target into `folder`; `input_range` is what pixels 0..255 are mapped to.
+
+    Raises:
+        ModelFileError, UntrustedCodeError, UnsupportedModelError: the file cannot be used.
+        ConversionError: a target cannot be emitted.
+    """
+    loaded = load_model(path, trust=trust)
+    quantization_aware = is_quantization_aware(loaded)
+    if quantization_aware and any(target.precision != "int8" for target in targets):
+        raise UnsupportedModelError(
+            f"'{path}' has fake quantization, which only int8 targets read.",
+            hint="Convert it --to tflite:int8 or onnx:int8, or give the float model.",
+        )
+    model = loaded if quantization_aware else copy_model(loaded)
+    preprocessing = _image_preprocessing(model, input_range)
+    calibration = None
+    if calibrate and preprocessing is None:
+        raise UnsupportedModelError(
+            f"'{path}' takes inputs of the shape {tuple(model.input_shape)}, which are not images of 1 or 3 channels.",
+            hint="Calibration data sets hold images; use tflite:dynamic, which needs no calibration.",
+        )
+    if calibrate and preprocessing is not None:
+        calibration = read_calibration(calibrate, preprocessing, progress=on_progress)
+    source = Source(
+        variant=path.stem,
+        model=model,
+        origin=f"{path.name} sha256:{sha256_of(path)}",
+        quantized=model if quantization_aware else None,
+        preprocessing=preprocessing,
+    )
+    files = convert(source, targets, folder, options=options, calibration=calibration, on_progress=on_progress)
+    return record(RunFolder(folder), relative_to(folder, files))
+
+
+def record(run: RunFolder, emitted: list[Artifact]) -> list[Artifact]:
+    """Add the artifacts to artifacts.json, in the place of earlier ones with the same path; return the new ones."""
+    fresh = {artifact.path for artifact in emitted}
+    kept = [artifact for artifact in run.read_artifacts() if artifact.path not in fresh] if run.has("artifacts") else []
+    run.write("artifacts", kept + emitted)
+    return emitted
+
+
+def _calibration(
+    run: RunFolder, targets: tuple[Target, ...], preprocessing: Preprocessing, calibrate: str, on_progress: Progress
+) -> np.ndarray | None:
+    if not any(target.precision in NEED_CALIBRATION for target in targets):
+        return None
+    if calibrate:
+        return read_calibration(calibrate, preprocessing, progress=on_progress)
+    recipe = load_recipe(run.recipe)
+    dataset, _ = load_for(recipe, on_progress=on_progress)
+    count = min(recipe.convert.calibration, len(dataset.train))
+    return calibration_batch(dataset.train, preprocessing, count=count, seed=recipe.train.seed)
+
+
+def _image_preprocessing(model: object, input_range: tuple[float, float]) -> Preprocessing | None:
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]  # type: ignore[attr-defined]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (1, 3) or None in shapes[0][1:]:
+        return None
+    low, high = input_range
+    _, height, width, channels = shapes[0]
+    return Preprocessing(height, width, channels, scale=((high - low) / 255,), offset=(low,))

@@ -1,0 +1,57 @@
+"""A run's files against its test split and its Keras models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.stratified import stratified_order
+from edgecompress.keras_bridge.load import load_model
+from edgecompress.pipeline.train import load_for
+from edgecompress.progress import Progress, silent
+from edgecompress.recipes import load_recipe
+from edgecompress.runs import RunFolder
+from edgecompress.values import Preprocessing
+from edgecompress.verification import Verification, verify
+
+
+def verify_run(run: RunFolder, *, limit: int = 0, on_progress: Progress = silent) -> Verification:
+    """Verify every artifact of a run on its test split, or on `limit` images of it; the result is also written down.
+
+    Raises:
+        RunFolderError: nothing was converted yet.
+    """
+    artifacts = run.read_artifacts()
+    recipe = load_recipe(run.recipe)
+    preprocessing = run.preprocessing()
+    dataset, _ = load_for(recipe, on_progress=on_progress)
+    order = np.arange(len(dataset.test))
+    if 0 < limit < len(order):
+        order = stratified_order(dataset.test.labels, seed=recipe.train.seed)[:limit]
+    pixels = fit_pixels(dataset.test.images[order], preprocessing)
+    names = sorted({artifact.variant for artifact in artifacts} | {"dense"}, reverse=True)
+    names += [f"{name}.qat" for name in names if run.model(f"{name}.qat").exists()]
+    result = verify(
+        artifacts,
+        folder=run.path,
+        pixels=pixels,
+        labels=dataset.test.labels[order],
+        preprocessing=preprocessing,
+        keras_scores={name: _keras_scores(run.model(name), pixels, preprocessing, on_progress) for name in names},
+        data=f"{dataset.name} test split, {len(order)} of {len(dataset.test)} images",
+        on_progress=on_progress,
+    )
+    run.write("verification", result)
+    return result
+
+
+def _keras_scores(path: Path, pixels: np.ndarray, preprocessing: Preprocessing, on_progress: Progress) -> np.ndarray:
+    model = load_model(path)
+    parts = []
+    for start in range(0, len(pixels), 256):
+        on_progress(f"Keras {path.stem}", start, len(pixels))
+        parts.append(model.predict_on_batch(scale_pixels(pixels[start : start + 256], preprocessing)))
+    on_progress(f"Keras {path.stem}", len(pixels), len(pixels))
+    return np.concatenate(parts)

@@ -1,0 +1,206 @@
+"""Recipes: one typed TOML file that says what to build, train, compress, convert, verify and profile."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from edgecompress.errors import MethodError, RecipeError
+from edgecompress.methods import find
+from edgecompress.methods.base import Method, Step, chain, only
+
+Scalar = bool | int | float | str
+
+
+class Section(BaseModel):
+    """A table of a recipe; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSection(Section):
+    """What to build. `options` are those of the architecture, such as width or version."""
+
+    architecture: str
+    resolution: int | None = Field(default=None, ge=1)  # None: the architecture's own
+    channels: int | None = Field(default=None, ge=1, le=4)  # None: the data set's
+    weights: str = ""  # "imagenet" or a file
+    options: dict[str, Scalar] = {}
+
+
+class DataSection(Section):
+    """What to train on and to test with."""
+
+    name: str  # "digits", "fashion_mnist", "folder:PATH", ...
+    directory: str = ""  # where to look first
+
+
+class TrainSection(Section):
+    """How to train the dense model; the methods share all but the epochs and the learning rate."""
+
+    epochs: int = Field(default=8, ge=0)
+    batch_size: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    warmup_epochs: float = Field(default=0.5, ge=0)
+    seed: int = Field(default=0, ge=0)
+
+
+class CompressSection(Section):
+    """One step of the chain of methods. `options` are the method's own figures."""
+
+    method: str
+    epochs: int = Field(default=2, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    layers: str = ""  # regular expression; empty: all that the method can treat
+    options: dict[str, Any] = {}
+
+
+class ConvertSection(Section):
+    """What to emit."""
+
+    targets: tuple[str, ...] = ("tflite:float32", "tflite:int8", "onnx:float32", "onnx:int8")
+    io: Literal["float32", "int8", "uint8"] = "float32"
+    calibration: int = Field(default=200, ge=1)  # images of the training split
+    keep_float: str = ""  # regular expression over layer names
+    sparse: bool = False
+
+
+class VerifySection(Section):
+    """What must hold."""
+
+    limit: int = Field(default=0, ge=0)  # test images; 0: all
+    max_drop: float | None = Field(default=None, ge=0)  # percentage points below the dense Keras model
+
+
+class ProfileSection(Section):
+    """Where and how to measure."""
+
+    devices: tuple[str, ...] = ("local",)
+    threads: tuple[int, ...] = (1,)
+    processes: int = Field(default=3, ge=1)
+
+
+class Recipe(Section):
+    """Everything that a run needs to be repeated."""
+
+    model: ModelSection
+    data: DataSection
+    train: TrainSection = TrainSection()
+    compress: tuple[CompressSection, ...] = ()
+    convert: ConvertSection = ConvertSection()
+    verify: VerifySection = VerifySection()
+    profile: ProfileSection = ProfileSection()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from a TOML file.
+
+    Raises:
+        RecipeError: no such file, not TOML, an unknown key (the nearest known one is named), or a value out of range.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"Cannot read the recipe '{path}': {error}.") from error
+    return parse_recipe(text, origin=str(path))
+
+
+def parse_recipe(text: str, *, origin: str = "recipe") -> Recipe:
+    """Read a recipe from TOML text; `origin` names it in errors."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"'{origin}' is not TOML: {error}.") from error
+    return build_recipe(_with_options(document, origin), origin=origin)
+
+
+def build_recipe(document: dict[str, Any], *, origin: str = "options") -> Recipe:
+    """Return the recipe that nested dictionaries describe, with the methods' figures checked.
+
+    Raises:
+        RecipeError: an unknown key (the nearest known one is named), or a value out of range.
+    """
+    try:
+        recipe = Recipe.model_validate(document)
+        method_of(recipe)
+    except ValidationError as error:
+        raise RecipeError(f"'{origin}': {_explain(error)}") from error
+    except MethodError as error:
+        raise RecipeError(f"'{origin}': {error.message}", hint=error.hint) from error
+    return recipe
+
+
+def method_of(recipe: Recipe) -> Method:
+    """Return the chain of methods that the recipe describes.
+
+    Raises:
+        MethodError: an unknown method or option, or a figure out of range.
+    """
+    return chain(*(_step_of(section) for section in recipe.compress))
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Return the recipe, resolved, as TOML that `parse_recipe` reads back to an equal one."""
+    import tomli_w
+
+    document = recipe.model_dump(mode="json", exclude_none=True)
+    document["model"] |= document["model"].pop("options")
+    for table in document["compress"]:
+        table |= table.pop("options")
+    return tomli_w.dumps(document)
+
+
+def _step_of(section: CompressSection) -> Method:
+    kind = find(section.method)
+    method = _build(kind, section.options)
+    return only(method, layers=section.layers) if section.layers else method
+
+
+def _build(kind: type[Step], options: dict[str, Any]) -> Step:
+    known = [entry.name for entry in fields(kind)]
+    for key in options:
+        if key not in known:
+            raise MethodError(f"{kind.name} has no option '{key}'.", hint=_nearest(key, known))
+    try:
+        return TypeAdapter(kind).validate_python(options)
+    except ValidationError as error:
+        raise MethodError(f"{kind.name}: {_explain(error)}") from error
+
+
+def _with_options(document: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Move the keys of `model` and `compress` tables that are not their own into `options`."""
+    own = {"model": set(ModelSection.model_fields), "compress": set(CompressSection.model_fields)}
+
+    def split(name: str, table: Any) -> Any:
+        if not isinstance(table, dict):
+            raise RecipeError(f"'{origin}': '{name}' must be a table.", hint=f"Write it as [{name}].")
+        table = dict(table)
+        options = {key: table.pop(key) for key in list(table) if key not in own[name]}
+        return {**table, "options": options} if options else table
+
+    moved = dict(document)
+    if "model" in moved:
+        moved["model"] = split("model", moved["model"])
+    if isinstance(moved.get("compress"), list):
+        moved["compress"] = [split("compress", table) for table in moved["compress"]]
+    return moved
+
+
+def _explain(error: ValidationError) -> str:
+    first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")  # a typo explains the rest
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        section = Recipe.model_fields[str(first["loc"][0])].annotation if len(first["loc"]) > 1 else Recipe
+        known = list(getattr(section, "model_fields", {}))
+        return f"unknown key '{where}'. {_nearest(str(first['loc'][-1]), known)}"
+    return f"{where or 'value'}: {first['msg']}, got {first.get('input')!r}."
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    return (f"Did you mean '{near[0]}'? " if near else "") + f"Known: {', '.join(known) or 'none'}."

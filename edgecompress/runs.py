@@ -1,0 +1,154 @@
+"""The run folder: where each thing of a run lies."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from edgecompress.errors import RunFolderError
+from edgecompress.storage import from_json, sha256_of, to_json, write_text
+from edgecompress.values import Artifact, LayerNote, Measurement, Preprocessing
+
+LIBRARIES = (
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder with the resolved recipe, the history, the models, the artifacts and what was measured."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.toml"
+
+    @property
+    def history(self) -> Path:
+        """One JSON line an epoch."""
+        return self.path / "history.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder a stage, with last.npz and best.npz."""
+        return self.path / "checkpoints"
+
+    @property
+    def artifacts(self) -> Path:
+        """The emitted files."""
+        return self.path / "artifacts"
+
+    @property
+    def manifest(self) -> Path:
+        """Versions, machine and the hash of every file of the run."""
+        return self.path / "manifest.json"
+
+    def model(self, variant: str) -> Path:
+        """Return where the Keras model of a variant lies; "compressed.qat" is the one with fake quantization."""
+        return self.path / "models" / f"{variant}.h5"
+
+    def variants(self) -> tuple[str, ...]:
+        """Return the variants that were trained, the dense one first."""
+        return tuple(name for name in ("dense", "compressed") if self.model(name).exists())
+
+    def write(self, name: str, value: Any) -> None:
+        """Write a value as `name`.json, and the manifest anew."""
+        write_text(self.path / f"{name}.json", to_json(value))
+        self.write_manifest()
+
+    def preprocessing(self) -> Preprocessing:
+        """Read how an image becomes the model's input."""
+        return from_json(Preprocessing, self._existing("preprocessing.json", "train"))
+
+    def read_history(self) -> list[dict[str, Any]]:
+        """Read the record of each epoch."""
+        return [json.loads(line) for line in self._existing("history.jsonl", "train").read_text().splitlines()]
+
+    def notes(self) -> list[LayerNote]:
+        """Read what the methods did, layer by layer."""
+        return from_json(list[LayerNote], self._existing("notes.json", "train"))
+
+    def read_artifacts(self) -> list[Artifact]:
+        """Read what was emitted."""
+        return from_json(list[Artifact], self._existing("artifacts.json", "convert"))
+
+    def read_measurements(self) -> list[Measurement]:
+        """Read what was measured."""
+        return from_json(list[Measurement], self._existing("measurements.json", "profile"))
+
+    def artifact_path(self, artifact: Artifact) -> Path:
+        """Return where an artifact lies."""
+        return self.path / artifact.path
+
+    def has(self, name: str) -> bool:
+        """Return whether `name`.json was written."""
+        return (self.path / f"{name}.json").exists()
+
+    def write_manifest(self) -> None:
+        """Write versions, machine, and the SHA-256 of every file that is not a checkpoint."""
+        skipped = (self.checkpoints, self.manifest)
+        files = [
+            file
+            for file in sorted(self.path.rglob("*"))
+            if file.is_file() and not any(file.is_relative_to(place) for place in skipped)
+        ]
+        write_text(
+            self.manifest,
+            to_json(
+                {
+                    "versions": versions(),
+                    "machine": platform.platform(),
+                    "files": {str(file.relative_to(self.path)): sha256_of(file) for file in files},
+                }
+            ),
+        )
+
+    def _existing(self, name: str, command: str) -> Path:
+        file = self.path / name
+        if not file.exists():
+            raise RunFolderError(
+                f"'{self.path}' has no {name}.", hint=f"Run `edgecompress {command} {self.path}` first."
+            )
+        return file
+
+
+def open_run(path: Path) -> RunFolder:
+    """Return the run folder at `path`.
+
+    Raises:
+        RunFolderError: it is not one.
+    """
+    folder = RunFolder(path)
+    if not path.is_dir() or not (folder.recipe.exists() or folder.has("artifacts")):
+        raise RunFolderError(
+            f"'{path}' is not a run folder: there is no recipe.toml in it.",
+            hint="`edgecompress train ... --out FOLDER` makes one.",
+        )
+    return folder
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, edgecompress and the libraries that the figures depend on."""
+    from edgecompress import __version__
+
+    found = {"python": platform.python_version(), "edgecompress": __version__}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found | {"platform": sys.platform}

@@ -1,0 +1,1 @@
+"""Run an artifact on this host, each runtime in a process of its own; nothing here needs TensorFlow."""

@@ -1,0 +1,127 @@
+"""ONNX files in ONNX Runtime, on its CPU provider."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from edgecompress.values import OperatorTime, QuantScheme, TensorSpec
+
+WARM_UP_RUNS = 3  # profiled with the others by the runtime, and dropped here
+
+_FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for them
+
+
+class OnnxSession:
+    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default."""
+
+    def __init__(self, path: str, *, threads: int) -> None:
+        self._path, self._threads = path, threads
+        self._session = _load(path, _options(threads))
+        schemes = _io_schemes(path) if any(_is_integer(each) for each in self._io()) else {}
+        self.inputs = tuple(_spec(each, schemes) for each in self._session.get_inputs())
+        self.outputs = tuple(_spec(each, schemes) for each in self._session.get_outputs())
+        self.runtime = f"ONNX Runtime {onnxruntime.__version__}"
+        self._binding = self._session.io_binding()
+        self._arrays: list[np.ndarray] = []
+
+    def bind(self, arrays: list[np.ndarray]) -> None:
+        """Put the inputs in place, so that `invoke` copies nothing, as LiteRT's does not."""
+        if len(arrays) != len(self.inputs):
+            raise ValueError(f"expected {len(self.inputs)} inputs, got {len(arrays)}")
+        self._arrays = [np.ascontiguousarray(array) for array in arrays]  # the binding only borrows their memory
+        self._binding.clear_binding_inputs()
+        self._binding.clear_binding_outputs()
+        for spec, array in zip(self.inputs, self._arrays, strict=True):
+            self._binding.bind_cpu_input(spec.name, array)
+        for spec in self.outputs:
+            self._binding.bind_output(spec.name, "cpu")
+
+    def invoke(self) -> None:
+        """Run one inference."""
+        self._session.run_with_iobinding(self._binding)
+
+    def read(self) -> list[np.ndarray]:
+        """Copy the outputs."""
+        return self._binding.copy_outputs_to_cpu()
+
+    def operator_times(self, arrays: list[np.ndarray], runs: int) -> tuple[OperatorTime, ...]:
+        """Run an instance with the runtime's profiler on, and read the trace that it writes."""
+        options = _options(self._threads)
+        options.enable_profiling = True
+        with tempfile.TemporaryDirectory(dir=".") as folder:  # the process's own, which its parent removes
+            options.profile_file_prefix = str(Path(folder) / "trace")
+            session = _load(self._path, options)
+            feed = {spec.name: array for spec, array in zip(self.inputs, arrays, strict=True)}
+            for _ in range(WARM_UP_RUNS + runs):
+                session.run(None, feed)
+            trace = json.loads(Path(session.end_profiling()).read_bytes())
+        return parse_trace(trace, warm_up=WARM_UP_RUNS, runs=runs)
+
+    def _io(self) -> list[Any]:
+        return [*self._session.get_inputs(), *self._session.get_outputs()]
+
+
+def parse_trace(trace: list[dict[str, Any]], *, warm_up: int, runs: int) -> tuple[OperatorTime, ...]:
+    """Mean time of each node over the last `runs` of `warm_up + runs` inferences, from whole microseconds."""
+    durations: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for event in sorted(trace, key=lambda event: event.get("ts", 0)):
+        name = event.get("name", "")
+        if event.get("cat") == "Node" and name.endswith("_kernel_time"):
+            durations[name.removesuffix("_kernel_time"), event["args"]["op_name"]].append(event["dur"])
+    table = []
+    for (name, kind), series in durations.items():
+        steady = series[len(series) * warm_up // (warm_up + runs) :]
+        table.append(OperatorTime(name, kind, 1000 * sum(steady) / runs, len(steady) / runs))
+    return tuple(table)
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # fatal: a refusal comes as an exception
+    return options
+
+
+def _load(path: str, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _is_integer(node: Any) -> bool:
+    return node.type in ("tensor(int8)", "tensor(uint8)", "tensor(int16)", "tensor(uint16)")
+
+
+def _spec(node: Any, schemes: dict[str, QuantScheme]) -> TensorSpec:
+    dtype = node.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(each if isinstance(each, int) else -1 for each in node.shape)
+    return TensorSpec(node.name, shape, _FLOATS.get(dtype, dtype), schemes.get(node.name))
+
+
+def _io_schemes(path: str) -> dict[str, QuantScheme]:
+    """Scale and zero point of integer inputs and outputs, which the runtime does not tell.
+
+    ONNX keeps them where the tensor is dequantized, or was quantized: in the second and third input of that node.
+    """
+    import onnx  # only for files with integer inputs or outputs
+
+    graph = onnx.load(path, load_external_data=False).graph
+    constants = {each.name: each for each in graph.initializer}
+    schemes = {}
+    for node in graph.node:
+        if node.op_type not in ("DequantizeLinear", "QuantizeLinear") or node.input[1] not in constants:
+            continue
+        tensor = node.input[0] if node.op_type == "DequantizeLinear" else node.output[0]
+        scales = onnx.numpy_helper.to_array(constants[node.input[1]])
+        zero_points = np.zeros_like(scales, np.int64)
+        if len(node.input) > 2 and node.input[2] in constants:
+            zero_points = onnx.numpy_helper.to_array(constants[node.input[2]])
+        axis = next((each.i for each in node.attribute if each.name == "axis"), 1) if scales.size > 1 else None
+        schemes[tensor] = QuantScheme(tuple(scales.ravel().tolist()), tuple(zero_points.ravel().tolist()), axis)
+    return schemes

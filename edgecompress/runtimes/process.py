@@ -1,0 +1,216 @@
+"""A runtime in a process of its own, so that a file that it refuses, crashes on or hangs on is only an error."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from edgecompress.errors import ModelFileError, RuntimeRefusal, UnsupportedModelError
+from edgecompress.numerics.affine import quantize
+from edgecompress.progress import Progress, silent
+from edgecompress.runtimes.channel import Channel, ChannelClosed, FrameError
+from edgecompress.runtimes.session import runtime_name
+from edgecompress.values import OperatorTime, QuantScheme, TensorSpec
+
+TIMEOUT_S = 60.0
+CHUNK_BYTES = 4 << 20  # images sent at a time: few enough to show progress, enough to hide the round trip
+CHUNK_IMAGES = 64  # so that one answer stays far from the time limit
+REASON_CHARACTERS = 300
+
+Result = TypeVar("Result")
+
+
+class RuntimeProcess:
+    """A model loaded in a child process; use it in a `with` statement, which ends the child whatever happens.
+
+    Each call waits for at most `timeout_s` (beyond the seconds that it is asked to measure). Raises ModelFileError if
+    there is no such file, RuntimeRefusal if the runtime refuses it, crashes on it or gives no answer; after a crash
+    or a hang the child is gone, after a refusal it can go on.
+    """
+
+    load_ns: int  # loading and allocating, without importing the runtime
+    first_ns: int = 0  # the first inference; 0 before it
+    model_memory_bytes: int = 0  # growth of resident memory from before the load to after the first inference
+
+    def __init__(self, path: str | Path, *, threads: int = 1, timeout_s: float = TIMEOUT_S) -> None:
+        self._name = Path(path).name
+        self._family = runtime_name(path)
+        if not Path(path).is_file():
+            raise ModelFileError(f"There is no file {path}.")
+        self._timeout_s = timeout_s
+        self._scratch = tempfile.TemporaryDirectory(prefix="edgecompress-")  # the child's working folder and log
+        self._log = Path(self._scratch.name) / "log"
+        self._child: subprocess.Popen[bytes] | None = None
+        try:
+            self._channel = self._start()
+            answer = self._request("open", path=str(Path(path).resolve()), threads=threads, read=_Opened)
+        except BaseException:
+            self.close()
+            raise
+        self._inputs, self._outputs, self._runtime = answer.inputs, answer.outputs, answer.runtime
+        self.load_ns, self._resident_bytes = answer.load_ns, answer.resident_bytes
+
+    def _start(self) -> Channel:
+        with self._log.open("wb") as log:
+            # -P: no module is imported from the working folder. A process group of its own, but in the same session:
+            # Ctrl-C reaches the parent alone, and if the parent dies, even a stopped child gets SIGHUP from the kernel.
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "edgecompress.runtimes.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+                cwd=self._scratch.name,
+                process_group=0,
+            )
+        assert self._child.stdin and self._child.stdout
+        return Channel(self._child.stdout.fileno(), self._child.stdin.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child, whatever it is doing, and remove what it wrote."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()  # reaps it, and closes the pipes
+        self._scratch.cleanup()
+
+    def describe(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], str]:
+        """Inputs, outputs, and the runtime's name and version."""
+        return self._inputs, self._outputs, self._runtime
+
+    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run one inference on one array an input, in the inputs' own types; the outputs are raw, too."""
+        elapsed_ns, resident_bytes, outputs = self._request(
+            "run", arrays, read=lambda answer, outputs: (answer["elapsed_ns"], answer["resident_bytes"], outputs)
+        )
+        if not self.first_ns:
+            self.first_ns, self.model_memory_bytes = elapsed_ns, resident_bytes - self._resident_bytes
+        return outputs
+
+    def run_batch(self, images: np.ndarray, *, on_progress: Progress = silent) -> np.ndarray:
+        """Run float images (N, ...), one after another, through a model with one input and one output.
+
+        Quantizes them as the input says; returns the raw outputs (N, ...), for `numerics.affine.dequantize`. Raises
+        UnsupportedModelError if the model has more inputs or outputs.
+        """
+        if len(self._inputs) != 1 or len(self._outputs) != 1:
+            raise UnsupportedModelError(
+                f"{self._name} has {len(self._inputs)} inputs and {len(self._outputs)} outputs; "
+                "a batch of images needs one of each."
+            )
+        rows = min(max(1, CHUNK_BYTES // max(1, images[:1].nbytes)), CHUNK_IMAGES)
+        outputs = []
+        for start in range(0, len(images), rows):
+            on_progress("inference", start, len(images))
+            chunk = quantize(images[start : start + rows], self._inputs[0])
+            outputs.append(self._request("run_batch", [chunk], read=lambda _, outputs: outputs[0]))
+        on_progress("inference", len(images), len(images))
+        return np.concatenate(outputs)
+
+    def time_block(self, *, runs: int = 1, seconds: float = 0.0) -> np.ndarray:
+        """Repeat the inference of the last `run`, at least `runs` times and for `seconds`: nanoseconds each, int64."""
+        return self._request(
+            "time_block", runs=runs, seconds=seconds, extra_s=seconds, read=lambda _, outputs: outputs[0]
+        )
+
+    def operator_times(self, arrays: Sequence[np.ndarray], *, runs: int) -> tuple[OperatorTime, ...]:
+        """Time each operator in a second, instrumented instance, in order of execution."""
+        return self._request(
+            "operator_times",
+            arrays,
+            runs=runs,
+            read=lambda answer, _: tuple(OperatorTime(**each) for each in answer["operators"]),
+        )
+
+    def peak_memory_bytes(self) -> int:
+        """Highest resident memory of the child so far, with Python and the runtime itself."""
+        return self._request("memory", read=lambda answer, _: int(answer["peak_bytes"]))
+
+    def pause(self) -> None:
+        """Stop the child in its tracks: idle threads of ONNX Runtime otherwise spin for some 30 ms after a run."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._running().send_signal(signal.SIGCONT)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._child is not None
+        return self._child
+
+    def _request(
+        self,
+        name: str,
+        arrays: Sequence[np.ndarray] = (),
+        *,
+        read: Callable[[dict[str, Any], list[np.ndarray]], Result],
+        extra_s: float = 0.0,
+        **arguments: Any,
+    ) -> Result:
+        """Send a request, wait for its answer, and take from it what `read` does."""
+        timeout_s = self._timeout_s + extra_s
+        try:
+            self._channel.send({"request": name, **arguments}, arrays, timeout_s=timeout_s)
+            message, outputs = self._channel.receive(timeout_s=timeout_s)
+            if "refusal" not in message:
+                return read(message["answer"], outputs)
+        except TimeoutError as error:
+            raise self._lost(f"gave no answer on {self._name} within {timeout_s:g} s") from error
+        except ChannelClosed as error:
+            raise self._lost(f"{self._ending()} on {self._name}") from error
+        except (FrameError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise self._lost(f"answered nonsense on {self._name}") from error
+        raise RuntimeRefusal(f"{self._family} refused {self._name}: {_first_line(str(message['refusal']))}.")
+
+    def _ending(self) -> str:
+        """What became of a child that closed its pipes."""
+        child = self._running()
+        try:
+            status = child.wait(timeout=self._timeout_s)
+        except subprocess.TimeoutExpired:
+            return "closed its pipes"
+        return f"crashed ({signal.Signals(-status).name})" if status < 0 else f"ended (exit status {status})"
+
+    def _lost(self, what: str) -> RuntimeRefusal:
+        self._running().kill()
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - 4096))
+            lines = log.read().decode(errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return RuntimeRefusal(
+            f"{self._family} {what}.", hint=f"The last line of its log: {_first_line(said)}" if said else ""
+        )
+
+
+class _Opened:
+    """The answer to `open`."""
+
+    def __init__(self, answer: dict[str, Any], _: list[np.ndarray]) -> None:
+        self.inputs = tuple(map(_spec, answer["inputs"]))
+        self.outputs = tuple(map(_spec, answer["outputs"]))
+        self.runtime, self.load_ns, self.resident_bytes = answer["runtime"], answer["load_ns"], answer["resident_bytes"]
+
+
+def _spec(fields: dict[str, Any]) -> TensorSpec:
+    quant = fields["quant"]
+    if quant is not None:
+        quant = QuantScheme(tuple(quant["scales"]), tuple(quant["zero_points"]), quant["axis"])
+    return TensorSpec(fields["name"], tuple(fields["shape"]), fields["dtype"], quant)
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines() or ["no reason given"]
+    return lines[0][:REASON_CHARACTERS].rstrip(".")
