@@ -28,7 +28,7 @@ class ModelSection(Section):
 
     architecture: str
     resolution: int | None = Field(default=None, ge=1)  # None: the architecture's own
-    channels: int | None = Field(default=None, ge=1, le=4)  # None: the data set's
+    channels: Literal[1, 3] | None = None  # None: the data set's
     weights: str = ""  # "imagenet" or a file
     options: dict[str, Scalar] = {}
 

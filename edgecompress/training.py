@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,7 +194,7 @@ def _restore(model: Any, path: Path) -> list[dict[str, Any]]:
             for variable, value in zip(_optimizer_variables(model), state, strict=True):
                 variable.assign(value)
             return json.loads(str(saved["history"]))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TrainingError(
             f"The checkpoint '{path}' does not fit this model: {error}.",
             hint="It belongs to other settings; train into a new folder, or without --resume.",

@@ -12,5 +12,5 @@ def cosine_with_warmup(step: int, *, steps: int, warmup_steps: int, peak: float)
     Loshchilov and Hutter, arXiv:1608.03983; the rise as in Goyal et al., arXiv:1706.02677.
     """
     if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
+        return peak * ((step + 1) / warmup_steps)
     return peak / 2 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))

@@ -28,6 +28,7 @@ def command(
     Example: edgecompress zoo mobilenet_v1 --width 0.5 --resolution 160
     """
     from edgecompress import zoo
+    from edgecompress.zoo.counts import count
 
     if name is None:
         listed = [
@@ -50,21 +51,16 @@ def command(
         print_table("Architectures", ["name", "what", "resolution", "options", "paper"], rows)
         return
     architecture = zoo.find(name)
-    given = chosen(**options)
-    side = resolution or architecture.default_resolution
-    depth = channels or architecture.default_channels
-    parameters, multiply_adds = zoo.count(architecture, resolution=side, channels=depth, classes=classes, **given)
-    found = {
-        "name": name,
-        "resolution": side,
-        "channels": depth,
+    sizes = {
+        "resolution": architecture.default_resolution if resolution is None else resolution,
+        "channels": architecture.default_channels if channels is None else channels,
         "classes": classes,
-        "options": given,
-        "parameters": parameters,
-        "multiply_adds": multiply_adds,
     }
+    given = chosen(**options)
+    parameters, multiply_adds = count(architecture.build(**sizes, **given))
+    found = {"name": name, **sizes, "options": given, "parameters": parameters, "multiply_adds": multiply_adds}
     if as_json:
         print_json(found)
         return
-    print_line(f"{name}, {side} x {side} x {depth}, {classes} classes")
+    print_line("{name}: {resolution} x {resolution} x {channels}, {classes} classes".format(**found))
     print_line(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds ({multiply_adds / 1e6:.1f} M)")

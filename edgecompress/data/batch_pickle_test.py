@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.data.batch_pickle import read_batch
@@ -93,6 +93,7 @@ def test_other_pickles_are_refused(data, said):
         read_batch(data, "batch")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_batches_are_refused_and_never_crash(data):
     damaged = bytearray(python2_batch(PIXELS[:1], [4]))

@@ -3,7 +3,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.data.idx import read_idx, read_idx_folder
@@ -58,6 +58,7 @@ def test_a_gzip_bomb_is_read_no_further_than_its_header_says(tmp_path):
         read_idx(path, rank=1)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_files_are_refused_and_never_crash(tmp_path_factory, data):
     array = np.arange(60, dtype=np.uint8).reshape(5, 4, 3)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -54,6 +54,7 @@ def test_each_image_becomes_what_pillow_makes_of_it(images, channels, resize, he
         assert np.array_equal(made.squeeze(-1) if channels == 1 else made, np.asarray(pillow))
 
 
+@settings(deadline=None)
 @given(st.tuples(*[st.integers(0, 255)] * 3))
 def test_gray_is_the_luma_of_itu_r_601(colour):
     gray = fit_pixels(np.array(colour, np.uint8).reshape(1, 1, 1, 3), Preprocessing(1, 1, 1)).item()

@@ -65,19 +65,17 @@ def find(
     """
     if data_dir is not None and not data_dir.is_dir():
         raise DataError(f"There is no folder {data_dir} to look for {published.name} in.")
-    looked_at = []
     for path, reader in _places(published, data_dir):
-        looked_at.append(path)
         if path.exists() and (splits := reader(path)) is not None:
             return splits, str(path)
     try:
         for item in published.downloads:
             fetch(item, cache_folder(), progress=progress)
     except DataError as error:
-        places = "\n".join(f"  {path}" for path in looked_at)
+        folders = "\n".join(f"  {root}" for root in root_folders(data_dir))
         raise DataError(
-            f"The data set {published.name} is in none of these places:\n{places}\n"
-            f"and could not be downloaded: {error.message}",
+            f"The data set {published.name} is in none of these folders:\n{folders}\n"
+            f"as {', '.join(path for path, _ in published.forms)}; and {error.message}",
             hint=f"{published.advice} Give the folder that holds it with --data-dir.".strip(),
         ) from error
     for path, reader in _below(cache_folder(), published):

@@ -100,7 +100,8 @@ def test_what_cannot_be_downloaded_is_told_with_every_place_and_a_way_out(places
     with pytest.raises(DataError) as refused:
         find(published, data_dir=places["data_dir"])
     for folder in places.values():
-        assert str(folder / "toy.npz") in refused.value.message
+        assert f"  {folder}\n" in refused.value.message
+    assert "as toy.npz; and" in refused.value.message
     assert "File not found" in refused.value.message
     assert refused.value.hint == "Install toys. Give the folder that holds it with --data-dir."
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.data.base import Split
@@ -10,12 +10,14 @@ from edgecompress.errors import DataError
 label_lists = st.lists(st.integers(0, 4), min_size=1, max_size=80)
 
 
+@settings(deadline=None)
 @given(label_lists, st.integers(0, 2**32 - 1))
 def test_an_order_holds_every_index_once(labels, seed):
     order = stratified_order(np.array(labels), seed=seed)
     assert sorted(order) == list(range(len(labels)))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 99), st.data())
 def test_prefixes_hold_equally_large_classes_equally_often(size, classes, seed, data):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(classes), size))
@@ -24,6 +26,7 @@ def test_prefixes_hold_equally_large_classes_equally_often(size, classes, seed, 
     assert counts.max() - counts.min() <= 1
 
 
+@settings(deadline=None)
 @given(label_lists, st.integers(0, 99))
 def test_half_of_the_order_holds_about_half_of_each_class(labels, seed):
     labels = np.array(labels)
@@ -45,6 +48,7 @@ def numbered(labels):
     return Split(np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1), np.array(labels, np.int64))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(2, 20), min_size=2, max_size=4), st.integers(0, 99))
 def test_a_split_divides_each_class_and_loses_nothing(sizes, seed):
     whole = numbered(np.repeat(np.arange(len(sizes)), sizes))

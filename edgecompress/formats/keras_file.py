@@ -1,192 +1,71 @@
-"""Reads `.h5` and `.keras` model files without TensorFlow, and without trusting them."""
+"""Reads `.h5` and `.keras` model files without TensorFlow, in a child process that a damaged file may hang or crash."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from edgecompress.errors import ModelFileError, UnsupportedModelError
+from edgecompress.formats.summary import ModelSummary
 
-from edgecompress.errors import EdgeCompressError, ModelFileError
-from edgecompress.formats.keras_code import code_in
-from edgecompress.formats.keras_config import summarize_config
-from edgecompress.formats.keras_store import NamedWeights, NumberedWeights, WeightStore, child
-from edgecompress.formats.keras_walk import ConfigLayer
-from edgecompress.formats.summary import LayerSummary, ModelSummary
-
-MAX_FILE_BYTES = 2**32
-MAX_CONFIG_BYTES = 2**25
-MAX_WEIGHTS_BYTES = 2**31
-MAX_INFLATION = 200  # unpacked over packed bytes; Keras itself packs nothing
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_ZIP_SIGNATURE = b"PK\x03\x04"
-_DAMAGE = (
-    *(OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error),
-    *(RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError),  # from h5py
-)
+TIMEOUT_S = 60.0  # a file of ordinary size takes a quarter of a second; a damaged one can hang the HDF5 library
+_ERRORS = {error.__name__: error for error in (ModelFileError, UnsupportedModelError)}
 
 
-@dataclass(frozen=True)
-class KerasFile:
-    """An open model file: its config if it has one, its weights, and what it says about itself."""
-
-    format: str  # "keras_h5", "keras"
-    config: dict[str, Any] | None  # None: the file holds weights only
-    weights: WeightStore
-    metadata: dict[str, str]
-
-
-def read_keras(path: Path) -> ModelSummary:
+def read_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:
     """Summarize a `.h5` or `.keras` file: layers, shapes, counts, and the bits and zeros of the stored kernels.
 
     Raises:
         ModelFileError: the file is no Keras model file, is damaged, holds weights only, or exceeds a bound.
         UnsupportedModelError: the model is of a class of its own.
     """
-    with open_keras(path) as stored:
-        config = _required_config(stored)
-        summary = summarize_config(config)
-        layers = tuple(_with_weights(layer, stored.weights) for layer in summary.layers)
-        metadata = {"model_class": str(config["class_name"]), "model_name": summary.name, **stored.metadata}
-        return ModelSummary(stored.format, summary.inputs, summary.outputs, layers, metadata)
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ModelSummary).validate_python(_ask("summary", path, timeout_s))
 
 
-def code_layers(path: Path) -> tuple[str, ...]:
+def code_layers(path: Path, *, timeout_s: float = TIMEOUT_S) -> tuple[str, ...]:
     """Return the names of the layers of a model file that carry code, see `keras_code.code_in`.
 
     Raises:
         ModelFileError: as `read_keras` does.
     """
-    with open_keras(path) as stored:
-        return code_in(_required_config(stored))
+    return tuple(str(name) for name in _ask("code", path, timeout_s))
 
 
-@contextmanager
-def open_keras(path: Path) -> Iterator[KerasFile]:
-    """Open a model or weight file (`.h5`, `.weights.h5`, `.keras`), told apart by content.
+def check_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
+    """Read every weight of a model or weight file, so that the file is then safe to open in this process.
 
     Raises:
-        ModelFileError: the file is none of these, or anything goes wrong while it is read in this context.
+        ModelFileError: the file is no Keras file, is damaged, or exceeds a bound.
     """
-    signature = _signature(path)
+    _ask("check", path, timeout_s)
+
+
+def _ask(request: str, path: Path, timeout_s: float) -> Any:
+    # -P: no module is imported from the working folder
+    command = [sys.executable, "-P", "-m", "edgecompress.formats.keras_worker", request, str(path.absolute())]
     try:
-        with _archive(path) if signature.startswith(_ZIP_SIGNATURE) else _hdf5(path) as stored:
-            yield stored
-    except EdgeCompressError as error:
-        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
-    except _DAMAGE as error:
+        child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s)
+    except subprocess.TimeoutExpired as error:
         raise ModelFileError(
-            f"{path} is damaged or cut short: {type(error).__name__}: {error!s:.200}.",
+            f"{path} could not be read within {timeout_s:g} s; it is probably damaged.",
             hint="Save or copy the model again.",
         ) from error
+    if child.returncode:
+        raise ModelFileError(f"{path} cannot be read: {_ending(child)}.", hint="Save or copy the model again.")
+    answer = json.loads(child.stdout)
+    if "error" in answer:
+        raise _ERRORS[answer["error"]](answer["message"], hint=answer["hint"])
+    return answer["answer"]
 
 
-def _signature(path: Path) -> bytes:
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise ModelFileError(f"A .h5 or .keras file was expected; {path} {found}.")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise ModelFileError(f"{path} has {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read.")
-    with path.open("rb") as file:
-        signature = file.read(len(_HDF5_SIGNATURE))
-    if signature != _HDF5_SIGNATURE and not signature.startswith(_ZIP_SIGNATURE):
-        raise ModelFileError(
-            f"{path} is neither HDF5 (.h5) nor a zip archive (.keras); it begins with {signature!r}.",
-            hint="Save the model with model.save('model.keras').",
-        )
-    return signature
-
-
-@contextmanager
-def _hdf5(path: Path) -> Iterator[KerasFile]:
-    import h5py
-
-    with h5py.File(path, "r") as root:
-        texts = {name: _text(root, name) for name in ("keras_version", "backend", "model_config")}
-        config = texts.pop("model_config")
-        metadata = {name: text[:200] for name, text in texts.items() if text is not None}
-        group = child(root, "model_weights")
-        numbered = group is None and child(root, "layers") is not None
-        weights = NumberedWeights(root) if numbered else NamedWeights(group or root)
-        yield KerasFile("keras_h5", None if config is None else _config(config), weights, metadata)
-
-
-def _text(root: Any, name: str) -> str | None:
-    """Return a scalar attribute as text; an array could name one long string many times over."""
-    if name not in root.attrs:
-        return None
-    if root.attrs.get_id(name).shape != ():
-        raise ModelFileError(f"The attribute {name!r} is not one string.")
-    value = root.attrs[name]
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[KerasFile]:
-    import h5py
-
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "model.weights.h5"
-        with zipfile.ZipFile(path) as archive:
-            config = _config(archive.read(_entry(archive, "config.json", MAX_CONFIG_BYTES)))
-            about = _config(archive.read(_entry(archive, "metadata.json", MAX_CONFIG_BYTES)))
-            with archive.open(_entry(archive, weights.name, MAX_WEIGHTS_BYTES)) as source, weights.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
-        metadata = {name: str(about[name])[:200] for name in ("keras_version", "date_saved") if name in about}
-        with h5py.File(weights, "r") as root:
-            yield KerasFile("keras", config, NumberedWeights(root), metadata)
-
-
-def _entry(archive: zipfile.ZipFile, name: str, limit_bytes: int) -> zipfile.ZipInfo:
-    try:
-        entry = archive.getinfo(name)
-    except KeyError:
-        raise ModelFileError(f"The archive holds no {name}, which every .keras file has.") from None
-    if entry.file_size > min(limit_bytes, MAX_INFLATION * entry.compress_size + MAX_CONFIG_BYTES):
-        raise ModelFileError(
-            f"{name} would unpack from {entry.compress_size} to {entry.file_size} bytes, which is beyond any model's."
-        )
-    return entry
-
-
-def _config(text: str | bytes) -> dict[str, Any]:
-    if len(text) > MAX_CONFIG_BYTES:
-        raise ModelFileError(f"The model config has {len(text)} bytes; at most {MAX_CONFIG_BYTES} are read.")
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"The model config is not valid JSON: {error!s:.200}.") from error
-    if not isinstance(config, dict):
-        raise ModelFileError("The model config is not a JSON object.")
-    return config
-
-
-def _required_config(stored: KerasFile) -> dict[str, Any]:
-    if stored.config is None:
-        raise ModelFileError(
-            "The file holds weights only: it has no model_config, so the layers are not known.",
-            hint="Save the whole model with model.save(...), or load these weights into an architecture of the zoo.",
-        )
-    return stored.config
-
-
-def _with_weights(layer: ConfigLayer, weights: WeightStore) -> LayerSummary:
-    """Add what the stored kernels say; a layer that no rule knows gets its parameters from the file too."""
-    arrays = (weights.read(data) for data in weights.kernels(layer))
-    bits, elements, zeros = None, 0, 0
-    for array in arrays:  # one at a time
-        bits = array.dtype.itemsize * 8
-        elements += array.size
-        zeros += array.size - int(np.count_nonzero(array))
-    summary = replace(layer.summary, weight_bits=bits, weights=elements, zero_weights=zeros)
-    if layer.kernels is None:
-        summary = replace(summary, parameters=weights.trained_elements(layer))
-    return summary
+def _ending(child: subprocess.CompletedProcess[bytes]) -> str:
+    if child.returncode < 0:
+        return f"the HDF5 library crashed on it ({signal.Signals(-child.returncode).name})"
+    lines = child.stderr.decode(errors="replace").strip().splitlines()
+    return f"its reader ended with {lines[-1][:300] if lines else f'exit status {child.returncode}'}"

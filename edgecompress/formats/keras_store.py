@@ -68,6 +68,10 @@ class WeightStore(ABC):
         named = ((name, data) for name, data in self.variables(layer) if name not in _NOT_TRAINED)
         return sum(data.size for name, data in named if not name.endswith(("_min", "_max")))
 
+    def everything(self) -> Iterator[Any]:
+        """Yield every dataset of the file."""
+        return (data for _, data in _datasets(self._root))
+
     def read(self, data: Any) -> np.ndarray:
         """Read one array, after checking its type, its storage and its size."""
         if data.dtype.kind not in "fiub":
@@ -109,11 +113,9 @@ class NumberedWeights(WeightStore):
     def variables(self, layer: ConfigLayer) -> list[tuple[str, Any]]:
         """Return (number, dataset) of the layer, and after it those of its wrappers, by number."""
         found = []
+        layers = "layers" if child(self._root, "layers") else "_layer_checkpoint_dependencies"  # the latter: Keras 2.12
         for container in layer.containers:
-            path = (
-                container if "layers" in self._root else container.replace("layers", "_layer_checkpoint_dependencies")
-            )
-            group = _child(self._root, path.split("/"))
+            group = child(self._root, container.replace("layers", layers))
             if group is None:
                 continue
             if layer.kernels is None and container == layer.containers[0]:  # unknown parts may lie deeper

@@ -174,9 +174,7 @@ class _Reader:
                 raise ModelFileError(f"{tensor}: a sparse constant of shape {tensor.shape} in so small a file.")
         elif raw.size != (needed := (tensor.size * bits + 7) // 8):
             shape = "x".join(map(str, tensor.shape)) or "()"
-            raise ModelFileError(
-                f"{tensor}: {raw.size} bytes where shape {shape} of {tensor.dtype} needs {needed}."
-            )
+            raise ModelFileError(f"{tensor}: {raw.size} bytes where shape {shape} of {tensor.dtype} needs {needed}.")
         try:
             return raw.view(tensor.dtype)
         except TypeError:  # bfloat16, int4 and the like: NumPy has no such type
@@ -225,7 +223,11 @@ class _Reader:
             for _, level in self._tables(f"levels of {where}", table.DimMetadataLength(), table.DimMetadata)
         )
         axes = len(shape) + len(block_map)
-        if sorted(traversal) != list(range(axes)) or len(levels) != axes or not set(block_map) <= set(range(len(shape))):
+        if (
+            sorted(traversal) != list(range(axes))
+            or len(levels) != axes
+            or not set(block_map) <= set(range(len(shape)))
+        ):
             raise ModelFileError(f"{where}: a sparse structure of {len(levels)} levels in the order {traversal}.")
         return Sparsity(tuple(traversal), tuple(block_map), levels)
 

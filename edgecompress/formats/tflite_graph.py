@@ -79,7 +79,7 @@ def _unpack(data: np.ndarray, dtype: str, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: its builtin name, its tensors by index (-1: an optional one left out) and the options that matter."""
+    """One operator; its tensors by index, -1 for an optional one that is left out."""
 
     index: int
     kind: str  # such as "CONV_2D"; "CUSTOM" with a `custom_code`
@@ -116,7 +116,7 @@ class Graph:
         return {output: operator for operator in self.operators for output in operator.outputs}
 
     def stored_constant(self, index: int) -> Tensor | None:
-        """The constant behind a tensor: itself, or what DENSIFY and DEQUANTIZE unfold into it; None if it is computed."""
+        """The constant behind a tensor: itself, or what DENSIFY and DEQUANTIZE unfold; None if it is computed."""
         while (tensor := self.tensors[index]).data is None:
             producer = self.producers.get(index)
             if producer is None or producer.kind not in {"DENSIFY", "DEQUANTIZE"}:

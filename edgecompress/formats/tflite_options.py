@@ -54,7 +54,7 @@ _NO_OPTIONS = (b"\x04\x00\x04\x00\x04\x00\x00\x00", 4)  # a table without fields
 
 
 def read_options(schema: Any, kind: str, operator: Any, where: str) -> dict[str, Any]:
-    """The options of one operator by the schema's names, enumerations as names; empty for kinds without any that matter.
+    """The options of an operator by the schema's names, enumerations as names; empty where none matter.
 
     Raises:
         ModelFileError: another operator's options, or an unknown value of an enumeration.

@@ -12,7 +12,7 @@ from edgecompress.errors import ModelFileError
 
 @dataclass(frozen=True, eq=False)
 class SparseLevel:
-    """One level: every index below `size` where `segments` is None, else for parent p `indices[segments[p]:segments[p+1]]`."""
+    """One level: every index below `size`, or below parent p those in `indices[segments[p]:segments[p + 1]]`."""
 
     size: int
     segments: np.ndarray | None = None
@@ -21,7 +21,7 @@ class SparseLevel:
 
 @dataclass(frozen=True, eq=False)
 class Sparsity:
-    """How stored elements lie in a tensor of rank r: level i runs over axis `traversal[i]`, or in a block where that is >= r.
+    """How stored elements lie in a tensor of rank r: level i runs over axis `traversal[i]`, or, from r on, in a block.
 
     Axis `block_map[b]` is cut into blocks; the level that `traversal` calls r + b counts inside of one.
     """

@@ -34,15 +34,14 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, on_progress: Pr
     run = RunFolder(folder)
     _claim(run, recipe, resume)
     dataset, preprocessing = load_for(recipe, on_progress=on_progress)
-    model = _build(recipe, dataset, preprocessing)
+    model, notes = _build(recipe, dataset, preprocessing)
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
     trainer = _Trainer(recipe, run, data, on_progress)
     trainer.fit("dense", Prepared(model, model), recipe.train.epochs, recipe.train.learning_rate)
     _save(run, "dense", model)
-    notes: tuple[LayerNote, ...] = ()
     if recipe.compress:
         outcome = compress(model, method_of(recipe), trainer)
-        notes = outcome.notes
+        notes += outcome.notes
         _save(run, "compressed", outcome.model)
         if outcome.quantized is not None:
             _save(run, "compressed.qat", outcome.quantized)
@@ -128,7 +127,7 @@ def _claim(run: RunFolder, recipe: Recipe, resume: bool) -> None:
     write_text(run.recipe, to_toml(recipe))
 
 
-def _build(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> Any:
+def _build(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> tuple[Any, tuple[LayerNote, ...]]:
     architecture = find(recipe.model.architecture)
     load_tf_keras().utils.set_random_seed(recipe.train.seed)
     model = architecture.build(
@@ -137,9 +136,7 @@ def _build(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> An
         classes=len(dataset.labels),
         **recipe.model.options,
     )
-    if recipe.model.weights:
-        load_weights(model, recipe.model.weights, architecture=architecture, options=recipe.model.options)
-    return model
+    return model, load_weights(model, recipe.model.weights) if recipe.model.weights else ()
 
 
 def _save(run: RunFolder, variant: str, model: Any) -> None:

@@ -1,0 +1,30 @@
+"""Architectures, one a file; importing them loads no TensorFlow."""
+
+from __future__ import annotations
+
+import difflib
+
+from edgecompress.errors import ArchitectureError
+from edgecompress.zoo.architecture import Architecture
+from edgecompress.zoo.lenet_5 import LENET_5
+from edgecompress.zoo.lenet_300_100 import LENET_300_100
+from edgecompress.zoo.mobilenet_v1 import MOBILENET_V1
+from edgecompress.zoo.squeezenet import SQUEEZENET
+
+ARCHITECTURES: tuple[Architecture, ...] = (MOBILENET_V1, SQUEEZENET, LENET_300_100, LENET_5)
+
+
+def find(name: str) -> Architecture:
+    """Return the architecture called `name`.
+
+    Raises:
+        ArchitectureError: there is none; the nearest name is suggested.
+    """
+    by_name = {architecture.name: architecture for architecture in ARCHITECTURES}
+    if name not in by_name:
+        near = difflib.get_close_matches(name, by_name, n=1)
+        raise ArchitectureError(
+            f"There is no architecture '{name}'.",
+            hint=(f"Did you mean '{near[0]}'? " if near else "") + f"Known: {', '.join(by_name)}.",
+        )
+    return by_name[name]

@@ -1,47 +1,42 @@
-"""Convolutions: kernels are laid out anew while emitting, SAME padding becomes explicit."""
+"""Convolutions: kernels are laid out anew while emitting, and SAME padding is counted out."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgecompress.convert.onnx.emission import Emission
-from edgecompress.convert.onnx.fused_activation import store_result
+from edgecompress.convert.onnx.fused_activation import store_real
 from edgecompress.formats.tflite_graph import Operator
 
 
 def convolution(emission: Emission, operator: Operator) -> None:
     """CONV_2D with a kernel [out, height, width, in / groups]."""
-    kernel = emission.tensor(operator.inputs[1]).shape
-    groups = emission.tensor(operator.inputs[0]).shape[3] // kernel[3]
-    _convolve(emission, operator, kernel=kernel[1:3], permutation=(0, 3, 1, 2), groups=groups)
+    source, kernel = (emission.tensor(index).shape for index in operator.inputs[:2])
+    _convolve(emission, operator, permutation=(0, 3, 1, 2), groups=source[3] // kernel[3])
 
 
 def depthwise_convolution(emission: Emission, operator: Operator) -> None:
     """DEPTHWISE_CONV_2D with a kernel [1, height, width, in * multiplier]: as many groups as input channels."""
-    kernel = emission.tensor(operator.inputs[1]).shape
-    groups = emission.tensor(operator.inputs[0]).shape[3]
-    _convolve(emission, operator, kernel=kernel[1:3], permutation=(3, 0, 1, 2), groups=groups)
+    _convolve(emission, operator, permutation=(3, 0, 1, 2), groups=emission.tensor(operator.inputs[0]).shape[3])
 
 
-def _convolve(
-    emission: Emission, operator: Operator, *, kernel: tuple[int, ...], permutation: tuple[int, ...], groups: int
-) -> None:
+def _convolve(emission: Emission, operator: Operator, *, permutation: tuple[int, ...], groups: int) -> None:
     source, weights = operator.inputs[:2]
-    options = operator.options
-    strides = options["stride_h"], options["stride_w"]
-    dilations = options["dilation_h_factor"], options["dilation_w_factor"]
+    kernel = emission.tensor(weights).shape[1:3]
+    strides = operator.options["stride_h"], operator.options["stride_w"]
+    dilations = operator.options["dilation_h_factor"], operator.options["dilation_w_factor"]
     value = emission.node(
         "Conv",
         emission.real(source, nchw=True),
         emission.kernel(weights, permutation),
-        *bias(emission, operator, position=2),
+        *bias(emission, operator.inputs[2:], source=source, weights=weights),
         kernel_shape=kernel,
         strides=strides,
         dilations=dilations,
         group=groups,
         pads=window_pads(emission, operator, kernel=kernel, strides=strides, dilations=dilations),
     )
-    store_result(emission, operator, value, nchw=True)
+    store_real(emission, operator, value, nchw=True)
 
 
 def transposed_convolution(emission: Emission, operator: Operator) -> None:
@@ -60,13 +55,13 @@ def transposed_convolution(emission: Emission, operator: Operator) -> None:
         "ConvTranspose",
         emission.real(source, nchw=True),
         emission.kernel(weights, (3, 0, 1, 2)),
-        *bias(emission, operator, position=3, weights=weights, source=source),
+        *bias(emission, operator.inputs[3:], source=source, weights=weights),
         kernel_shape=kernel,
         strides=strides,
         pads=before + after,
         output_padding=[max(-size, 0) for size in surplus],
     )
-    store_result(emission, operator, value, nchw=True)
+    store_real(emission, operator, value, nchw=True)
 
 
 def window_pads(
@@ -77,7 +72,7 @@ def window_pads(
     strides: tuple[int, int],
     dilations: tuple[int, int] = (1, 1),
 ) -> list[int]:
-    """ONNX's pads [top, left, bottom, right] of a window that slides over the operator's input.
+    """ONNX's pads [top, left, bottom, right] of a window that slides over the operator's first input.
 
     SAME: ceil(input / stride) outputs, the missing pixels halved, the odd one at the end.
     """
@@ -92,25 +87,17 @@ def window_pads(
     return before + after
 
 
-def bias(
-    emission: Emission, operator: Operator, *, position: int, source: int | None = None, weights: int | None = None
-) -> list[str]:
-    """The bias as a list of one value, or none where it is left out.
+def bias(emission: Emission, inputs: tuple[int, ...], *, source: int, weights: int) -> list[str]:
+    """The bias, the first of `inputs`, as a list of one value; an empty list where it is left out.
 
     Beside quantized weights it is int32 in steps of input scale * weight scale, whatever scale the file gives it.
     """
-    if len(operator.inputs) <= position or operator.inputs[position] < 0:
+    if not inputs or inputs[0] < 0:
         return []
-    index = operator.inputs[position]
-    tensor = emission.tensor(index)
-    source_quant = emission.tensor(operator.inputs[0] if source is None else source).quant
-    weight_quant = emission.tensor(operator.inputs[1] if weights is None else weights).quant
-    if tensor.dtype != "int32" or source_quant is None or weight_quant is None:
-        return [emission.real(index)]
-    scales = np.float32(source_quant.scales[0]) * np.array(weight_quant.scales, np.float32)
+    input_quant, weight_quant = emission.tensor(source).quant, emission.tensor(weights).quant
+    if emission.tensor(inputs[0]).dtype != "int32" or input_quant is None or weight_quant is None:
+        return [emission.real(inputs[0])]
+    scales = np.float32(input_quant.scales[0]) * np.array(weight_quant.scales, np.float32)
     axis = None if weight_quant.axis is None else 0
-    return [
-        emission.dequantize(
-            emission.stored(index), tuple(scales.tolist()), (0,) * scales.size, "int32", axis=axis
-        )
-    ]
+    zero_points = (0,) * scales.size
+    return [emission.dequantize(emission.stored(inputs[0]), tuple(scales.tolist()), zero_points, "int32", axis=axis)]

@@ -1,4 +1,4 @@
-"""Elementwise operators of one and of two tensors; they run in the layout that their input has already."""
+"""Elementwise operators of one and of two tensors; they run in the layout that an input has already."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from edgecompress.convert.onnx.emission import Emission, onnx_type
-from edgecompress.convert.onnx.fused_activation import activate, store_result
+from edgecompress.convert.onnx.fused_activation import activate, store_real
+from edgecompress.convert.onnx.litert_rounding import sum_scales
+from edgecompress.convert.onnx.quantize import requantized
+from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite_graph import Operator
 
 _Build = Callable[[Emission, Operator, str], str]
@@ -28,9 +31,8 @@ _UNARY: dict[str, _Build] = {
     "ELU": _named("Elu"),
     "EXP": _named("Exp"),
     "FLOOR": _named("Floor"),
-    "GELU": lambda e, o, x: e.node("Gelu", x, approximate="tanh" if o.options["approximate"] else "none"),
+    "GELU": lambda e, operator, x: e.node("Gelu", x, approximate="tanh" if operator.options["approximate"] else "none"),
     "HARD_SWISH": _named("HardSwish"),
-    "LEAKY_RELU": lambda e, o, x: e.node("LeakyRelu", x, alpha=o.options["alpha"]),
     "LOG": _named("Log"),
     "LOGISTIC": _named("Sigmoid"),
     "NEG": _named("Neg"),
@@ -38,10 +40,10 @@ _UNARY: dict[str, _Build] = {
     "RELU6": _bounded("RELU6"),
     "RELU_0_TO_1": _bounded("RELU_0_TO_1"),
     "RELU_N1_TO_1": _bounded("RELU_N1_TO_1"),
-    "RSQRT": lambda e, o, x: e.node("Reciprocal", e.node("Sqrt", x)),
+    "RSQRT": lambda e, operator, x: e.node("Reciprocal", e.node("Sqrt", x)),
     "SIN": _named("Sin"),
     "SQRT": _named("Sqrt"),
-    "SQUARE": lambda e, o, x: e.node("Mul", x, x),
+    "SQUARE": lambda e, operator, x: e.node("Mul", x, x),
     "TANH": _named("Tanh"),
 }
 _BINARY = {
@@ -62,41 +64,64 @@ def unary(emission: Emission, operator: Operator) -> None:
     """An operator of one tensor."""
     nchw = emission.has_nchw(operator.inputs[0])
     value = _UNARY[operator.kind](emission, operator, emission.real(operator.inputs[0], nchw=nchw))
-    store_result(emission, operator, value, nchw=nchw)
+    store_real(emission, operator, value, nchw=nchw)
+
+
+def leaky_relu(emission: Emission, operator: Operator) -> None:
+    """LEAKY_RELU: x where it is positive, alpha * x elsewhere."""
+    source, output, alpha = operator.inputs[0], operator.outputs[0], operator.options["alpha"]
+    nchw = emission.has_nchw(source)
+    if emission.is_quantized(output):
+        value = requantized(emission, source, output, nchw=nchw, alpha=alpha)
+    else:
+        value = emission.node("LeakyRelu", emission.real(source, nchw=nchw), alpha=alpha)
+    emission.store(output, value, nchw=nchw)
 
 
 def binary(emission: Emission, operator: Operator) -> None:
     """An operator of two tensors, with NumPy's broadcasting of the NHWC shapes."""
-    nchw = _run_in_nchw(emission, operator)
-    value = emission.node(_BINARY[operator.kind], *(emission.real(index, nchw=nchw) for index in operator.inputs))
+    nchw = _runs_in_nchw(emission, operator)
+    value = emission.node(_BINARY[operator.kind], *_sides(emission, operator, nchw))
     if operator.kind == "SQUARED_DIFFERENCE":
         value = emission.node("Mul", value, value)
-    store_result(emission, operator, value, nchw=nchw)
+    store_real(emission, operator, value, nchw=nchw)
+
+
+def _sides(emission: Emission, operator: Operator, nchw: bool) -> list[str]:
+    """The real numbers of both inputs; those of ADD and SUB as LiteRT's fixed-point sums take them."""
+    first, second, output = *operator.inputs, operator.outputs[0]
+    if operator.kind not in {"ADD", "SUB"} or not emission.is_quantized(output):
+        return [emission.real(index, nchw=nchw) for index in (first, second)]
+    scales = sum_scales(*(emission.code_scheme(index)[0] for index in (first, second, output)))
+    return [
+        emission.decode(emission.stored(index, nchw=nchw), index, scale=scale)
+        for index, scale in zip((first, second), scales, strict=True)
+    ]
+
+
+def _runs_in_nchw(emission: Emission, operator: Operator) -> bool:
+    """Where an input is channels-first already and the others can be: they have rank 4, or are constants."""
+    return emission.has_nchw(*operator.inputs) and all(
+        len(emission.tensor(index).shape) == 4 or emission.graph.stored_constant(index) for index in operator.inputs
+    )
 
 
 def softmax(emission: Emission, operator: Operator) -> None:
-    """SOFTMAX of beta * x and LOG_SOFTMAX, over the channels."""
-    source = operator.inputs[0]
+    """SOFTMAX of beta * x, and LOG_SOFTMAX, over the channels."""
+    source, beta = operator.inputs[0], operator.options.get("beta", 1.0)
     nchw = emission.has_nchw(source)
     value = emission.real(source, nchw=nchw)
-    if operator.options.get("beta", 1.0) != 1.0:
-        value = emission.node("Mul", value, emission.constant(np.float32(operator.options["beta"])))
+    if beta != 1:
+        value = emission.node("Mul", value, emission.constant(np.array(beta, np.float32)))
     op_type = "Softmax" if operator.kind == "SOFTMAX" else "LogSoftmax"
-    store_result(emission, operator, emission.node(op_type, value, axis=1 if nchw else -1), nchw=nchw)
+    store_real(emission, operator, emission.node(op_type, value, axis=1 if nchw else -1), nchw=nchw)
 
 
 def cast(emission: Emission, operator: Operator) -> None:
-    """CAST of the stored elements to another type."""
-    nchw = emission.has_nchw(operator.inputs[0])
-    value = emission.stored(operator.inputs[0], nchw=nchw)
-    value = emission.node("Cast", value, to=onnx_type(emission.tensor(operator.outputs[0])))
-    emission.store(operator.outputs[0], value, nchw=nchw)
-
-
-def _run_in_nchw(emission: Emission, operator: Operator) -> bool:
-    """Where an input is channels-first already, and every other one can be: has rank 4, or is a constant."""
-    if not emission.has_nchw(*operator.inputs):
-        return False
-    return all(
-        len(emission.tensor(index).shape) == 4 or emission.graph.stored_constant(index) for index in operator.inputs
-    )
+    """CAST of plain numbers to another type."""
+    source, output = operator.inputs[0], operator.outputs[0]
+    if emission.is_quantized(source) or emission.is_quantized(output):
+        raise ConversionError("it casts codes without their scale")
+    nchw = emission.has_nchw(source)
+    value = emission.node("Cast", emission.stored(source, nchw=nchw), to=onnx_type(emission.tensor(output)))
+    emission.store(output, value, nchw=nchw)

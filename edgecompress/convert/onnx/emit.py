@@ -1,7 +1,4 @@
-"""TFLite to ONNX: the same weights, scales and layout at the door, in standard operators.
-
-...
-"""
+"""TFLite to ONNX: the same weights, the same scales, the same inputs and outputs, in standard operators."""
 
 from __future__ import annotations
 
@@ -31,6 +28,7 @@ OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "BATCH_MATMUL": matmul.batch_matmul,
     **dict.fromkeys(elementwise.UNARY, elementwise.unary),
     **dict.fromkeys(elementwise.BINARY, elementwise.binary),
+    "LEAKY_RELU": elementwise.leaky_relu,
     "SOFTMAX": elementwise.softmax,
     "LOG_SOFTMAX": elementwise.softmax,
     "CAST": elementwise.cast,
@@ -46,28 +44,94 @@ OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "PACK": shape.pack,
     "PAD": shape.pad,
     "PADV2": shape.pad,
-    "MIRROR_PAD": shape.pad,
+    "MIRROR_PAD": shape.mirror_pad,
     "SPACE_TO_DEPTH": shape.depth_space,
     "DEPTH_TO_SPACE": shape.depth_space,
+    "SHAPE": shape.shape_of,
     "STRIDED_SLICE": indexing.strided_slice,
     "SLICE": indexing.plain_slice,
     "SPLIT": indexing.split,
     "SPLIT_V": indexing.split,
     "UNPACK": indexing.unpack,
     "GATHER": indexing.gather,
-    "RESIZE_BILINEAR": resize.resize,
-    "RESIZE_NEAREST_NEIGHBOR": resize.resize,
+    "RESIZE_BILINEAR": resize.resize_bilinear,
+    "RESIZE_NEAREST_NEIGHBOR": resize.resize_nearest,
     "QUANTIZE": quantize.quantize,
     "DEQUANTIZE": quantize.dequantize,
     "DENSIFY": quantize.densify,
 }
+_DTYPES = {"float32", "float16", "int8", "uint8", "int32", "int64", "bool"}
+_CONSTANT_DTYPES = _DTYPES | {"int4", "int2"}
+_MISFIT = (IndexError, KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError)
 
 
 def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes:
-    """Return."""
+    """Return an ONNX model that computes what the TFLite model does; `metadata` is written into it as text.
+
+    Inputs and outputs keep their names (with `_` for what ONNX does not allow), NHWC layout, types and scales. Only
+    operators of ONNX's own opset 20 are used, integers behind QuantizeLinear and DequantizeLinear, in the forms that
+    ONNX Runtime fuses into integer kernels and that round as LiteRT does. A free batch axis is emitted as the batch that
+    the file states, which is 1. Weights that are int8 beside float activations (dynamic range) are dequantized;
+    LiteRT quantizes the activations there on the fly, and so is the less exact one of the two.
+
+    Raises:
+        ModelFileError: the bytes are no TFLite file, or a damaged one.
+        UnsupportedModelError: control flow, several subgraphs, or an input with a free axis besides the batch.
+        ConversionError: operators without an ONNX form; all of them are named.
+    """
     graph = parse_graph(tflite)
+    _require_fixed_inputs(graph)
     emission = Emission(graph)
-    for operator in graph.operators:
-        emission.begin(operator)
-        OPERATORS[operator.kind](emission, operator)
+    problems = [problem for operator in graph.operators if (problem := _emit(emission, operator))]
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise ConversionError(
+            f"{len(problems)} of the model's {len(graph.operators)} operators cannot be emitted as ONNX:\n{listed}",
+            hint="Replace these operators in the model, or deploy the TFLite file.",
+        )
     return emission.model(metadata or {}).SerializeToString()
+
+
+def _require_fixed_inputs(graph: Graph) -> None:
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        if -1 in tensor.shape_signature[1:]:
+            raise UnsupportedModelError(
+                f"The input '{tensor.name}' has the shape {tensor.shape_signature}, where only the batch may be free.",
+                hint="Convert the model to TFLite with a fixed input shape.",
+            )
+
+
+def _emit(emission: Emission, operator: Operator) -> str:
+    """Emit one operator; return what keeps it from being emitted, or nothing."""
+    emission.begin(operator)
+    problem = _unsupported(emission, operator)
+    if not problem:
+        try:
+            OPERATORS[operator.kind](emission, operator)
+        except (ConversionError, UnsupportedModelError) as error:
+            problem = error.message
+        except _MISFIT as error:
+            problem = f"its tensors and options do not fit together ({error})"
+    if problem:
+        for output in operator.outputs:  # what reads them may have problems of its own to tell
+            emission.store(output, "missing")
+        name = emission.tensor(operator.outputs[0]).name if operator.outputs else ""
+        problem = f"{operator.kind} '{name}': {problem}"
+    return problem
+
+
+def _unsupported(emission: Emission, operator: Operator) -> str:
+    """Why the kind of operator, or a type of its tensors, has no ONNX form here."""
+    if operator.kind == "CUSTOM":
+        return f"the custom operator {operator.custom_code}; its meaning is known to its runtime only"
+    if operator.kind not in OPERATORS:
+        return "it has no ONNX form here"
+    for index in (*operator.inputs, *operator.outputs):
+        if index >= 0:
+            tensor = emission.tensor(index)
+            if tensor.dtype == "int16":
+                return f"'{tensor.name}' is int16, which ONNX Runtime cannot compute in; quantize it to int8"
+            if tensor.dtype not in (_DTYPES if tensor.data is None else _CONSTANT_DTYPES):
+                return f"'{tensor.name}' is {tensor.dtype}"
+    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgecompress.convert.onnx.convolution import bias
 from edgecompress.convert.onnx.emission import Emission
-from edgecompress.convert.onnx.fused_activation import finish, store_result
+from edgecompress.convert.onnx.fused_activation import finish_real, store_real
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite_graph import Operator
 
@@ -20,20 +20,19 @@ def fully_connected(emission: Emission, operator: Operator) -> None:
         "Gemm",
         emission.real_as(source, (rows, width_in)),
         emission.kernel(weights, (0, 1)),
-        *bias(emission, operator, position=2),
+        *bias(emission, operator.inputs[2:], source=source, weights=weights),
         transB=1,
     )
-    value = finish(emission, operator, value)
+    value = finish_real(emission, operator, value)
     shape = emission.tensor(output).shape
     emission.store(output, value if shape == (rows, width_out) else emission.reshape(value, shape))
 
 
 def batch_matmul(emission: Emission, operator: Operator) -> None:
-    """BATCH_MATMUL of the last two axes, each side transposed before if its option says so."""
+    """BATCH_MATMUL over the last two axes, each side transposed before if its option says so."""
     sides = []
     for index, transposed in zip(operator.inputs, (operator.options["adj_x"], operator.options["adj_y"]), strict=True):
-        rank = len(emission.tensor(index).shape)
-        swap = (*range(rank - 2), rank - 1, rank - 2)
-        value = emission.real(index)
-        sides.append(emission.node("Transpose", value, perm=swap) if transposed else value)
-    store_result(emission, operator, emission.node("MatMul", *sides))
+        value, rank = emission.real(index), len(emission.tensor(index).shape)
+        swapped = (*range(rank - 2), rank - 1, rank - 2)
+        sides.append(emission.node("Transpose", value, perm=swapped) if transposed else value)
+    store_real(emission, operator, emission.node("MatMul", *sides))

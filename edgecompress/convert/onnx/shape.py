@@ -1,48 +1,49 @@
-"""Operators that move stored elements without computing: quantized ones are moved as they are."""
+"""Operators that move elements without computing; codes are moved as they are."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgecompress.convert.onnx.emission import NCHW, NHWC, Emission, is_quantized
-from edgecompress.convert.onnx.fused_activation import activate, store_result
+from edgecompress.convert.onnx.emission import NCHW, NHWC, Emission
+from edgecompress.convert.onnx.fused_activation import finish_stored
+from edgecompress.convert.onnx.quantize import requantized
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite_graph import Operator
 
 
 def reshape(emission: Emission, operator: Operator) -> None:
-    """RESHAPE, SQUEEZE and EXPAND_DIMS: the file states the new shape."""
+    """RESHAPE, SQUEEZE and EXPAND_DIMS: the file states the shape of the output."""
     source, output = operator.inputs[0], operator.outputs[0]
     shape = emission.tensor(output).shape
-    value = emission.flat(source)
-    same = shape == emission.tensor(source).shape
-    emission.store(output, value if same else emission.reshape(value, shape))
+    if emission.tensor(output).size != emission.tensor(source).size:
+        raise ConversionError("its output's shape is known only while the model runs; fix the shape of the input")
+    if shape == emission.tensor(source).shape:
+        nchw = emission.has_nchw(source)
+        emission.store(output, emission.stored(source, nchw=nchw), nchw=nchw)
+    else:
+        emission.store(output, emission.reshape(emission.flat(source), shape))
 
 
 def transpose(emission: Emission, operator: Operator) -> None:
     """TRANSPOSE; one between NHWC and NCHW is often there already."""
     source, output = operator.inputs[0], operator.outputs[0]
     permutation = tuple(emission.array(operator.inputs[1], "axes").tolist())
-    if emission.has_nchw(source) and permutation == NCHW:
-        emission.store(output, emission.stored(source, nchw=True))
-    elif permutation == NHWC:
+    if permutation == NHWC:
         emission.store(output, emission.stored(source), nchw=True)
+    elif permutation == NCHW:
+        emission.store(output, emission.stored(source, nchw=True))
     else:
         emission.store(output, emission.node("Transpose", emission.stored(source), perm=permutation))
 
 
 def concatenation(emission: Emission, operator: Operator) -> None:
-    """CONCATENATION; a quantized input whose scale differs from the output's is quantized anew."""
+    """CONCATENATION; a quantized input whose scale is not the output's is quantized anew."""
     output = operator.outputs[0]
-    tensor = emission.tensor(output)
     nchw = emission.has_nchw(*operator.inputs)
-    axis = operator.options["axis"] % len(tensor.shape)
-    values = [_requantized(emission, index, output, nchw=nchw) for index in operator.inputs]
+    axis = operator.options["axis"] % len(emission.tensor(output).shape)
+    values = [_in_codes_of(emission, index, output, nchw=nchw) for index in operator.inputs]
     value = emission.node("Concat", *values, axis=NHWC[axis] if nchw else axis)
-    activation = operator.options["fused_activation_function"]
-    if activation != "NONE" and is_quantized(tensor):
-        raise ConversionError(f"a quantized CONCATENATION with a fused {activation}")
-    emission.store(output, activate(emission, activation, value), nchw=nchw)
+    emission.store(output, finish_stored(emission, operator, value), nchw=nchw)
 
 
 def pack(emission: Emission, operator: Operator) -> None:
@@ -50,62 +51,73 @@ def pack(emission: Emission, operator: Operator) -> None:
     output = operator.outputs[0]
     shape = emission.tensor(output).shape
     axis = operator.options["axis"] % len(shape)
-    slices = [
-        emission.reshape(_requantized(emission, index, output), (*shape[:axis], 1, *shape[axis + 1 :]))
-        for index in operator.inputs
-    ]
+    one = (*shape[:axis], 1, *shape[axis + 1 :])
+    slices = [emission.reshape(_in_codes_of(emission, index, output), one) for index in operator.inputs]
     emission.store(output, emission.node("Concat", *slices, axis=axis))
 
 
 def pad(emission: Emission, operator: Operator) -> None:
-    """PAD with zeros, PADV2 with a constant, MIRROR_PAD with the tensor itself."""
+    """PAD with zeros, PADV2 with a constant."""
     source, output = operator.inputs[0], operator.outputs[0]
-    tensor = emission.tensor(source)
-    paddings = emission.array(operator.inputs[1], "paddings")
     nchw = emission.has_nchw(source)
-    value = emission.stored(source, nchw=nchw)
-    paddings = paddings[list(NCHW)] if nchw else paddings
-    if operator.options.get("mode") == "SYMMETRIC":
-        sizes = np.array(tensor.shape)[list(NCHW)] if nchw else tensor.shape
-        for axis, (size, (before, after)) in enumerate(zip(sizes, paddings.tolist(), strict=True)):
-            if before or after:
-                indices = np.pad(np.arange(size), (before, after), mode="symmetric")
-                value = emission.node("Gather", value, emission.integers(*indices.tolist()), axis=axis)
-        emission.store(output, value, nchw=nchw)
-        return
-    pads = emission.integers(*paddings.T.reshape(-1).tolist())
-    if operator.kind == "MIRROR_PAD":
-        value = emission.node("Pad", value, pads, mode="reflect")
+    pads = _paddings(emission, operator, nchw).T.reshape(-1).tolist()
+    if operator.kind == "PADV2":
+        fill = emission.reshape(_in_codes_of(emission, operator.inputs[2], output), ())
+    elif emission.is_quantized(output):
+        fill = emission.constant(np.array(emission.code_scheme(output)[1], np.uint8))
     else:
-        value = emission.node("Pad", value, pads, _fill(emission, operator))
+        fill = emission.constant(np.zeros((), emission.tensor(output).dtype))
+    value = emission.node("Pad", emission.stored(source, nchw=nchw), emission.integers(*pads), fill)
     emission.store(output, value, nchw=nchw)
 
 
-def _fill(emission: Emission, operator: Operator) -> str:
-    if operator.kind == "PADV2":
-        return emission.reshape(_requantized(emission, operator.inputs[2], operator.outputs[0]), ())
-    tensor = emission.tensor(operator.inputs[0])
-    return emission.constant(
-        emission.code_scheme(tensor.index)[1] if is_quantized(tensor) else np.zeros((), tensor.dtype)
-    )
+def mirror_pad(emission: Emission, operator: Operator) -> None:
+    """MIRROR_PAD: the tensor reflected at its edge pixels (REFLECT), or between them and their copies (SYMMETRIC).
+
+    ONNX has the first only, so the second gathers pixels by their mirrored indices.
+    """
+    source, output = operator.inputs[0], operator.outputs[0]
+    nchw = emission.has_nchw(source)
+    paddings, value = _paddings(emission, operator, nchw), emission.stored(source, nchw=nchw)
+    if operator.options["mode"] == "REFLECT":
+        value = emission.node("Pad", value, emission.integers(*paddings.T.reshape(-1).tolist()), mode="reflect")
+    else:
+        shape = emission.tensor(source).shape
+        for axis, (before, after) in enumerate(paddings.tolist()):
+            size = shape[NCHW[axis]] if nchw else shape[axis]
+            if not 0 <= max(before, after) <= size:
+                raise ConversionError(f"it pads {before} and {after} pixels to {size}, which mirror no more than that")
+            if before or after:
+                mirrored = np.pad(np.arange(size), (before, after), mode="symmetric").tolist()
+                value = emission.node("Gather", value, emission.integers(*mirrored), axis=axis)
+    emission.store(output, value, nchw=nchw)
 
 
 def depth_space(emission: Emission, operator: Operator) -> None:
-    """SPACE_TO_DEPTH and DEPTH_TO_SPACE, blocks before channels, as two reshapes around a transpose of any type."""
-    source, output = operator.inputs[0], operator.outputs[0]
-    batch, height, width, channels = emission.tensor(source).shape
-    block = operator.options["block_size"]
-    nchw = emission.has_nchw(source)
-    value = emission.real(source, nchw=True)
+    """SPACE_TO_DEPTH and DEPTH_TO_SPACE: channels are ordered by block position, then by channel."""
+    value, block = emission.stored(operator.inputs[0], nchw=True), operator.options["block_size"]
     if operator.kind == "SPACE_TO_DEPTH":
         value = emission.node("SpaceToDepth", value, blocksize=block)
     else:
         value = emission.node("DepthToSpace", value, blocksize=block, mode="DCR")
-    store_result(emission, operator, value, nchw=True)
+    emission.store(operator.outputs[0], value, nchw=True)
 
 
-def _requantized(emission: Emission, index: int, output: int, *, nchw: bool = False) -> str:
-    """The stored value of an input, in the codes of the output."""
-    if not is_quantized(emission.tensor(output)) or emission.code_scheme(index) == emission.code_scheme(output):
-        return emission.stored(index, nchw=nchw)
-    return emission.encode(emission.real(index, nchw=nchw), output)
+def shape_of(emission: Emission, operator: Operator) -> None:
+    """SHAPE, which the file states."""
+    output = emission.tensor(operator.outputs[0])
+    shape = np.array(emission.tensor(operator.inputs[0]).shape, output.dtype)
+    emission.store(output.index, emission.constant(shape))
+
+
+def _paddings(emission: Emission, operator: Operator, nchw: bool) -> np.ndarray:
+    """Rows (before, after), one an axis of the layout."""
+    paddings = emission.array(operator.inputs[1], "paddings")
+    return paddings[list(NCHW)] if nchw else paddings
+
+
+def _in_codes_of(emission: Emission, index: int, output: int, *, nchw: bool = False) -> str:
+    """The stored value of an input, in the codes of the output where that is quantized."""
+    if emission.is_quantized(output):
+        return requantized(emission, index, output, nchw=nchw)
+    return emission.stored(index, nchw=nchw)

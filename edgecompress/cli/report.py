@@ -1,0 +1,45 @@
+"""`edgecompress report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
+
+SHOWN = ("zstd_bytes", "accuracy", "drop", "p50_ms")  # of the columns; the pages have all
+
+
+@click.command("report")
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@json_option
+def command(run_folder: Path, as_json: bool) -> None:
+    """Write what is known about the files of RUN into RUN/report: report.html, report.md, report.json and plots.
+
+    Example: edgecompress report runs/m1
+    """
+    from edgecompress.report.columns import table
+    from edgecompress.report.write import write_report
+    from edgecompress.runs import open_run
+
+    with progress_bars() as progress:
+        report = write_report(open_run(run_folder), on_progress=progress)
+    content, paths = report.content, {name: str(path) for name, path in report.paths.items()}
+    if as_json:
+        print_json({**vars(content), "paths": paths})
+        return
+    rows = [
+        (row, [(column, cell) for column, cell in cells if column.key.startswith(SHOWN)])
+        for row, cells in table(content)
+    ]
+    columns = ["file", *(column.title for column, _ in rows[0][1]), "Pareto front"]
+    print_table(
+        content.title,
+        columns,
+        [[row.artifact, *(cell.text for _, cell in cells), "yes" if row.pareto else ""] for row, cells in rows],
+    )
+    for notice in content.notices:
+        print_line(f"{notice.text}: {notice.command.replace('RUN', str(run_folder))}")
+    for path in paths.values():
+        print_line(path)

@@ -1,0 +1,93 @@
+"""An ONNX graph that grows node by node: unique names, equal constants kept once, unneeded nodes left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+_OPSET, _IR_VERSION = 20, 9  # the first opset with Gelu; both of 2023, so that older runtimes load the file too
+
+
+class GraphWriter:
+    """Values are their names; every method that makes one returns it."""
+
+    def __init__(self) -> None:
+        self.scope = ""  # names of new nodes begin with it
+        self._nodes: list[NodeProto] = []
+        self._made: set[str] = set()  # values that nodes make
+        self._initializers: dict[str, TensorProto] = {}
+        self._equal: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._names: set[str] = set()
+
+    def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node with one output."""
+        return self.nodes(op_type, *inputs, outputs=1, **attributes)[0]
+
+    def nodes(self, op_type: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
+        """Add a node with several outputs."""
+        name = self.claim(f"{self.scope}/{op_type}")
+        values = [name] + [self.claim(f"{name}_{number}") for number in range(1, outputs)]
+        self._nodes.append(helper.make_node(op_type, inputs, values, name=name, **attributes))
+        self._made.update(values)
+        return values
+
+    def constant(self, array: np.ndarray, name: str = "") -> str:
+        """An initializer, or the one of equal contents that is there already."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._equal:
+            name = self.claim(name or f"{self.scope}/constant")
+            self._initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
+            self._equal[key] = name
+        return self._equal[key]
+
+    def integers(self, *values: int) -> str:
+        """A constant list of int64, as shapes, axes and paddings are."""
+        return self.constant(np.array(values, np.int64))
+
+    def reshape(self, value: str, shape: tuple[int, ...]) -> str:
+        """The value in another shape."""
+        return self.node("Reshape", value, self.integers(*shape))
+
+    def claim(self, name: str) -> str:
+        """Make the name, or the first of `name_1`, `name_2`, ... that is free, one's own."""
+        free, number = name, 0
+        while free in self._names:
+            number += 1
+            free = f"{name}_{number}"
+        self._names.add(free)
+        return free
+
+    def build(
+        self,
+        inputs: Sequence[ValueInfoProto],
+        outputs: Sequence[tuple[str, ValueInfoProto]],
+        metadata: Mapping[str, str],
+    ) -> ModelProto:
+        """The model of the nodes and constants that its outputs need; each value given is made an output of its own."""
+        final: dict[str, str] = {}  # what a value is called as an output
+        for value, info in outputs:
+            if value not in self._made or value in final:  # an input, a constant, or an output already
+                value = self.node("Identity", value)
+            final[value] = info.name
+        needed = set(final)
+        nodes: list[NodeProto] = []
+        for node in reversed(self._nodes):
+            if not needed.isdisjoint(node.output):
+                needed.update(node.input)
+                nodes.append(node)
+        nodes.reverse()
+        for node in nodes:
+            node.input[:] = [final.get(value, value) for value in node.input]
+            node.output[:] = [final.get(value, value) for value in node.output]
+        constants = [tensor for name, tensor in self._initializers.items() if name in needed]
+        model = helper.make_model(
+            helper.make_graph(nodes, "main", inputs, [info for _, info in outputs], constants),
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=_IR_VERSION,
+            producer_name="edgecompress",
+        )
+        helper.set_model_props(model, dict(metadata))
+        return model

@@ -1,0 +1,64 @@
+"""How LiteRT's int8 kernels round, and the scales with which ONNX Runtime's come to the same codes.
+
+Both runtimes compute the true quotient where it matters most (convolution, matrix product, multiplication, mean, table
+lookups) and agree to the bit with the scales of the file. The kernels below use coarse fixed-point multipliers, or send
+halves up or away from zero where ONNX Runtime sends them to the even code. A scale changed by less than the distance
+from a half to the next possible result moves exactly the halves, and nothing else. Each form was found by comparing
+the runtimes on all pairs of codes, and the tests hold it to that.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+_MULTIPLIER_BITS = 20  # of the larger multiplier of a sum, after its leading one
+_SLOPE_STEP = 256  # the multiplier of a slope or of a change of scale is a multiple of 1/256
+_NUDGE = 2.0**-18  # moves 255 by less than 1/256, and a half by more than float32 rounds
+
+
+def sum_scales(first: np.float32, second: np.float32, output: np.float32) -> tuple[float, float]:
+    """The scales that ADD and SUB work with: multiples of a power of two near the given ones.
+
+    LiteRT: (a * m1 + b * m2 + half) >> shift, where m = scale / output scale in fixed point, the larger one of 21 bits.
+    Given these, ONNX Runtime differs at halves only that float32 cannot tell apart: 4 codes in a million, not 12.
+    """
+    ratios = first / output, second / output
+    shift = _MULTIPLIER_BITS + 1 - math.frexp(max(ratios))[1]
+    first_scale, second_scale = (math.ldexp(round(math.ldexp(float(ratio), shift)), -shift) for ratio in ratios)
+    return first_scale * float(output), second_scale * float(output)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The input scale and the alpha of a LeakyRelu."""
+
+    scale: float
+    alpha: float
+
+
+def slope_scale(source: np.float32, output: np.float32, alpha: float) -> Slope | None:
+    """The LeakyRelu that rounds like LiteRT's; None where LiteRT takes another kernel.
+
+    LiteRT: ((code - zero point) * m + 128) >> 8 with m = 256 * scale / output scale, times alpha below zero: halves go
+    up. QUANTIZE from one int8 scale to another is the same with alpha 1.
+    """
+    ratio = source / output
+    positive, negative = round(_SLOPE_STEP * float(ratio)), round(_SLOPE_STEP * float(ratio * np.float32(alpha)))
+    if negative < 1 or positive >= _SLOPE_STEP << 7:
+        return None
+    up, down = 1 + _NUDGE, 1 - _NUDGE
+    return Slope(positive / _SLOPE_STEP * float(output) * up, negative / positive * down / up)
+
+
+def pool_scale(count: int) -> float:
+    """The output scale, in codes, by which averages of `count` codes round halves away from zero: just below 1.
+
+    A quotient that is no half is at least 1 / (2 count) away from one; 128 is moved by half of that.
+    """
+    return 1 - 2.0 ** -(9 + math.ceil(math.log2(count)))
+
+
+INTERPOLATION_SCALE = 1 - 2.0**-16  # likewise for bilinear interpolation by powers of two, where halves go up

@@ -1,0 +1,88 @@
+"""Through which inputs an ONNX operator gets its kernels and other trained numbers, and its multiply-adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+from onnx import NodeProto
+
+Shape = tuple[int, ...]  # -1 where an axis is free
+Work = Callable[[NodeProto, Shape, Shape, Shape], int]  # of the shapes of two operands, and the output's for one input
+
+STANDARD_DOMAINS = {"", "ai.onnx", "com.microsoft"}  # the last repeats some operators for more types
+ELEMENTWISE = {"Add", "Mul"}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator with trained numbers or scales; those of its inputs that are constant are what was trained."""
+
+    kernels: tuple[int, ...] = ()  # the operands of a product; or tables, as of Gather
+    others: tuple[int, ...] = ()  # biases, gamma and beta, slopes
+    zero_points: tuple[tuple[int, int], ...] = ()  # of each kernel: its zero point, and the axis that several run along
+    reads_codes: tuple[int, int] | None = None  # scale and zero point of the first input
+    writes_codes: tuple[int, int] | None = None  # and of the output
+    work: Work | None = None
+
+
+def multiply_adds(operator: Operator, node: NodeProto, left: Shape, right: Shape, output: Shape) -> int:
+    """Multiply-adds of a product with these operands, 0 if an axis that they depend on is free.
+
+    `output` is the output's shape for one input, without the batch.
+    """
+    return operator.work(node, left, right, output) if operator.work and left and right else 0
+
+
+def attribute(node: NodeProto, name: str, default: int) -> int:
+    """An integer attribute of a node."""
+    return next((each.i for each in node.attribute if each.name == name), default)
+
+
+def _volume(shape: Shape) -> int:
+    return 0 if -1 in shape else prod(shape)
+
+
+def _convolution(node: NodeProto, data: Shape, kernel: Shape, output: Shape) -> int:
+    """The kernel is (filters, channels / groups, ...): each element of the output is a product with one filter."""
+    return _volume(output) * _volume(kernel[1:])
+
+
+def _transposed_convolution(node: NodeProto, data: Shape, kernel: Shape, output: Shape) -> int:
+    """The kernel is (channels, filters / groups, ...): each element of the input spreads its channel's part."""
+    return _volume(data[1:]) * _volume(kernel[1:])
+
+
+def _matrix_product(node: NodeProto, left: Shape, right: Shape, output: Shape) -> int:
+    return _volume(output) * _volume(left[-1:])
+
+
+def _gemm(node: NodeProto, left: Shape, right: Shape, output: Shape) -> int:
+    return _volume(output) * _volume(left[:1] if attribute(node, "transA", 0) else left[-1:])
+
+
+_FIRST, _LAST = (1, 2), (6, 7)  # scale and zero point, of the first input and of the output
+_ROWS, _COLUMNS = -2, -1
+OPERATORS = {
+    "Conv": Operator((0, 1), (2,), work=_convolution),
+    "ConvInteger": Operator((0, 1), (), ((2, 0), (3, 0)), work=_convolution),
+    "QLinearConv": Operator((0, 3), (8,), ((2, 0), (5, 0)), _FIRST, _LAST, _convolution),
+    "ConvTranspose": Operator((0, 1), (2,), work=_transposed_convolution),
+    "Gemm": Operator((0, 1), (2,), work=_gemm),
+    "MatMul": Operator((0, 1), work=_matrix_product),
+    "MatMulInteger": Operator((0, 1), (), ((2, _ROWS), (3, _COLUMNS)), work=_matrix_product),
+    "QLinearMatMul": Operator((0, 3), (), ((2, _ROWS), (5, _COLUMNS)), _FIRST, _LAST, _matrix_product),
+    "RNN": Operator((1, 2), (3,)),
+    "GRU": Operator((1, 2), (3,)),
+    "LSTM": Operator((1, 2), (3, 7)),
+    "Gather": Operator((0,)),
+    "BatchNormalization": Operator(others=(1, 2)),
+    "InstanceNormalization": Operator(others=(1, 2)),
+    "LayerNormalization": Operator(others=(1, 2)),
+    "GroupNormalization": Operator(others=(1, 2)),
+    "PRelu": Operator(others=(1,)),
+    **dict.fromkeys(ELEMENTWISE, Operator(others=(0, 1))),
+    "QuantizeLinear": Operator(writes_codes=(1, 2)),
+    "DequantizeLinear": Operator(reads_codes=(1, 2)),
+}

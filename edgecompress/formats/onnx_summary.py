@@ -1,0 +1,187 @@
+"""From an ONNX graph to its summary: one layer a node, counted from the constants and shapes that it reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from onnx import GraphProto, ModelProto, NodeProto, TypeProto, helper
+
+from edgecompress.errors import ModelFileError
+from edgecompress.formats.onnx_graph import infer_shapes, nested_graphs, parse_model
+from edgecompress.formats.onnx_operators import ELEMENTWISE, OPERATORS, STANDARD_DOMAINS, Operator, Shape, multiply_adds
+from edgecompress.formats.onnx_tensors import MAX_RANK, StoredTensor, constant_of, stored, stored_sparse, text
+from edgecompress.formats.onnx_values import Constant, Values
+from edgecompress.formats.summary import LayerSummary, ModelSummary
+from edgecompress.values import TensorSpec
+
+MAX_NAME = 4096
+MAX_SHARING = 4  # bytes of tensors for each byte of a file of external data: several may name the same
+_UNKNOWN: Shape = (-1,)
+_PLAIN = Operator()
+
+
+def summarize(content: bytes, folder: Path) -> ModelSummary:
+    """Summarize the bytes of an ONNX file whose external data, if any, lies in `folder`.
+
+    Raises:
+        ModelFileError: see `read_onnx`.
+    """
+    model = parse_model(content)
+    walk, values = _Walk(folder), Values()
+    constants = walk.stored(model.graph)
+    graph = infer_shapes(model).graph  # without the data of the constants
+    walk.graph(graph, constants, values)
+    return ModelSummary(
+        format="onnx",
+        inputs=tuple(_spec(each.name, each.type, values) for each in graph.input if each.name not in constants),
+        outputs=tuple(_spec(each.name, each.type, values) for each in graph.output),
+        layers=tuple(walk.layers),
+        metadata=_metadata(model),
+    )
+
+
+class _Walk:
+    """Collects the layers; kernels that several nodes share count once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.layers: list[LayerSummary] = []
+        self._folder = folder
+        self._counted: set[StoredTensor] = set()
+        self._external_bytes: Counter[Path] = Counter()
+
+    def stored(self, graph: GraphProto) -> dict[str, StoredTensor]:
+        """The initializers of a graph, checked."""
+        tensors = {proto.name: stored(proto, self._folder) for proto in graph.initializer}
+        sparse = {proto.values.name: stored_sparse(proto, self._folder) for proto in graph.sparse_initializer}
+        return tensors | sparse
+
+    def graph(self, graph: GraphProto, constants: dict[str, StoredTensor], values: Values) -> None:
+        """Walk the nodes in their order, in which each finds its inputs made, and behind each the graphs it holds."""
+        for value in (*graph.input, *graph.value_info, *graph.output):
+            if (shape := _form(value.type)[1]) is not None:
+                values.shapes[value.name] = shape
+        for name, tensor in constants.items():
+            self._define(name, tensor, values)
+        for node in graph.node:
+            self._node(node, values)
+            for inner in nested_graphs(node):
+                self.graph(inner, self.stored(inner), values.inner())
+
+    def _define(self, name: str, tensor: StoredTensor, values: Values) -> None:
+        if tensor.external is not None:
+            path = tensor.external.path
+            self._external_bytes[path] += tensor.external.size_bytes
+            if self._external_bytes[path] > MAX_SHARING * path.stat().st_size:
+                raise ModelFileError(f"Its tensors name far more bytes of {path.name!r} than that file has.")
+        values.constants[name] = Constant(tensor)
+        values.shapes[name] = tensor.shape
+
+    def _node(self, node: NodeProto, values: Values) -> None:
+        kind = text(node.op_type)
+        if node.domain not in STANDARD_DOMAINS:
+            kind = f"{text(node.domain)}.{kind}"
+        if kind == "Constant":
+            tensor = constant_of(node, self._folder)
+            if tensor is not None and node.output:
+                self._define(node.output[0], tensor, values)
+            return
+        operator = OPERATORS.get(kind, _PLAIN)
+        values.learn(node, kind, operator)
+        self.layers.append(self._layer(node, kind, operator, values))
+
+    def _layer(self, node: NodeProto, kind: str, operator: Operator, values: Values) -> LayerSummary:
+        kernels = _kernels(node, operator, values)
+        fresh = [constant for constant in kernels if constant.tensor not in self._counted]
+        self._counted.update(constant.tensor for constant in fresh)
+        weights = sum(constant.tensor.size for constant in fresh)
+        others = _others(node, kind, operator, values) if fresh or not kernels else 0
+        output = values.shapes.get(node.output[0]) if node.output else None
+        return LayerSummary(
+            name=_name(node, kind),
+            kind=kind,
+            output_shape=_UNKNOWN if output is None else output,
+            parameters=weights + others,
+            multiply_adds=_work(node, operator, values, output),
+            weight_bits=kernels[0].tensor.bits if kernels else None,
+            weights=weights,
+            zero_weights=sum(constant.zeros() for constant in fresh),
+        )
+
+
+def _kernels(node: NodeProto, operator: Operator, values: Values) -> list[Constant]:
+    """The constants among the inputs that kernels come through, with their zero points."""
+    kernels = []
+    for index, position in enumerate(operator.kernels):
+        constant = values.constant(node, position)
+        if constant is None or not constant.may_be_kernel:
+            continue
+        if operator.zero_points:
+            zero_point, axis = operator.zero_points[index]
+            found = values.constant(node, zero_point)
+            constant = Constant(constant.tensor, True, found.tensor if found else None, axis)
+        kernels.append(constant)
+    return kernels
+
+
+def _work(node: NodeProto, operator: Operator, values: Values, output: Shape | None) -> int:
+    """Multiply-adds for one input: the batch is axis 0 of the output, unless a constant or a vector stands left."""
+    if operator.work is None or output is None:
+        return 0
+    left, right = (values.shape(node, position) for position in operator.kernels)
+    if left is None or right is None:
+        return 0
+    fixed = len(left) == 1 or (len(output) <= 2 and values.constant(node, operator.kernels[0]) is not None)
+    return multiply_adds(operator, node, left, right, output if fixed else output[1:])
+
+
+def _others(node: NodeProto, kind: str, operator: Operator, values: Values) -> int:
+    """Count biases and the like; a sum or product with several constants, but not of two scalars, is such a one."""
+    constants = [values.constant(node, position) for position in operator.others]
+    if kind in ELEMENTWISE:
+        computed = [p for p, constant in zip(operator.others, constants, strict=True) if constant is None]
+        if len(computed) != 1 or values.shape(node, computed[0]) == ():
+            return 0
+        constants = [each for each in constants if each and each.is_real and each.tensor.size > 1]
+    return sum(constant.tensor.size for constant in constants if constant is not None)
+
+
+def _name(node: NodeProto, kind: str) -> str:
+    name = text(node.name or next((each for each in node.output if each), "")) or kind
+    if max(len(name), len(kind)) > MAX_NAME:
+        raise ModelFileError(f"It holds a name of {max(len(name), len(kind))} characters; the limit is {MAX_NAME}.")
+    return name
+
+
+def _form(kind: TypeProto) -> tuple[str, Shape | None]:
+    """The dtype and shape of a value; other things than tensors have a word for the dtype and no shape."""
+    which = kind.WhichOneof("value")
+    if which not in {"tensor_type", "sparse_tensor_type"}:
+        return (which or "unknown").removesuffix("_type"), None
+    tensor = getattr(kind, which)
+    try:
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type).name if tensor.elem_type else "unknown"
+    except KeyError:
+        raise ModelFileError(f"It names the unknown tensor type {tensor.elem_type}.") from None
+    if not tensor.HasField("shape"):
+        return dtype, None
+    if len(tensor.shape.dim) > MAX_RANK:
+        raise ModelFileError(f"It names a shape of {len(tensor.shape.dim)} axes; the limit is {MAX_RANK}.")
+    lengths = (dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim)
+    return "string" if dtype == "object" else dtype, tuple(max(length, -1) for length in lengths)
+
+
+def _spec(name: str, kind: TypeProto, values: Values) -> TensorSpec:
+    dtype, shape = _form(kind)
+    return TensorSpec(text(name), shape or (), dtype, values.scheme(name) if "int" in dtype else None)
+
+
+def _metadata(model: ModelProto) -> dict[str, str]:
+    """What the file says about itself, then what it is: producer, opset, version of the format."""
+    opsets = (f"{text(each.domain)} {each.version}".strip() for each in model.opset_import)
+    return {
+        **{text(each.key): text(each.value) for each in model.metadata_props},
+        "producer": f"{text(model.producer_name)} {text(model.producer_version)}".strip(),
+        "opset": ", ".join(opsets),
+        "ir_version": str(model.ir_version),
+    }

@@ -1,0 +1,125 @@
+"""From a run folder to the content of its report; the artifacts must be there, all else may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from edgecompress.errors import RunFolderError
+from edgecompress.formats.sizes import compressed_sizes
+from edgecompress.progress import Progress, silent
+from edgecompress.recipes import load_recipe, to_toml
+from edgecompress.report.columns import front, marks
+from edgecompress.report.content import Content, Epoch, FloatOperators, Notice, Row, Setting
+from edgecompress.report.timings import conditions_of, setting_of, settings_of, slow_operators_of, timing_of
+from edgecompress.report.words import in_words, title
+from edgecompress.runs import RunFolder
+from edgecompress.storage import from_json, sha256_of
+from edgecompress.values import Artifact, Measurement
+from edgecompress.verification import Verification
+
+VERIFY = "edgecompress verify RUN"
+PROFILE = "edgecompress profile RUN"
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    machine: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
+    """Read a run, weigh its artifacts, and rank them.
+
+    Raises:
+        RunFolderError: there are no artifacts, one is not the file that was emitted, or a record is damaged.
+    """
+    artifacts = run.read_artifacts()
+    if not artifacts:
+        raise RunFolderError(f"'{run.path}' has no artifact.", hint=f"Run `edgecompress convert {run.path}` first.")
+    recipe = load_recipe(run.recipe) if run.recipe.exists() else None
+    manifest = from_json(_Manifest, run.manifest) if run.manifest.exists() else _Manifest()
+    verification = from_json(Verification, run.path / "verification.json") if run.has("verification") else None
+    listed = {(artifact.path, artifact.sha256) for artifact in artifacts}
+    measured = run.read_measurements() if run.has("measurements") else []
+    current = [each for each in measured if (each.artifact, each.sha256) in listed]
+    settings = settings_of(current)
+    rows = []
+    for done, artifact in enumerate(artifacts):
+        on_progress("compressing the files to tell their sizes", done, len(artifacts))
+        rows.append(_row(run, artifact, verification, current))
+    on_progress("compressing the files to tell their sizes", len(artifacts), len(artifacts))
+    axes, ranked = front(marks(tuple(rows), settings), settings)
+    return Content(
+        title=title(recipe) if recipe else run.path.resolve().name.encode(errors="replace").decode(),
+        words=in_words(recipe) if recipe else {"Model": ", ".join(dict.fromkeys(each.origin for each in artifacts))},
+        recipe=to_toml(recipe) if recipe else "",
+        machine=manifest.machine,
+        versions=manifest.versions,
+        notices=tuple(_notices(ranked, verification, settings, stale=len(measured) - len(current))),
+        settings=settings,
+        rows=ranked,
+        pareto_axes=axes,
+        verification=verification,
+        layers=tuple(run.notes()) if run.has("notes") else (),
+        float_operators=tuple(
+            FloatOperators(artifact.path, artifact.float_layers)
+            for artifact in artifacts
+            if artifact.target.endswith(":int8")
+        ),
+        operators=tuple(slow_operators_of(each) for each in current if setting_of(each) == settings[0]),
+        history=_history(run),
+        conditions=tuple(conditions_of(current, setting) for setting in settings),
+    )
+
+
+def _row(
+    run: RunFolder, artifact: Artifact, verification: Verification | None, measurements: Sequence[Measurement]
+) -> Row:
+    path = run.artifact_path(artifact)
+    hint = f"Emit it anew with `edgecompress convert {run.path} --to {artifact.target}`."
+    if not path.resolve().is_relative_to(run.path.resolve()):
+        raise RunFolderError(f"The artifact '{artifact.path}' is not inside of '{run.path}'.", hint=hint)
+    if not path.is_file():
+        raise RunFolderError(f"'{run.path}' lists the artifact '{artifact.path}', but has no such file.", hint=hint)
+    if sha256_of(path) != artifact.sha256:
+        raise RunFolderError(f"'{path}' is not the file that was emitted: its SHA-256 is another.", hint=hint)
+    checks = verification.artifacts if verification else ()
+    check = next((each for each in checks if each.artifact == artifact.path), None)
+    timings = {setting_of(each): timing_of(each) for each in measurements if each.artifact == artifact.path}
+    row = Row(artifact.path, artifact.variant, artifact.target, compressed_sizes(path), timings=tuple(timings.values()))
+    if check is None:
+        return row
+    return replace(row, accuracy=check.accuracy, drop=check.drop, keras_agreement=check.keras_agreement)
+
+
+def _notices(
+    rows: Sequence[Row], verification: Verification | None, settings: Sequence[Setting], *, stale: int
+) -> Iterator[Notice]:
+    """Say what is missing; the run's own folder is RUN in the commands, so that a report may be moved with it."""
+    if verification is None:
+        yield Notice("not verified yet", VERIFY)
+    elif unverified := [row.artifact for row in rows if row.accuracy is None]:
+        yield Notice(f"{', '.join(unverified)}: not verified yet", VERIFY)
+    if stale:
+        yield Notice(f"{stale} measurements are of earlier files and left out", PROFILE)
+    if not settings:
+        yield Notice("not measured yet", PROFILE)
+    elif unmeasured := [row.artifact for row in rows if len(row.timings) < len(settings)]:
+        yield Notice(f"{', '.join(unmeasured)}: not measured yet in every setting", PROFILE)
+    if imprecise := [row.artifact for row in rows if not all(timing.precise for timing in row.timings)]:
+        yield Notice(f"{', '.join(imprecise)}: the median is less precise than was asked for", PROFILE)
+
+
+def _history(run: RunFolder) -> tuple[Epoch, ...]:
+    from pydantic import TypeAdapter
+
+    if not run.history.exists():
+        return ()
+    try:
+        return TypeAdapter(tuple[Epoch, ...]).validate_python(run.read_history())
+    except ValueError as error:  # neither JSON, nor UTF-8, nor epochs
+        raise RunFolderError(
+            f"'{run.history}' is damaged: {str(error).splitlines()[0]}.",
+            hint="`edgecompress train ... --resume` writes it anew from the checkpoints.",
+        ) from error

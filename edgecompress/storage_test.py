@@ -1,0 +1,68 @@
+"""Files appear whole or not at all; values come back from JSON as they were."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edgecompress.errors import RunFolderError
+from edgecompress.storage import from_json, sha256_of, to_json, write_bytes, write_text, written_whole
+from edgecompress.values import Artifact, LayerNote, Preprocessing, QuantScheme, TensorSpec
+
+ARTIFACT = Artifact(
+    path="artifacts/dense.int8.tflite",
+    target="tflite:int8",
+    variant="dense",
+    inputs=(TensorSpec("image", (1, 8, 8, 1), "int8", QuantScheme((0.5,), (-128,))),),
+    outputs=(TensorSpec("scores", (1, 10), "int8", QuantScheme((1 / 256,), (-128,))),),
+    size_bytes=12,
+    sha256="0" * 64,
+    preprocessing=Preprocessing(8, 8, 1, labels=("zero", "one")),
+    float_layers=(LayerNote("gate", "kept float", "no int8 form", {"sparsity": 0.5}),),
+)
+
+
+def test_values_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "artifacts.json"
+    write_text(path, to_json([ARTIFACT]))
+    assert from_json(list[Artifact], path) == [ARTIFACT]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file.bin"
+    write_bytes(path, b"old")
+    with pytest.raises(ValueError, match="half-way"), written_whole(path) as beside:
+        beside.write_bytes(b"ne")
+        raise ValueError("half-way")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.bin"]
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with pytest.raises(RunFolderError, match="Cannot write"):
+        write_text(Path("/dev/full/x/model.tflite"), "text")
+
+
+def test_an_unwritable_folder_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="Cannot write"):
+        write_text(tmp_path / "file" / "below.json", "text")
+
+
+def test_a_damaged_file_is_named_with_the_place(tmp_path: Path) -> None:
+    path = tmp_path / "artifacts.json"
+    path.write_text('[{"path": 3}]')
+    with pytest.raises(RunFolderError, match=r"artifacts\.json' is damaged"):
+        from_json(list[Artifact], path)
+    with pytest.raises(RunFolderError, match="Cannot read"):
+        from_json(list[Artifact], tmp_path / "missing.json")
+
+
+def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "abc", b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert os.access(tmp_path / "abc", os.R_OK)

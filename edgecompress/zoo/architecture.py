@@ -1,0 +1,88 @@
+"""What an architecture is: a builder with typed options, its paper, and the input it was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edgecompress.errors import ArchitectureError
+
+OptionValue = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an architecture."""
+
+    name: str
+    default: OptionValue
+    help: str
+    choices: tuple[OptionValue, ...] = ()
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that `construct(resolution, channels, classes, **options)` builds as a functional `tf_keras.Model`."""
+
+    name: str
+    summary: str
+    paper: str
+    default_resolution: int
+    default_channels: int
+    options: tuple[Option, ...]
+    construct: Callable[..., Any]
+
+    def build(
+        self,
+        *,
+        resolution: int | None = None,
+        channels: int | None = None,
+        classes: int = 1000,
+        **options: OptionValue,
+    ) -> Any:
+        """Return the network, with fresh weights, ending in softmax probabilities.
+
+        Raises:
+            ArchitectureError: an option is unknown or out of range, or the resolution is too small for the strides.
+        """
+        values = self._checked(options)
+        sizes = {
+            "resolution": self.default_resolution if resolution is None else resolution,
+            "channels": self.default_channels if channels is None else channels,
+            "classes": classes,
+        }
+        for name, size in sizes.items():
+            if size < 1:
+                raise ArchitectureError(f"{self.name} got {name} {size}.", hint="It must be at least 1.")
+        return self.construct(**sizes, **values)
+
+    def _checked(self, given: dict[str, OptionValue]) -> dict[str, OptionValue]:
+        known = {option.name: option for option in self.options}
+        for name in given:
+            if name not in known:
+                raise ArchitectureError(
+                    f"{self.name} has no option '{name}'.", hint=f"It has: {', '.join(known) or 'none'}."
+                )
+        values = {name: given.get(name, option.default) for name, option in known.items()}
+        for name, value in values.items():
+            option = known[name]
+            numbers = isinstance(option.default, float) and type(value) in (int, float)
+            if not numbers and type(value) is not type(option.default):
+                raise ArchitectureError(
+                    f"{self.name} got {name} {value!r}.",
+                    hint=f"Expected {type(option.default).__name__}: {option.help}.",
+                )
+            if option.choices and value not in option.choices:
+                listed = ", ".join(map(str, option.choices))
+                raise ArchitectureError(f"{self.name} got {name} {value!r}.", hint=f"Choose one of {listed}.")
+        return values
+
+
+def require_resolution(name: str, resolution: int, smallest: int) -> None:
+    """Raise `ArchitectureError` for an input below `smallest` pixels, whose strides would leave nothing."""
+    if resolution < smallest:
+        raise ArchitectureError(
+            f"{name} got a resolution of {resolution}, too small for its strides.",
+            hint=f"The smallest is {smallest}; images are resized to it.",
+        )

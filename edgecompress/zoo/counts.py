@@ -1,0 +1,17 @@
+"""Exact parameters and multiply-adds of a network, by the same counting that `inspect` does on files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgecompress.formats.keras_config import summarize_config
+
+
+def count(model: Any) -> tuple[int, int]:
+    """Return the trained parameters and, for one input, the multiply-adds of convolutions and matrix products.
+
+    Batch-norm gamma and beta count as parameters, its moving statistics do not; biases, batch norm, activations and
+    pooling count no multiply-adds.
+    """
+    summaries = [layer.summary for layer in summarize_config(model.get_config()).layers]
+    return sum(layer.parameters for layer in summaries), sum(layer.multiply_adds for layer in summaries)

@@ -1,0 +1,104 @@
+"""Weights to start from: ImageNet's, or those in a file, layer by layer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecompress.errors import ArchitectureError, ModelFileError
+from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.values import LayerNote
+
+PUBLISHED_WIDTHS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
+PUBLISHED_RESOLUTIONS = (128, 160, 192, 224)
+ORIGIN = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"  # as in tf_keras.applications
+
+
+def load_weights(model: Any, source: str) -> tuple[LayerNote, ...]:
+    """Load `source`, "imagenet" or an HDF5 file of a model or its weights, into `model` by layer name.
+
+    Only the last layer with weights, the classifier, may differ in shape: it then keeps its fresh weights, which the
+    returned notes say.
+
+    Raises:
+        ArchitectureError: there are no ImageNet weights for this network, or they cannot be had.
+        ModelFileError: the file is missing or damaged, or lacks layers, or has other shapes; all of them are named.
+    """
+    path = _imagenet_file(model) if source == "imagenet" else Path(source).expanduser()
+    stored = _read(path)
+    with_weights = [layer for layer in model.layers if layer.weights]
+    problems, fitting = [], {}
+    for layer in with_weights:
+        wanted = [tuple(weight.shape) for weight in layer.weights]
+        arrays = stored.get(layer.name)
+        if arrays is None:
+            problems.append((layer.name, "is missing"))
+        elif [array.shape for array in arrays] != wanted:
+            problems.append((layer.name, f"has {[array.shape for array in arrays]}, not {wanted}"))
+        else:
+            fitting[layer.name] = arrays
+    head = with_weights[-1].name
+    if any(name != head for name, _ in problems) or not fitting:
+        listed = "; ".join(f"{name} {what}" for name, what in problems[:8])
+        raise ModelFileError(
+            f"'{path}' does not fit this network: {listed}{'; ...' if len(problems) > 8 else ''}.",
+            hint="Width, options and channels must be those that the weights were trained with.",
+        )
+    for layer in with_weights:
+        if layer.name in fitting:
+            layer.set_weights(fitting[layer.name])
+    return tuple(LayerNote(name, "fresh weights", f"in '{path.name}' it {what}") for name, what in problems)
+
+
+def _imagenet_file(model: Any) -> Path:
+    """Return the file of Keras's own MobileNet weights, from its cache or by its download."""
+    convolution = next((layer for layer in model.layers if layer.name == "conv_pw_13"), None)
+    widths = {int(1024 * width): text for width, text in PUBLISHED_WIDTHS.items()}
+    filters = convolution.filters if convolution is not None else 0
+    if filters not in widths or model.input_shape[-1] != 3:
+        raise ArchitectureError(
+            f"There are no ImageNet weights for '{model.name}'.",
+            hint="Keras has them for mobilenet_v1 with width 0.25, 0.5, 0.75 or 1.0 and 3 channels (--channels 3).",
+        )
+    nearest = min(PUBLISHED_RESOLUTIONS, key=lambda resolution: abs(resolution - model.input_shape[1]))
+    name = f"mobilenet_{widths[filters]}_{nearest}_tf.h5"
+    keras = load_tf_keras()
+    cache = _cache_folder() / "models" / name
+    if cache.exists():
+        return cache
+    try:
+        return Path(keras.utils.get_file(name, ORIGIN + name, cache_subdir="models"))
+    except Exception as error:  # get_file raises plain Exception where the network fails
+        raise ArchitectureError(
+            f"The ImageNet weights {name} are not at {cache}, and cannot be downloaded: {error}",
+            hint=f"Put the file there, or name it with --weights FILE. Its origin is {ORIGIN}{name}.",
+        ) from error
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def _read(path: Path) -> dict[str, list[np.ndarray]]:
+    """Read the arrays of each layer, in the layer's order, from an HDF5 file of a model or of weights."""
+    import h5py
+
+    if not path.is_file():
+        raise ModelFileError(f"There is no weights file '{path}'.", hint="Give --weights imagenet, or an existing .h5 file.")
+    try:
+        with h5py.File(path, "r") as file:
+            root = file["model_weights"] if "model_weights" in file else file
+            return {
+                name: [np.asarray(group[_text(entry)]) for entry in group.attrs["weight_names"]]
+                for name, group in root.items()
+                if "weight_names" in group.attrs
+            }
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        raise ModelFileError(f"'{path}' cannot be read as HDF5 weights: {error}.") from error
+
+
+def _text(entry: Any) -> str:
+    return entry.decode() if isinstance(entry, bytes) else str(entry)

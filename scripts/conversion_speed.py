@@ -1,0 +1,116 @@
+"""How long MobileNetV1 0.25/96 takes to become four files: edgecompress against the stock route, in one process.
+
+    python scripts/conversion_speed.py [--rounds 3] [--json models/mobilenet_v1/conversion_speed.json]
+
+The stock route is what tutorials show: `TFLiteConverter.from_keras_model` for float32 and again for int8,
+`tf2onnx.convert.from_keras`, `onnxruntime.quantization.quantize_static`. Both routes get the same 100 calibration
+images (Fashion-MNIST, resized) and run by turns; both load and check nothing that the other does not, except that
+edgecompress also runs each of its files once in a process of its own, which is part of its time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecompress.convert.conversion import Source, convert
+from edgecompress.convert.quiet import quiet
+from edgecompress.convert.targets import parse_target
+from edgecompress.data import load
+from edgecompress.data.calibration import calibration_batch
+from edgecompress.data.preprocessing import standard
+from edgecompress.devices.conditions import snapshot
+from edgecompress.keras_bridge.environment import load_tensorflow, load_tf_keras
+from edgecompress.runs import versions
+from edgecompress.storage import to_json, write_text
+from edgecompress.zoo import find
+
+TARGETS = ("tflite:float32", "tflite:int8", "onnx:float32", "onnx:int8")
+IMAGES = 100
+
+
+def main() -> None:
+    """Print the times of each round, the medians and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    dataset = load("fashion_mnist")
+    preprocessing = standard(dataset, resolution=96, channels=3)
+    calibration = calibration_batch(dataset.train, preprocessing, count=IMAGES, seed=0)
+    load_tf_keras().utils.set_random_seed(0)
+    model = find("mobilenet_v1").build(resolution=96, channels=3, classes=10, width=0.25)
+
+    routes = {
+        "edgecompress": lambda folder: convert(
+            Source("dense", model, "script", preprocessing=preprocessing),
+            tuple(parse_target(target) for target in TARGETS),
+            folder,
+            calibration=calibration,
+        ),
+        "stock": lambda folder: stock(model, folder, calibration),
+    }
+    times: dict[str, list[float]] = {name: [] for name in routes}
+    with quiet():
+        import onnxruntime.quantization  # the imports are nobody's conversion time
+        import tf2onnx  # noqa: F401
+    for _ in range(arguments.rounds):
+        for name, route in routes.items():
+            with tempfile.TemporaryDirectory() as folder:
+                begin = time.perf_counter()
+                route(Path(folder))
+                times[name].append(time.perf_counter() - begin)
+                print(f"{name:13} {times[name][-1]:7.2f} s", flush=True)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    ratio = medians["stock"] / medians["edgecompress"]
+    print(f"median: edgecompress {medians['edgecompress']:.2f} s, stock {medians['stock']:.2f} s: {ratio:.1f} x faster")
+    if arguments.json:
+        result = {"times_s": times, "medians_s": medians, "ratio": ratio, "calibration_images": IMAGES}
+        write_text(arguments.json, to_json({**result, "versions": versions(), "machine": snapshot()}))
+
+
+def stock(model: Any, folder: Path, calibration: np.ndarray) -> None:
+    """Emit the four files as the tools' own tutorials do."""
+    tensorflow = load_tensorflow()
+    import onnx
+    import tf2onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.samples = iter(calibration)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            sample = next(self.samples, None)
+            return None if sample is None else {"input": sample[np.newaxis]}
+
+    with quiet():
+        converter = tensorflow.lite.TFLiteConverter.from_keras_model(model)
+        (folder / "float32.tflite").write_bytes(converter.convert())
+        converter = tensorflow.lite.TFLiteConverter.from_keras_model(model)
+        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([sample[np.newaxis]] for sample in calibration)
+        converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        (folder / "int8.tflite").write_bytes(converter.convert())
+        signature = [tensorflow.TensorSpec((1, 96, 96, 3), tensorflow.float32, name="input")]
+        proto, _ = tf2onnx.convert.from_keras(model, input_signature=signature, opset=17)
+        onnx.save(proto, str(folder / "float32.onnx"))
+        quantize_static(
+            str(folder / "float32.onnx"),
+            str(folder / "int8.onnx"),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+        )
+
+
+if __name__ == "__main__":
+    main()
