@@ -66,9 +66,10 @@ class RunFolder:
         return tuple(name for name in ("dense", "compressed") if self.model(name).exists())
 
     def write(self, name: str, value: Any) -> None:
-        """Write a value as `name`.json, and the manifest anew."""
+        """Write a value as `name`.json and, if this is the folder of a run, the manifest anew."""
         write_text(self.path / f"{name}.json", to_json(value))
-        self.write_manifest()
+        if self.recipe.exists():
+            self._write_manifest()
 
     def preprocessing(self) -> Preprocessing:
         """Read how an image becomes the model's input."""
@@ -98,7 +99,7 @@ class RunFolder:
         """Return whether `name`.json was written."""
         return (self.path / f"{name}.json").exists()
 
-    def write_manifest(self) -> None:
+    def _write_manifest(self) -> None:
         """Write versions, machine, and the SHA-256 of every file that is not a checkpoint."""
         skipped = (self.checkpoints, self.manifest)
         files = [

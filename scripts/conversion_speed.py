@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.convert.conversion import Source, convert
-from edgecompress.convert.quiet import quiet
+from edgecompress.quiet import quiet
 from edgecompress.convert.targets import parse_target
 from edgecompress.data import load
 from edgecompress.data.calibration import calibration_batch

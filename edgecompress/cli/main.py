@@ -33,12 +33,16 @@ class LazyGroup(click.RichGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command: its module's, or while help is listed only its name and summary."""
+        """Return what help needs to know of a command: its name and summary."""
         if cmd_name not in COMMANDS:
             return None
-        if ctx.protected_args or ctx.args or "--help" not in sys.argv[1:2]:
-            return importlib.import_module(f"edgecompress.cli.{cmd_name}").command
         return click.RichCommand(cmd_name, short_help=COMMANDS[cmd_name], help=COMMANDS[cmd_name])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that is called."""
+        if args[0] in COMMANDS:
+            return args[0], importlib.import_module(f"edgecompress.cli.{args[0]}").command, args[1:]
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

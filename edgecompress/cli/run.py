@@ -21,7 +21,7 @@ def command(recipe_file: Path, out: Path | None, resume: bool, as_json: bool) ->
     """
     from edgecompress.pipeline.run import run_recipe
     from edgecompress.recipes import load_recipe
-    from edgecompress.report import write_report
+    from edgecompress.report.write import write_report
     from edgecompress.verification import require_drop
 
     recipe = load_recipe(recipe_file)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,14 @@ def _ask(request: str, path: Path, timeout_s: float) -> Any:
     # -P: no module is imported from the working folder
     command = [sys.executable, "-P", "-m", "edgecompress.formats.keras_worker", request, str(path.absolute())]
     try:
-        child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s)
+        with tempfile.TemporaryDirectory() as scratch:  # ours to remove: a child that is killed removes nothing
+            child = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=timeout_s,
+                env={**os.environ, "TMPDIR": scratch},
+            )
     except subprocess.TimeoutExpired as error:
         raise ModelFileError(
             f"{path} could not be read within {timeout_s:g} s; it is probably damaged.",

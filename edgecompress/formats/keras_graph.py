@@ -96,7 +96,7 @@ def read(names: Sequence[str], config: dict[str, Any], models: Collection[str]) 
 def _first_index(entry: dict[str, Any], stored: list[Any], models: Collection[str]) -> int:
     """Return 1 where Keras 2 numbers from 1: in models that have inputs of their own, call 0 is that on those."""
     inner = entry.get("config")
-    if entry.get("class_name") not in models or not stored or not isinstance(stored[0], list):
+    if str(entry.get("class_name")) not in models or not stored or not isinstance(stored[0], list):
         return 0
     layers = inner.get("layers") if isinstance(inner, dict) else inner
     first = layers[0] if isinstance(layers, list) and layers else None

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, inliner, shape_inference
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    inliner,
+    shape_inference,
+    version_converter,
+)
 
 from edgecompress.errors import ModelFileError
 
 MAX_PARTS = 1 << 17  # nodes and tensors, with those in nested graphs and functions; tenfold what large graphs have
 MAX_DEPTH = 16  # of graphs within graphs, and functions within functions
 _SHAPES = {TensorProto.INT32, TensorProto.INT64}  # tensors that shapes may be computed from
+_NEWER_OPSET = 14
 
 
 def parse_model(content: bytes) -> ModelProto:
@@ -50,10 +60,22 @@ def infer_shapes(model: ModelProto) -> ModelProto:
             for field in ("raw_data", "float_data", "double_data", "int32_data", "uint64_data", "external_data"):
                 tensor.ClearField(field)
             tensor.ClearField("data_location")
+    inferred = _inferred(light)
+    if any(each.domain in {"", "ai.onnx"} and each.version < _NEWER_OPSET for each in model.opset_import):
+        # Only newer operators tell the library how to follow shapes through Shape, Slice, Concat into Reshape.
+        try:
+            newer = _inferred(version_converter.convert_version(light, _NEWER_OPSET)).graph
+        except Exception:  # it knows no such conversion
+            return inferred
+        inferred.graph.value_info.extend((*newer.value_info, *newer.output))
+    return inferred
+
+
+def _inferred(model: ModelProto) -> ModelProto:
     try:
-        return shape_inference.infer_shapes(light, data_prop=True)
+        return shape_inference.infer_shapes(model, data_prop=True)
     except Exception:  # an inconsistent model, or a type the library does not know; the file's own shapes remain
-        return light
+        return model
 
 
 def nested_graphs(node: NodeProto) -> Iterator[GraphProto]:

@@ -37,7 +37,7 @@ def summarize(content: bytes, folder: Path) -> ModelSummary:
         inputs=tuple(_spec(each.name, each.type, values) for each in graph.input if each.name not in constants),
         outputs=tuple(_spec(each.name, each.type, values) for each in graph.output),
         layers=tuple(walk.layers),
-        metadata=_metadata(model),
+        metadata=_metadata(model) | walk.external_files,
     )
 
 
@@ -50,6 +50,12 @@ class _Walk:
         self._counted: set[StoredTensor] = set()
         self._external_bytes: Counter[Path] = Counter()
 
+    @property
+    def external_files(self) -> dict[str, str]:
+        """The names of the files that tensors lie in, if there are any."""
+        names = ", ".join(sorted(path.name for path in self._external_bytes))
+        return {"external_data": names} if names else {}
+
     def stored(self, graph: GraphProto) -> dict[str, StoredTensor]:
         """The initializers of a graph, checked."""
         tensors = {proto.name: stored(proto, self._folder) for proto in graph.initializer}
@@ -58,7 +64,7 @@ class _Walk:
 
     def graph(self, graph: GraphProto, constants: dict[str, StoredTensor], values: Values) -> None:
         """Walk the nodes in their order, in which each finds its inputs made, and behind each the graphs it holds."""
-        for value in (*graph.input, *graph.value_info, *graph.output):
+        for value in (*graph.input, *graph.output, *graph.value_info):
             if (shape := _form(value.type)[1]) is not None:
                 values.shapes[value.name] = shape
         for name, tensor in constants.items():
@@ -118,8 +124,7 @@ def _kernels(node: NodeProto, operator: Operator, values: Values) -> list[Consta
             continue
         if operator.zero_points:
             zero_point, axis = operator.zero_points[index]
-            found = values.constant(node, zero_point)
-            constant = Constant(constant.tensor, True, found.tensor if found else None, axis)
+            constant = constant.dequantized(values.constant(node, zero_point), axis)
         kernels.append(constant)
     return kernels
 

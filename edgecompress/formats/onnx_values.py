@@ -14,6 +14,7 @@ from edgecompress.formats.onnx_tensors import StoredTensor
 from edgecompress.values import QuantScheme
 
 _LAYOUT = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"}  # the elements stay what they are
+_CASTS = {"Cast", "QuantizeLinear", "DynamicQuantizeLinear"}  # kernels are stored before these, too
 _MAX_CODE_BITS = 16  # integers with more bits, unless they are dequantized, are indices and shapes
 _MAX_SCALES = 1 << 16  # of one value
 
@@ -23,19 +24,24 @@ class Constant:
     """A stored tensor as a node sees it."""
 
     tensor: StoredTensor
-    dequantized: bool = False
+    is_dequantized: bool = False
     zero_point: StoredTensor | None = None
     axis: int = 0  # that several zero points run along
 
     @property
     def is_real(self) -> bool:
         """Whether the node sees real numbers."""
-        return self.tensor.is_floating or (self.dequantized and self.tensor.bits > 0)
+        return self.tensor.is_floating or (self.is_dequantized and self.tensor.bits > 0)
 
     @property
     def may_be_kernel(self) -> bool:
         """Whether the elements are real numbers or their codes."""
         return self.is_real or 0 < self.tensor.bits <= _MAX_CODE_BITS
+
+    def dequantized(self, zero_point: Constant | None, axis: int) -> Constant:
+        """The real numbers that stand for the codes; what is stored as real numbers has no zero point."""
+        found = None if zero_point is None or self.tensor.is_floating else zero_point.tensor
+        return Constant(self.tensor, True, found, axis)
 
     def zeros(self) -> int:
         """Count the elements that are exactly zero, or at their zero point."""
@@ -83,11 +89,8 @@ class Values:
             self._origins[target] = self._origins.get(source, source)
         constant = self.constants.get(source)
         if constant is not None and kind == "DequantizeLinear":
-            zero_point = self.constant(node, 2)
-            self.constants[target] = Constant(
-                constant.tensor, True, zero_point.tensor if zero_point else None, attribute(node, "axis", 1)
-            )
-        elif constant is not None and (kind == "Cast" or kind in _LAYOUT):
+            self.constants[target] = constant.dequantized(self.constant(node, 2), attribute(node, "axis", 1))
+        elif constant is not None and (kind in _CASTS or kind in _LAYOUT):
             self.constants[target] = constant
         if operator.reads_codes and constant is None and (quant := self._quant(node, *operator.reads_codes)):
             self._schemes.setdefault(source, quant)

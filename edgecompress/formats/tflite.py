@@ -6,6 +6,8 @@ proportional to the file before anything of that length is touched.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.errors import ModelFileError, UnsupportedModelError
-from edgecompress.formats.tflite_graph import BITS, Graph, Operator, Signature, Tensor
+from edgecompress.formats.tflite_graph import BITS, Graph, Operator, Signature, Tensor, integer_range
 from edgecompress.formats.tflite_options import read_options
 from edgecompress.formats.tflite_sparse import SparseLevel, Sparsity
 from edgecompress.values import QuantScheme
@@ -23,7 +25,7 @@ _IDENTIFIER = b"TFL3"
 _TABLE_COST = 32  # bytes that a table with its vtable and offset takes at the very least, about
 _MAX_TABLES = 1 << 16  # tensors, and operators; the largest published graphs have a tenth of that
 _MAX_RANK = 16
-_MAX_EXPANSION = 100  # dense bytes of a sparse constant, for each byte of the file
+_MAX_EXPANSION = 100  # dense bytes of constants for each byte of the file: they may be sparse, or share their bytes
 _CONTROL_FLOW = {"CALL", "CALL_ONCE", "IF", "WHILE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"}
 _DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError)  # what reading outside of the file raises
 
@@ -74,6 +76,7 @@ class _Reader:
         self.schema = schema
         self.content = content
         self.budget = 4 * len(content) + 4096  # parts may share bytes, but not without end
+        self.dense_budget = _MAX_EXPANSION * len(content)
         self.model = schema.Model.GetRootAs(content)
         self.kinds = _names(schema.BuiltinOperator)
         self.dtypes = {code: name.lower() for code, name in _names(schema.TensorType).items()}
@@ -156,25 +159,25 @@ class _Reader:
             shape=shape,
             shape_signature=signature,
             dtype=dtype,
-            quant=self._quant(table.Quantization(), shape, where),
+            quant=self._quant(table.Quantization(), shape, dtype, where),
             sparsity=self._sparsity(table.Sparsity(), shape, where),
             is_variable=table.IsVariable(),
         )
         raw = self._buffer(table.Buffer(), where)
         if raw is None or raw.size == 0:  # an empty buffer is how the format says "computed"
             return tensor
-        return Tensor(**{**vars(tensor), "data": self._constant(tensor, raw)})
+        return dataclasses.replace(tensor, data=self._constant(tensor, raw))
 
     def _constant(self, tensor: Tensor, raw: np.ndarray) -> np.ndarray:
         bits = BITS.get(tensor.dtype)
         if bits is None:
             return raw
-        if tensor.sparsity is not None:
-            if tensor.size * bits // 8 > _MAX_EXPANSION * len(self.content):
-                raise ModelFileError(f"{tensor}: a sparse constant of shape {tensor.shape} in so small a file.")
-        elif raw.size != (needed := (tensor.size * bits + 7) // 8):
-            shape = "x".join(map(str, tensor.shape)) or "()"
+        needed, shape = (tensor.size * bits + 7) // 8, "x".join(map(str, tensor.shape)) or "()"
+        if tensor.sparsity is None and raw.size != needed:
             raise ModelFileError(f"{tensor}: {raw.size} bytes where shape {shape} of {tensor.dtype} needs {needed}.")
+        self.dense_budget -= needed
+        if self.dense_budget < 0:
+            raise ModelFileError(f"{tensor}: the constants up to this one of shape {shape} are too large for the file.")
         try:
             return raw.view(tensor.dtype)
         except TypeError:  # bfloat16, int4 and the like: NumPy has no such type
@@ -195,7 +198,7 @@ class _Reader:
             return np.frombuffer(self.content, np.uint8, size, start)
         return None if buffer.DataIsNone() else buffer.DataAsNumpy()
 
-    def _quant(self, table: Any, shape: tuple[int, ...], where: str) -> QuantScheme | None:
+    def _quant(self, table: Any, shape: tuple[int, ...], dtype: str, where: str) -> QuantScheme | None:
         if table is None:
             return None
         if table.DetailsType():
@@ -206,12 +209,16 @@ class _Reader:
         if not scales:  # a range alone, as the converter leaves it on float tensors
             return None
         axis = table.QuantizedDimension() if len(scales) > 1 else None
+        zero_points = zero_points or [0]
         if len(zero_points) not in {1, len(scales)}:
             raise ModelFileError(f"{where}: {len(scales)} scales and {len(zero_points)} zero points.")
         if axis is not None and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
             raise ModelFileError(f"{where}: {len(scales)} scales for axis {axis} of shape {shape}.")
-        if not all(0 < scale < float("inf") for scale in scales):
+        if not all(0 < scale < math.inf for scale in scales):
             raise ModelFileError(f"{where}: a scale is not a positive number.")
+        low, high = integer_range(dtype)
+        if not all(low <= zero_point <= high for zero_point in zero_points):
+            raise ModelFileError(f"{where}: a zero point is outside of {dtype}.")
         return QuantScheme(tuple(scales), tuple(zero_points * (len(scales) // len(zero_points))), axis)
 
     def _sparsity(self, table: Any, shape: tuple[int, ...], where: str) -> Sparsity | None:
@@ -296,8 +303,12 @@ class _Reader:
 
 def _check_order(graph: Graph) -> None:
     """Every tensor has one source, and has it before it is used."""
-    ready = {tensor.index for tensor in graph.tensors if tensor.data is not None or tensor.is_variable}
-    ready.update(graph.inputs)
+    ready = {tensor.index for tensor in graph.tensors if tensor.data is not None}
+    for index in graph.inputs:
+        if index in ready:
+            raise ModelFileError(f"The input {graph.tensors[index]} has its value already.")
+        ready.add(index)
+    ready.update(tensor.index for tensor in graph.tensors if tensor.is_variable)
     for operator in graph.operators:
         where = f"operator {operator.index} {operator.kind}"
         for index in operator.inputs:

@@ -22,6 +22,13 @@ BITS = {
 _PACKED = {"int4", "int2", "uint4"}
 
 
+def integer_range(dtype: str) -> tuple[int, int]:
+    """The least and the greatest value of an integer type of any width; that of int64 for types that are none."""
+    signed, unsigned = dtype.startswith("int"), dtype.startswith("uint")
+    bits = BITS[dtype] if signed or unsigned else 64
+    return (0, (1 << bits) - 1) if unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """A tensor of the graph; a constant where `data` is not None."""

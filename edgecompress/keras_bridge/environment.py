@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from edgecompress.errors import EdgeCompressError
+from edgecompress.quiet import quiet
 
 
 def load_tensorflow() -> Any:
@@ -27,7 +28,8 @@ def load_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
-        import tensorflow
+        with quiet():  # it tells about GPUs that are not there before its log level counts
+            import tensorflow
     except ImportError as error:
         raise EdgeCompressError(
             f"TensorFlow is needed to build, train and export models, and cannot be imported: {error}.",

@@ -31,13 +31,19 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
     try:
         with tfmot.quantization.keras.quantize_scope(), tfmot.sparsity.keras.prune_scope():
             return keras.models.load_model(path, compile=False, safe_mode=not trust)
-    except (OSError, KeyError, IndexError, EOFError) as error:
+    except NotImplementedError as error:  # a RuntimeError, but about layers
+        raise _cannot_rebuild(path, error) from error
+    except (OSError, KeyError, IndexError, EOFError, RuntimeError) as error:
         raise ModelFileError(f"'{path}' cannot be read as a Keras model: {_first_line(error)}") from error
-    except (ValueError, TypeError, AttributeError, ImportError, NotImplementedError) as error:
-        raise UnsupportedModelError(
-            f"'{path}' is a Keras model that Keras 2 cannot rebuild: {_first_line(error)}",
-            hint="Custom layers must be replaced by Keras's own.",
-        ) from error
+    except (ValueError, TypeError, AttributeError, ImportError) as error:
+        raise _cannot_rebuild(path, error) from error
+
+
+def _cannot_rebuild(path: Path, error: Exception) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"'{path}' is a Keras model that Keras 2 cannot rebuild: {_first_line(error)}",
+        hint="Custom layers must be replaced by Keras's own.",
+    )
 
 
 def is_quantization_aware(model: Any) -> bool:

@@ -102,7 +102,7 @@ def _notices(
     elif unverified := [row.artifact for row in rows if row.accuracy is None]:
         yield Notice(f"{', '.join(unverified)}: not verified yet", VERIFY)
     if stale:
-        yield Notice(f"{stale} measurements are of earlier files and left out", PROFILE)
+        yield Notice(f"measurements of earlier files, left out: {stale}", PROFILE)
     if not settings:
         yield Notice("not measured yet", PROFILE)
     elif unmeasured := [row.artifact for row in rows if len(row.timings) < len(settings)]:

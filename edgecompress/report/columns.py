@@ -58,13 +58,13 @@ def columns(settings: tuple[Setting, ...]) -> tuple[Column, ...]:
 
 
 def marks(rows: tuple[Row, ...], settings: tuple[Setting, ...]) -> tuple[Row, ...]:
-    """Return the rows with what is best in each column marked.
+    """Return the rows with what is best in each column marked, of equal figures all.
 
     Accuracies are those on the same images, so the larger one is marked although their intervals overlap.
     """
     found: list[dict[str, str]] = [{} for _ in rows]
     for column in columns(settings):
-        for row_marks, mark in zip(found, rank([_ranked(column, row) for row in rows]), strict=True):
+        for row_marks, mark in zip(found, rank([_shown(column, row) for row in rows]), strict=True):
             if mark:
                 row_marks[column.key] = mark
     return tuple(replace(row, marks=row_marks) for row, row_marks in zip(rows, found, strict=True))
@@ -137,6 +137,12 @@ def _ranked(column: Column, row: Row) -> Interval | None:
     """The figure so that smaller is better, without the bounds of an accuracy, which are not those of a difference."""
     value = column.read(row)
     return _exact(-value.value) if value and column.larger_is_better else value
+
+
+def _shown(column: Column, row: Row) -> Interval | None:
+    """The same, no finer than it is written where that is fixed: of two figures that look equal, none is the best."""
+    value = _ranked(column, row)
+    return _exact(round(value.value, column.decimals)) if value and column.decimals is not None else value
 
 
 def _point(values: list[Interval | None]) -> tuple[Interval, ...] | None:

@@ -1,5 +1,6 @@
 """Run folders as a run leaves them: real model files, and records whose figures are made up here."""
 
+import shutil
 from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
@@ -42,9 +43,22 @@ STAGES = {
 
 
 @pytest.fixture
-def converted(tmp_path: Path) -> RunFolder:
+def converted(tmp_path: Path, made: Path) -> RunFolder:
     """A run whose artifacts are there, and nothing else."""
-    run = RunFolder(tmp_path / "m1")
+    return RunFolder(shutil.copytree(made / "converted", tmp_path / "m1"))
+
+
+@pytest.fixture
+def complete(tmp_path: Path, made: Path) -> RunFolder:
+    """A run of which everything is known."""
+    return RunFolder(shutil.copytree(made / "complete", tmp_path / "complete" / "m1"))
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both runs, made once; a test works with a copy."""
+    folder = tmp_path_factory.mktemp("runs")
+    run = RunFolder(folder / "converted")
     content = (MODELS / "face_detection_front.tflite").read_bytes()
     artifacts = []
     for variant, target, share, *_ in FILES:
@@ -54,17 +68,16 @@ def converted(tmp_path: Path) -> RunFolder:
         add_file(run, path, content[:kept] + bytes(4096 if kept < len(content) else 0))
         artifacts.append(artifact(run, str(path), variant=variant, target=target))
     run.write("artifacts", artifacts)
-    return run
+    know_everything(RunFolder(shutil.copytree(run.path, folder / "complete")))
+    return folder
 
 
-@pytest.fixture
-def complete(converted: RunFolder) -> RunFolder:
-    """A run of which everything is known."""
-    run = converted
+def know_everything(run: RunFolder) -> None:
+    """Write the records that the other commands write into a run with artifacts."""
     write_text(run.recipe, to_toml(build_recipe(RECIPE)))
     write_text(run.history, "".join(history_lines()))
-    artifacts = run.read_artifacts()
     noted = LayerNote("predictions/Softmax", "kept float", "SOFTMAX has no int8 form here, or stands behind one")
+    artifacts = run.read_artifacts()
     artifacts = [replace(a, float_layers=(noted,)) if a.target.endswith("int8") else a for a in artifacts]
     run.write("artifacts", artifacts)
     layers = [LayerNote(f"conv_pw_{i}", "pruned", "", {"sparsity": 0.8}) for i in range(1, 14)]
@@ -73,7 +86,6 @@ def complete(converted: RunFolder) -> RunFolder:
     run.write("notes", [*layers, LayerNote("predictions", "kept float", "not chosen")])
     run.write("verification", verification(artifacts))
     run.write("measurements", [measurement(a, threads) for threads in (2, 1) for a in artifacts])
-    return run
 
 
 def add_file(run: RunFolder, path: Path, content: bytes) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from edgecompress.progress import Progress, silent
 from edgecompress.report.collect import collect
 from edgecompress.report.content import Content
-from edgecompress.report.drawing import style, to_png, to_svg
-from edgecompress.report.plots import latency_points, scatter, size_points, training_curves
+from edgecompress.report.drawing import label, style, to_png, to_svg
 from edgecompress.report.render import to_html, to_markdown
+from edgecompress.report.scatter import latency_points, scatter, size_points
+from edgecompress.report.training_curves import training_curves
 from edgecompress.runs import RunFolder
 from edgecompress.storage import to_json, write_bytes
 
@@ -57,7 +58,7 @@ def _draw(content: Content) -> tuple[dict[str, bytes], dict[str, str]]:
     with style():
         for name, points, x_label in (
             ("tradeoff", size_points(content), "size after zstd -19, KiB"),
-            ("latency", latency_points(content), f"p50 latency, ms ({first})"),
+            ("latency", latency_points(content), f"p50 latency, ms ({label(str(first))})"),
         ):
             if points:
                 figure = scatter(points, x_label=x_label, dense_accuracy=dense.percent if dense else None)

@@ -107,7 +107,8 @@ def _spec(node: Any, schemes: dict[str, QuantScheme]) -> TensorSpec:
 def _io_schemes(path: str) -> dict[str, QuantScheme]:
     """Scale and zero point of integer inputs and outputs, which the runtime does not tell.
 
-    ONNX keeps them where the tensor is dequantized, or was quantized: in the second and third input of that node.
+    ONNX keeps them where the tensor is dequantized, or was quantized: in the second and third input of that node. A
+    Transpose between that node and the door keeps a scheme that holds for the whole tensor.
     """
     import onnx  # only for files with integer inputs or outputs
 
@@ -124,4 +125,8 @@ def _io_schemes(path: str) -> dict[str, QuantScheme]:
             zero_points = onnx.numpy_helper.to_array(constants[node.input[2]])
         axis = next((each.i for each in node.attribute if each.name == "axis"), 1) if scales.size > 1 else None
         schemes[tensor] = QuantScheme(tuple(scales.ravel().tolist()), tuple(zero_points.ravel().tolist()), axis)
+    for node in (each for each in graph.node if each.op_type == "Transpose"):
+        for known, other in ((node.output[0], node.input[0]), (node.input[0], node.output[0])):
+            if known in schemes and schemes[known].axis is None:
+                schemes.setdefault(other, schemes[known])
     return schemes

@@ -22,8 +22,8 @@ def build(*, resolution: int, channels: int, classes: int, width: float, shallow
 
     A block is a 3x3 depthwise and a 1x1 convolution, each with batch norm and ReLU6; filters are int(width * filters).
     Multiply-adds of a block: D^2 M F^2 + M N F^2 with kernel D, maps F x F, M filters in and N out.
-    stem_stride 1 suits inputs under 64 pixels. Half of the pixels of a map go at each of the five strides, so that
-    below 32 / 2 + 1 = 17 pixels (9 with stem_stride 1) the last convolutions see padding only.
+    stem_stride 1 suits inputs under 64 pixels. The stem makes ceil(n / stem_stride) of n pixels and each of the four
+    strided blocks floor(n / 2), so that 16 must come out of the stem: 31 pixels, or 16 with stem_stride 1.
 
     Raises:
         ArchitectureError: width not positive or so small that no filter is left, resolution too small.
@@ -34,7 +34,7 @@ def build(*, resolution: int, channels: int, classes: int, width: float, shallow
             hint="Use 0.03125 (1 filter in the stem) to 8; the paper's are 0.25 to 1.",
         )
     blocks = SHALLOW if shallow else BLOCKS
-    require_resolution("mobilenet_v1", resolution, 8 * stem_stride + 1)
+    require_resolution("mobilenet_v1", resolution, 15 * stem_stride + 1)
     layers = load_tf_keras().layers
     image = layers.Input((resolution, resolution, channels))
     x = layers.Conv2D(int(32 * width), 3, strides=stem_stride, padding="same", use_bias=False, name="conv1")(image)

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from edgecompress.errors import ArchitectureError, ModelFileError
+from edgecompress.formats.keras_config import summarize_config
+from edgecompress.formats.keras_file import check_keras
+from edgecompress.formats.keras_open import open_keras
 from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.values import LayerNote
 
@@ -18,7 +21,9 @@ ORIGIN = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet
 
 
 def load_weights(model: Any, source: str) -> tuple[LayerNote, ...]:
-    """Load `source`, "imagenet" or an HDF5 file of a model or its weights, into `model` by layer name.
+    """Load `source`, "imagenet" or a `.h5` or `.keras` file of a model or its weights, into `model`.
+
+    Layers are matched by name; a `.weights.h5` has no names, so that there they are matched by class and order.
 
     Only the last layer with weights, the classifier, may differ in shape: it then keeps its fresh weights, which the
     returned notes say.
@@ -28,7 +33,7 @@ def load_weights(model: Any, source: str) -> tuple[LayerNote, ...]:
         ModelFileError: the file is missing or damaged, or lacks layers, or has other shapes; all of them are named.
     """
     path = _imagenet_file(model) if source == "imagenet" else Path(source).expanduser()
-    stored = _read(path)
+    stored = _read(path, model)
     with_weights = [layer for layer in model.layers if layer.weights]
     problems, fitting = [], {}
     for layer in with_weights:
@@ -42,9 +47,9 @@ def load_weights(model: Any, source: str) -> tuple[LayerNote, ...]:
             fitting[layer.name] = arrays
     head = with_weights[-1].name
     if any(name != head for name, _ in problems) or not fitting:
-        listed = "; ".join(f"{name} {what}" for name, what in problems[:8])
+        listed = "; ".join(f"{name} {what}" for name, what in problems)
         raise ModelFileError(
-            f"'{path}' does not fit this network: {listed}{'; ...' if len(problems) > 8 else ''}.",
+            f"'{path}' does not fit this network: {listed}.",
             hint="Width, options and channels must be those that the weights were trained with.",
         )
     for layer in with_weights:
@@ -82,23 +87,31 @@ def _cache_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
-def _read(path: Path) -> dict[str, list[np.ndarray]]:
-    """Read the arrays of each layer, in the layer's order, from an HDF5 file of a model or of weights."""
-    import h5py
-
+def _read(path: Path, model: Any) -> dict[str, list[np.ndarray]]:
+    """Read what a file holds for each layer of the model, in the order of the layer's weights."""
     if not path.is_file():
-        raise ModelFileError(f"There is no weights file '{path}'.", hint="Give --weights imagenet, or an existing .h5 file.")
-    try:
-        with h5py.File(path, "r") as file:
-            root = file["model_weights"] if "model_weights" in file else file
-            return {
-                name: [np.asarray(group[_text(entry)]) for entry in group.attrs["weight_names"]]
-                for name, group in root.items()
-                if "weight_names" in group.attrs
-            }
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        raise ModelFileError(f"'{path}' cannot be read as HDF5 weights: {error}.") from error
+        raise ModelFileError(f"There is no weights file '{path}'.", hint="Give 'imagenet', or a .h5 or .keras file.")
+    check_keras(path)
+    variables = {layer.name: [_variable(weight.name) for weight in layer.weights] for layer in model.layers}
+    with open_keras(path) as file:
+        # A file without a config holds weights only; its layers are then looked for where this model would keep them.
+        layers = summarize_config(file.config or model.get_config()).layers
+        found = {layer.summary.name: file.weights.variables(layer) for layer in layers}
+        return {
+            name: [file.weights.read(data) for data in _in_order(found[name], wanted)]
+            for name, wanted in variables.items()
+            if found.get(name)
+        }
 
 
-def _text(entry: Any) -> str:
-    return entry.decode() if isinstance(entry, bytes) else str(entry)
+def _in_order(stored: list[tuple[str, Any]], wanted: list[str]) -> list[Any]:
+    """Order named variables as the layer does; numbered ones are in order, those of a wrapper behind them."""
+    if stored[0][0].isdigit():
+        return [data for _, data in stored[: len(wanted)]]
+    named = {_variable(name): data for name, data in stored}
+    return [named[name] for name in wanted if name in named]
+
+
+def _variable(name: str) -> str:
+    """Return "kernel" of "conv_dw_1/depthwise_kernel:0", which is what Keras 3 calls it."""
+    return name.rpartition("/")[2].partition(":")[0].removeprefix("depthwise_")

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecompress.convert.onnx.emission import Emission, onnx_type
 from edgecompress.convert.onnx.fused_activation import activate, store_real
-from edgecompress.convert.onnx.litert_rounding import sum_scales
+from edgecompress.convert.onnx.litert_sum import Codes, sum_like_litert
 from edgecompress.convert.onnx.quantize import requantized
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite_graph import Operator
@@ -88,15 +88,17 @@ def binary(emission: Emission, operator: Operator) -> None:
 
 
 def _sides(emission: Emission, operator: Operator, nchw: bool) -> list[str]:
-    """The real numbers of both inputs; those of ADD and SUB as LiteRT's fixed-point sums take them."""
-    first, second, output = *operator.inputs, operator.outputs[0]
-    if operator.kind not in {"ADD", "SUB"} or not emission.is_quantized(output):
-        return [emission.real(index, nchw=nchw) for index in (first, second)]
-    scales = sum_scales(*(emission.code_scheme(index)[0] for index in (first, second, output)))
-    return [
-        emission.decode(emission.stored(index, nchw=nchw), index, scale=scale)
-        for index, scale in zip((first, second), scales, strict=True)
+    """The real numbers of both inputs; those of a quantized ADD by scales that sum as LiteRT does."""
+    inputs = operator.inputs
+    if operator.kind != "ADD" or not emission.is_quantized(operator.outputs[0]):
+        return [emission.real(index, nchw=nchw) for index in inputs]
+    first, second, output = (Codes(*emission.code_scheme(index)) for index in (*inputs, operator.outputs[0]))
+    form = sum_like_litert(first, second, output)
+    sides = [
+        emission.decode(emission.stored(index, nchw=nchw), index, scale=float(scale))
+        for index, scale in zip(inputs, (form.first_scale, form.second_scale), strict=True)
     ]
+    return sides[::-1] if form.swapped else sides
 
 
 def _runs_in_nchw(emission: Emission, operator: Operator) -> bool:

@@ -43,7 +43,9 @@ class Emission(GraphWriter):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        self._doors = {index: self.claim(_identifier(self.tensor(index).name)) for index in (*graph.inputs, *graph.outputs)}
+        self._doors = {
+            index: self.claim(_identifier(self.tensor(index).name)) for index in (*graph.inputs, *graph.outputs)
+        }
         self._stored: dict[tuple[int, bool], str] = {}  # (tensor, channels first) -> value
         self._real: dict[tuple[int, bool], str] = {}
         self._kernels: dict[tuple[int, tuple[int, ...]], str] = {}
@@ -52,7 +54,7 @@ class Emission(GraphWriter):
 
     def begin(self, operator: Operator) -> None:
         """From here on nodes belong to this operator and are named after its output."""
-        self.scope = self._short_name(operator.outputs[0])
+        self.scope = self._short_name(operator.outputs[0]) if operator.outputs else operator.kind
 
     def tensor(self, index: int) -> Tensor:
         """The TFLite tensor of that index."""
@@ -222,7 +224,6 @@ class Emission(GraphWriter):
 
     def _value_info(self, name: str, index: int) -> ValueInfoProto:
         return helper.make_tensor_value_info(name, onnx_type(self.tensor(index)), self.tensor(index).shape)
-
 
     def _short_name(self, index: int) -> str:
         """The last of the operations that the TFLite converter merged and named a tensor after."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from edgecompress.convert.onnx import (
     convolution,
     elementwise,
@@ -62,7 +64,7 @@ OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
 }
 _DTYPES = {"float32", "float16", "int8", "uint8", "int32", "int64", "bool"}
 _CONSTANT_DTYPES = _DTYPES | {"int4", "int2"}
-_MISFIT = (IndexError, KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError)
+_MISFIT = (ArithmeticError, LookupError, TypeError, ValueError)  # what a graph that contradicts itself runs into
 
 
 def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes:
@@ -71,8 +73,8 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
     Inputs and outputs keep their names (with `_` for what ONNX does not allow), NHWC layout, types and scales. Only
     operators of ONNX's own opset 20 are used, integers behind QuantizeLinear and DequantizeLinear, in the forms that
     ONNX Runtime fuses into integer kernels and that round as LiteRT does. A free batch axis is emitted as the batch that
-    the file states, which is 1. Weights that are int8 beside float activations (dynamic range) are dequantized;
-    LiteRT quantizes the activations there on the fly, and so is the less exact one of the two.
+    the file states, which is 1. Weights that are int8 beside float activations (dynamic range) are dequantized, where
+    LiteRT quantizes the activations on the fly: ONNX Runtime then is the more exact of the two.
 
     Raises:
         ModelFileError: the bytes are no TFLite file, or a damaged one.
@@ -82,7 +84,8 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
     graph = parse_graph(tflite)
     _require_fixed_inputs(graph)
     emission = Emission(graph)
-    problems = [problem for operator in graph.operators if (problem := _emit(emission, operator))]
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        problems = [problem for operator in graph.operators if (problem := _emit(emission, operator))]
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise ConversionError(

@@ -1,10 +1,10 @@
 """How LiteRT's int8 kernels round, and the scales with which ONNX Runtime's come to the same codes.
 
-Both runtimes compute the true quotient where it matters most (convolution, matrix product, multiplication, mean, table
-lookups) and agree to the bit with the scales of the file. The kernels below use coarse fixed-point multipliers, or send
-halves up or away from zero where ONNX Runtime sends them to the even code. A scale changed by less than the distance
-from a half to the next possible result moves exactly the halves, and nothing else. Each form was found by comparing
-the runtimes on all pairs of codes, and the tests hold it to that.
+Both runtimes compute the true quotient where it matters most (convolution, matrix product, multiplication, mean,
+softmax, sigmoid, tanh) and agree to the bit with the scales of the file. The kernels below use coarse fixed-point
+multipliers, or send halves up or away from zero where ONNX Runtime sends them to the even code. A scale changed by less
+than the distance from a half to the next possible result moves exactly the halves, and nothing else. The sum has its
+own module.
 """
 
 from __future__ import annotations
@@ -14,21 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_MULTIPLIER_BITS = 20  # of the larger multiplier of a sum, after its leading one
 _SLOPE_STEP = 256  # the multiplier of a slope or of a change of scale is a multiple of 1/256
 _NUDGE = 2.0**-18  # moves 255 by less than 1/256, and a half by more than float32 rounds
-
-
-def sum_scales(first: np.float32, second: np.float32, output: np.float32) -> tuple[float, float]:
-    """The scales that ADD and SUB work with: multiples of a power of two near the given ones.
-
-    LiteRT: (a * m1 + b * m2 + half) >> shift, where m = scale / output scale in fixed point, the larger one of 21 bits.
-    Given these, ONNX Runtime differs at halves only that float32 cannot tell apart: 4 codes in a million, not 12.
-    """
-    ratios = first / output, second / output
-    shift = _MULTIPLIER_BITS + 1 - math.frexp(max(ratios))[1]
-    first_scale, second_scale = (math.ldexp(round(math.ldexp(float(ratio), shift)), -shift) for ratio in ratios)
-    return first_scale * float(output), second_scale * float(output)
 
 
 @dataclass(frozen=True)
@@ -39,8 +26,8 @@ class Slope:
     alpha: float
 
 
-def slope_scale(source: np.float32, output: np.float32, alpha: float) -> Slope | None:
-    """The LeakyRelu that rounds like LiteRT's; None where LiteRT takes another kernel.
+def slope(source: np.float32, output: np.float32, alpha: float) -> Slope | None:
+    """The LeakyRelu that rounds like LiteRT's between two scales; None where LiteRT takes another kernel.
 
     LiteRT: ((code - zero point) * m + 128) >> 8 with m = 256 * scale / output scale, times alpha below zero: halves go
     up. QUANTIZE from one int8 scale to another is the same with alpha 1.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgecompress.convert.onnx.emission import Emission
-from edgecompress.convert.onnx.litert_rounding import slope_scale
+from edgecompress.convert.onnx.litert_rounding import slope
 from edgecompress.formats.tflite_graph import Operator
 
 
@@ -32,10 +32,10 @@ def requantized(emission: Emission, source: int, output: int, *, nchw: bool = Fa
     scheme, output_scheme = emission.code_scheme(source), emission.code_scheme(output)
     if scheme == output_scheme and alpha == 1:
         return codes
-    form = slope_scale(scheme[0], output_scheme[0], alpha)
-    if form is not None and emission.tensor(source).dtype == emission.tensor(output).dtype:
-        value = emission.decode(codes, source, scale=form.scale)
-        return emission.encode(emission.node("LeakyRelu", value, alpha=form.alpha), output)
+    like_litert = slope(scheme[0], output_scheme[0], alpha)
+    if like_litert is not None and emission.tensor(source).dtype == emission.tensor(output).dtype:
+        value = emission.decode(codes, source, scale=like_litert.scale)
+        return emission.encode(emission.node("LeakyRelu", value, alpha=like_litert.alpha), output)
     value = emission.real(source, nchw=nchw)
     value = value if alpha == 1 else emission.node("LeakyRelu", value, alpha=alpha)
     return emission.encode(value, output)

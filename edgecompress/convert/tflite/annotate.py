@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgecompress.convert.tflite.flatbuffer import pack, unpack
+
 SIGNATURE = "serving_default"
 
 
@@ -17,11 +19,11 @@ def annotate(
     """Return the file with its inputs and outputs so named, a signature of the same names, and `metadata` embedded.
 
     The signature is what calibration and applications address tensors by; the converter leaves it out of files made
-    from a concrete function. Constants that a quantizer put behind the flatbuffer are moved into it.
+    from a concrete function.
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = unpack(content)
     graph = model.subgraphs[0]
     for names, indices in ((inputs, graph.inputs), (outputs, graph.outputs)):
         for name, index in zip(names, indices, strict=True):
@@ -33,13 +35,9 @@ def annotate(
     signature.inputs = _tensor_map(inputs, graph.inputs)
     signature.outputs = _tensor_map(outputs, graph.outputs)
     model.signatureDefs = [signature]
-    for buffer in model.buffers:
-        if buffer.offset and buffer.size:
-            buffer.data = memoryview(content)[buffer.offset : buffer.offset + buffer.size]
-            buffer.offset = buffer.size = 0
     for key, text in (metadata or {}).items():
         _add_metadata(model, key, text.encode())
-    return _pack(model, len(content))
+    return pack(model, len(content))
 
 
 def _free(graph: Any, name: str, index: int) -> None:
@@ -70,11 +68,3 @@ def _add_metadata(model: Any, key: str, data: bytes) -> None:
     entry = schema.MetadataT()
     entry.name, entry.buffer = key, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-
-
-def _pack(model: Any, size_bytes: int) -> bytes:
-    import flatbuffers
-
-    builder = flatbuffers.Builder(size_bytes + 4096)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.convert.quiet import quiet
+from edgecompress.quiet import quiet
 from edgecompress.convert.tflite.annotate import annotate
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.keras_bridge.environment import load_tensorflow

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.convert.quiet import quiet
+from edgecompress.quiet import quiet
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
 from edgecompress.errors import ConversionError
@@ -31,9 +31,11 @@ def quantize(content: bytes, target: Target, *, calibration: np.ndarray | None, 
     with quiet():
         try:
             job = quantizer.Quantizer(content, recipe.get_quantization_recipe())
-            ranges = (
-                job.calibrate({SIGNATURE: _samples(content, target, calibration)}) if job.need_calibration else None
-            )
+            ranges = _ranges(content, target, recipe, calibration) if job.need_calibration else None
+            if ranges is not None and not ranges:
+                raise ConversionError(
+                    f"Nothing is left to compute in {target.precision}.", hint="Loosen --keep-float, or emit float32."
+                )
             result = job.quantize(ranges)
         except (ValueError, RuntimeError, NotImplementedError) as error:
             raise ConversionError(
@@ -45,6 +47,20 @@ def quantize(content: bytes, target: Target, *, calibration: np.ndarray | None, 
             path = Path(folder) / "quantized.tflite"
             result.export_model(str(path))
             return path.read_bytes()
+
+
+def _ranges(content: bytes, target: Target, recipe: Any, calibration: np.ndarray | None) -> Any:
+    """Return the least and greatest value of every tensor over all samples.
+
+    The quantizer's own default averages the ranges of single samples, newest first: activations beyond the mean
+    range are then cut off.
+    """
+    from ai_edge_quantizer import calibrator
+    from ai_edge_quantizer.utils import qsv_utils
+
+    observer = calibrator.Calibrator(content, num_threads=1, qsv_update_func=qsv_utils.min_max_update)
+    observer.calibrate({SIGNATURE: _samples(content, target, calibration)}, recipe)
+    return observer.get_model_qsvs()
 
 
 def _recipe(target: Target, keep_float: str) -> Any:

@@ -1,4 +1,4 @@
-"""The plots: accuracy against size and against latency, and the training curves."""
+"""The plots of accuracy against size and against latency."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.report.content import Content, Epoch, Interval, Row
-from edgecompress.report.drawing import INK, MARKERS, MUTED, PAPER, SERIES, label
+from edgecompress.report.content import Content, Interval, Row
+from edgecompress.report.drawing import INK, MARKERS, MUTED, SERIES, label
 from edgecompress.report.label_places import place_labels
 
 MARKER = 3.5  # radius in points
 BESIDE = 30  # points; a label that is further off gets a line to its point
+MARGIN, NARROWEST = 0.12, 1.05  # of the range on a logarithmic axis, and the least factor
 DECADES = (1, 2, 5)  # ticks of a logarithmic axis of a decade and more
 TICKS = 5  # of a shorter one
 
@@ -62,37 +63,17 @@ def scatter(points: Sequence[Point], *, x_label: str, dense_accuracy: float | No
             yerr=_errors(point.accuracy),
             fmt=MARKERS[formats.index(point.format) % len(MARKERS)],
             color=colour,
-            markerfacecolor=colour if point.pareto else PAPER,
+            markerfacecolor=colour if point.pareto else "none",
             markersize=2 * MARKER,
             elinewidth=0.8,
-            zorder=3,
+            zorder=3 if point.pareto else 4,  # a hollow marker does not hide a filled one
         )
-    if dense_accuracy is not None and math.isfinite(dense_accuracy):
+    if dense_accuracy is not None:
         axes.axhline(dense_accuracy, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    axes.margins(x=0.12, y=0.1)
-    _ticks(axes)
+    axes.margins(y=0.1)
+    _set_range(axes, min(point.x.low for point in points), max(point.x.high for point in points))
     _legend(figure, variants, formats, points, dense_accuracy)
-    _label(figure, axes, points)
-    return figure
-
-
-def training_curves(history: Sequence[Epoch]) -> Any:
-    """Draw loss and held-out accuracy over the epochs of all stages, a colour a stage."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure()
-    loss, accuracy = figure.subplots(2, sharex=True)
-    for number, stage in enumerate(dict.fromkeys(epoch.stage for epoch in history)):
-        at = [index for index, epoch in enumerate(history) if epoch.stage == stage]
-        line = {"color": SERIES[number % len(SERIES)], "marker": "o", "markersize": 3, "linewidth": 1.4}
-        loss.plot([index + 1 for index in at], [history[index].loss for index in at], label=label(stage), **line)
-        accuracy.plot([index + 1 for index in at], [100 * history[index].held_out_accuracy for index in at], **line)
-    loss.set(ylabel="training loss")
-    accuracy.set(ylabel="held-out accuracy, %", xlabel="epoch, all stages")
-    accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.align_ylabels()
-    figure.legend(loc="outside upper left", ncols=2)
+    _label(figure, axes, points, dense_accuracy)
     return figure
 
 
@@ -111,10 +92,12 @@ def _errors(interval: Interval) -> list[list[float]]:
     return [[max(interval.value - interval.low, 0)], [max(interval.high - interval.value, 0)]]
 
 
-def _ticks(axes: Any) -> None:
+def _set_range(axes: Any, low: float, high: float) -> None:
+    """Show `low` to `high` and a margin on a logarithmic axis, with ticks that are read at a glance."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-    low, high = axes.get_xlim()
+    margin = max((high / low) ** MARGIN, NARROWEST)
+    axes.set_xlim(low / margin, high * margin)
     axes.xaxis.set_major_locator(LogLocator(subs=DECADES) if high / low >= 10 else MaxNLocator(TICKS))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -132,35 +115,23 @@ def _legend(
         entry(variant, color=SERIES[number % len(SERIES)], linewidth=3) for number, variant in enumerate(variants)
     ]
     entries += [
-        entry(form, color=INK, marker=MARKERS[number % len(MARKERS)], markerfacecolor=PAPER, linestyle="")
+        entry(form, color=INK, marker=MARKERS[number % len(MARKERS)], markerfacecolor="none", linestyle="")
         for number, form in enumerate(formats)
     ]
     if any(point.pareto for point in points):
         entries.append(entry("filled: Pareto front", color=INK, marker="o", linestyle=""))
     if dense_accuracy is not None:
         entries.append(entry("dense Keras", color=MUTED, linestyle=(0, (4, 3)), linewidth=0.9))
-    figure.legend(handles=entries, loc="outside upper left", ncols=3)
+    figure.legend(handles=entries, loc="outside upper left", ncols=2)
 
 
-def _label(figure: Any, axes: Any, points: Sequence[Point]) -> None:
-    """Write each point's label where there is room, with a line to the point where that is not beside it."""
+def _label(figure: Any, axes: Any, points: Sequence[Point], dense_accuracy: float | None) -> None:
+    """Write each point's label where there is room, with a line to the point where that is not beside it.
+
+    Points that lie on one another and have the same label share it.
+    """
     from matplotlib.text import Text
 
-    notes = [
-        axes.annotate(
-            point.label,
-            (point.x.value, point.accuracy.value),
-            xytext=(0, 0),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=8,
-            zorder=4,
-            in_layout=False,
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": MARKER},
-        )
-        for point in points
-    ]
     figure.draw_without_rendering()  # settles the layout, in pixels that are points
     area = axes.get_window_extent()
 
@@ -170,13 +141,41 @@ def _label(figure: Any, axes: Any, points: Sequence[Point]) -> None:
     at = pixels([(point.x.value, point.accuracy.value) for point in points])
     lows = [corner for p in points for corner in ((p.x.low, p.accuracy.value), (p.x.value, p.accuracy.low))]
     highs = [corner for p in points for corner in ((p.x.high, p.accuracy.value), (p.x.value, p.accuracy.high))]
+    if dense_accuracy is not None:
+        left, right = axes.get_xlim()
+        lows.append((left, dense_accuracy))
+        highs.append((right, dense_accuracy))
+    labelled = [index for index in range(len(points)) if not _has_twin(index, points, at)]
+    notes = [
+        axes.annotate(
+            points[index].label,
+            (points[index].x.value, points[index].accuracy.value),
+            xytext=(0, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=8,
+            zorder=5,
+            in_layout=False,
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": MARKER},
+        )
+        for index in labelled
+    ]
     centres = place_labels(
-        at,
+        at[labelled],
         np.array([Text.get_window_extent(note).size for note in notes]),
         bounds=(area.width, area.height),
-        marker=MARKER,
+        markers=at,
+        radius=MARKER,
         bars=np.hstack([pixels(lows) - 1, pixels(highs) + 1]),
     )
-    for note, offset in zip(notes, centres - at, strict=True):
+    for note, offset in zip(notes, centres - at[labelled], strict=True):
         note.xyann = offset
         note.arrow_patch.set_visible(math.hypot(*offset) > BESIDE)
+
+
+def _has_twin(index: int, points: Sequence[Point], at: np.ndarray) -> bool:
+    return any(
+        points[index].label == points[other].label and math.dist(at[index], at[other]) < MARKER
+        for other in range(index)
+    )

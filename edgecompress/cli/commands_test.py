@@ -1,0 +1,191 @@
+"""The commands from training to profiling on real digits, as a person would call them, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TRAIN = [
+    "train",
+    "lenet_5",
+    "--resolution",
+    "16",
+    "--data",
+    "digits",
+    "--epochs",
+    "3",
+    "--finetune-epochs",
+    "2",
+    "--batch-size",
+    "32",
+]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory) -> Path:
+    """A small network: trained, pruned, quantization-aware, converted."""
+    folder = tmp_path_factory.mktemp("run") / "lenet"
+    command = [sys.executable, "-m", "edgecompress"]
+    subprocess.run([*command, *TRAIN, "--prune", "0.8", "--qat", "--out", str(folder)], check=True)
+    targets = ["--to", "tflite:float32", "--to", "tflite:int8", "--to", "onnx:float32", "--to", "onnx:int8"]
+    subprocess.run([*command, "convert", str(folder), *targets], check=True)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_run_folder_holds_everything(run_folder: Path) -> None:
+    names = {str(path.relative_to(run_folder)) for path in run_folder.rglob("*") if path.is_file()}
+    assert {"recipe.toml", "history.jsonl", "notes.json", "preprocessing.json", "artifacts.json"} <= names
+    assert {
+        f"artifacts/{v}.{p}.{f}"
+        for v in ("dense", "compressed")
+        for p in ("float32", "int8")
+        for f in ("tflite", "onnx")
+    } <= names
+    manifest = json.loads((run_folder / "manifest.json").read_text())
+    assert manifest["versions"]["tensorflow"] and set(manifest["files"]) == names - {"manifest.json"} - {
+        name for name in names if name.startswith("checkpoints/")
+    }
+    assert not [name for name in names if Path(name).name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_verify_reports_and_gates(cli, run_folder: Path) -> None:
+    result = cli("verify", run_folder, "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    assert len(found["artifacts"]) == 8 and found["keras"]["dense"]["percent"] > 80
+    for check in found["artifacts"]:
+        # Float files agree on every image; int8 ones may differ where two classes are within a step of each other.
+        assert check["keras_agreement"] == 100 if "float32" in check["target"] else check["keras_agreement"] > 95
+    for parity in found["parity"]:
+        assert parity["equal_argmax"] == 100
+        if parity["precision"] == "int8":
+            assert parity["largest_steps"] <= 1 and parity["equal_outputs"] >= 99.9
+    gated = cli("verify", run_folder, "--limit", "50", "--max-drop", "100")
+    assert gated.code == 0
+
+
+@pytest.mark.slow
+def test_a_limit_that_is_not_met_ends_with_3(cli, run_folder: Path, tmp_path: Path) -> None:
+    """Files of the untrained twin, put in the place of the trained ones, fall below any limit."""
+    broken = tmp_path / "broken"
+    shutil.copytree(run_folder, broken)
+    subprocess.run(
+        [sys.executable, "-m", "edgecompress", *TRAIN, "--epochs", "0", "--out", str(tmp_path / "untrained")],
+        check=True,
+    )
+    subprocess.run(
+        [sys.executable, "-m", "edgecompress", "convert", str(tmp_path / "untrained"), "--to", "tflite:float32"],
+        check=True,
+    )
+    shutil.copy(tmp_path / "untrained/artifacts/dense.float32.tflite", broken / "artifacts/dense.float32.tflite")
+    result = cli("verify", broken, "--limit", "100", "--max-drop", "5", "--json")
+    assert result.code == 3
+    assert "dense.float32.tflite" in result.err
+    json.loads(result.out)
+
+
+@pytest.mark.slow
+def test_profile_measures_every_file(cli, run_folder: Path) -> None:
+    result = cli("profile", run_folder, "--processes", "2", "--json")
+    assert result.code == 0
+    for measurement in json.loads(result.out):
+        assert measurement["processes"] == 2 == len(measurement["load_ns"]) == len(measurement["samples_ns"])
+        steady = measurement["steady"]
+        assert 0 < steady["p5_ns"] <= steady["p50_ns"] <= steady["p90_ns"] <= steady["p99_ns"]
+        assert steady["p50_low_ns"] <= steady["p50_ns"] <= steady["p50_high_ns"]
+    assert cli("profile", run_folder, "--on", "moon").code == 1
+
+
+@pytest.mark.slow
+def test_training_resumes_after_kill_9(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgecompress", *TRAIN, "--prune", "0.5"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*command, "--out", str(whole)], check=True)
+    child = subprocess.Popen([*command, "--out", str(killed)])
+    history = killed / "history.jsonl"
+    deadline = time.monotonic() + 300
+    while not (history.exists() and len(history.read_text().splitlines()) >= 4):  # in the middle of the pruning stage
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    refused = subprocess.run([*command, "--out", str(killed)], capture_output=True, text=True)
+    assert refused.returncode == 1 and "--resume" in refused.stderr
+    subprocess.run([*command, "--out", str(killed), "--resume"], check=True)
+    assert history.read_text() == (whole / "history.jsonl").read_text()
+    for model in ("dense.h5", "compressed.h5"):
+        import h5py
+
+        with h5py.File(whole / "models" / model) as one, h5py.File(killed / "models" / model) as other:
+            weights: list[str] = []
+            one["model_weights"].visititems(lambda name, item: weights.append(name) if hasattr(item, "shape") else None)
+            assert weights
+            for name in weights:
+                assert one["model_weights"][name][()].tobytes() == other["model_weights"][name][()].tobytes()
+
+
+@pytest.mark.slow
+def test_interrupting_leaves_a_run_that_resumes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgecompress", *TRAIN, "--epochs", "50", "--out", str(tmp_path / "run")]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    history = tmp_path / "run" / "history.jsonl"
+    deadline = time.monotonic() + 300
+    while not (history.exists() and history.read_text()):
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130 and "--resume" in err and "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_sparse_with_default_optimisation_is_refused_and_leaves_nothing(cli, run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    result = cli("convert", folder, "--to", "tflite:dynamic", "--sparse", "--variant", "compressed")
+    if result.code == 0:  # a runtime that runs it is no error; then the file must be an artifact
+        assert (folder / "artifacts/compressed.dynamic.tflite").exists()
+    else:
+        assert result.code == 1 and "does not run" in result.err.replace("\n", " ")
+        assert not (folder / "artifacts/compressed.dynamic.tflite").exists()
+    assert cli("convert", folder, "--to", "tflite:float32", "--sparse", "--variant", "compressed").code == 0
+
+
+def test_mistakes_are_sentences(cli, tmp_path: Path) -> None:
+    mistakes = {
+        "There is no architecture": ["train", "resnet", "--out", tmp_path / "a"],
+        "got width 0": ["train", "mobilenet_v1", "--width", "0", "--out", tmp_path / "b"],
+        "too small for its strides": ["train", "mobilenet_v1", "--resolution", "4", "--out", tmp_path / "c"],
+        "has no option 'width'": ["train", "lenet_5", "--width", "0.5", "--out", tmp_path / "d"],
+        "There is no data set": ["train", "lenet_5", "--data", "fasion_mnist", "--out", tmp_path / "e"],
+        "sparsity 1.5": ["train", "lenet_5", "--prune", "1.5", "--out", tmp_path / "f"],
+        "There is no weights file": ["train", "lenet_5", "--weights", tmp_path / "none.h5", "--out", tmp_path / "g"],
+        "is not a run folder": ["verify", tmp_path],
+        "There is no '": ["convert", tmp_path / "none.h5", "--to", "tflite:int8"],
+        "There is no target": ["convert", tmp_path, "--to", "tflite:int3"],
+        "Cannot read the recipe": ["run", tmp_path / "none.toml"],
+    }
+    for message, arguments in mistakes.items():
+        result = cli(*arguments)
+        assert result.code == 1, (arguments, result)
+        assert message in " ".join(result.err.split()), (message, result.err)
+        assert "Traceback" not in result.err
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in {".h5", ".tflite", ".npz"}]
+
+
+def test_an_unwritable_or_occupied_folder_is_a_sentence(cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "Cannot write" in " ".join(cli(*TRAIN, "--out", tmp_path / "file" / "run").err.split())
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("")
+    assert "not empty and not a run" in " ".join(cli(*TRAIN, "--out", tmp_path / "photos").err.split())

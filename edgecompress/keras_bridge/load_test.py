@@ -1,0 +1,106 @@
+"""Model files are hostile: what is loaded, what is refused, and with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError, UntrustedCodeError
+from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.keras_bridge.load import is_quantization_aware, load_model, save_model
+from edgecompress.methods.base import compress
+from edgecompress.methods.quantization import QuantizationAwareTraining
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "models"
+
+
+def small():
+    keras = load_tf_keras()
+    keras.utils.set_random_seed(0)
+    image = keras.Input((4, 4, 1))
+    x = keras.layers.Conv2D(2, 3, activation="relu")(image)
+    return keras.Model(image, keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(x)), name="small")
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_what_keras_2_saved_comes_back(suffix: str, tmp_path: Path) -> None:
+    model, path = small(), tmp_path / f"model{suffix}"
+    model.save(path)
+    loaded = load_model(path)
+    for expected, found in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        assert expected.tobytes() == found.tobytes()
+
+
+def test_a_quantization_aware_model_comes_back(tmp_path: Path) -> None:
+    class NoTrainer:
+        def optimizer_steps(self, index: int) -> int:
+            return 1
+
+        def train(self, index: int, prepared) -> None:
+            pass
+
+    quantized = compress(small(), QuantizationAwareTraining(), NoTrainer()).quantized
+    save_model(quantized, tmp_path / "qat.h5")
+    loaded = load_model(tmp_path / "qat.h5")
+    assert is_quantization_aware(loaded) and not is_quantization_aware(small())
+    for expected, found in zip(quantized.get_weights(), loaded.get_weights(), strict=True):
+        assert expected.tobytes() == found.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_code_is_run_only_when_trusted(suffix: str, tmp_path: Path) -> None:
+    keras = load_tf_keras()
+    image = keras.Input((4,))
+    mark = tmp_path / "was-run"
+    layer = keras.layers.Lambda(lambda x, mark=str(mark): x * 2.0, name="sneaky")
+    keras.Model(image, layer(image)).save(tmp_path / f"model{suffix}")
+    with pytest.raises(UntrustedCodeError, match="layer sneaky") as caught:
+        load_model(tmp_path / f"model{suffix}")
+    assert "--trust" in caught.value.hint
+    loaded = load_model(tmp_path / f"model{suffix}", trust=True)
+    assert loaded(np.ones((1, 4), np.float32)).numpy().tolist() == [[2.0] * 4]
+
+
+def test_a_custom_layer_is_refused_by_name(tmp_path: Path) -> None:
+    keras = load_tf_keras()
+
+    class Mine(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    image = keras.Input((4,))
+    keras.Model(image, Mine(name="mine")(image)).save(tmp_path / "model.h5")
+    with pytest.raises(UnsupportedModelError, match="Mine"):
+        load_model(tmp_path / "model.h5")
+
+
+def test_damaged_files_are_sentences(tmp_path: Path) -> None:
+    """Every tenth byte position of a file is overwritten in turn with noise; nothing but our errors comes out."""
+    save_model(small(), tmp_path / "good.h5")
+    good = (tmp_path / "good.h5").read_bytes()
+    generator = np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        start = int(generator.integers(len(good)))
+        length = int(generator.integers(1, 64))
+        damaged = good[:start] + generator.bytes(length) + good[start + length :]
+        (tmp_path / "damaged.h5").write_bytes(damaged)
+        try:
+            load_model(tmp_path / "damaged.h5")
+        except EdgeCompressError:
+            refused += 1
+    assert refused > 10
+    for length in (0, 3, 100, len(good) // 2):
+        (tmp_path / "cut.h5").write_bytes(good[:length])
+        with pytest.raises(ModelFileError):
+            load_model(tmp_path / "cut.h5")
+
+
+def test_a_real_model_that_nobody_here_wrote() -> None:
+    path = SHARED / "mlperf_vww_mobilenetv1_025_96.h5"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not beside the checkout")
+    model = load_model(path)
+    assert model.input_shape == (None, 96, 96, 3) and model.output_shape == (None, 2)

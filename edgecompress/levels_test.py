@@ -1,0 +1,76 @@
+"""The house stays in order: a module imports only from levels above its own, and TensorFlow only where it may."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+# A package or module may import those on lower levels, and itself; packages on one level do not know each other.
+LEVELS = {
+    "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0,
+    "storage": 1, "formats": 1, "numerics": 1, "devices": 1, "training_schedule": 1,
+    "runs": 2, "runtimes": 2, "keras_bridge": 2,
+    "zoo": 3, "data": 3, "methods": 3, "convert": 3, "profiling": 3,
+    "training": 4, "recipes": 4, "verification": 4,
+    "pipeline": 5,
+    "report": 6, "doctor": 6,
+    "cli": 7, "__main__": 8,
+}  # fmt: skip
+TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras")
+MAY_USE_TENSORFLOW = ("keras_bridge/", "zoo/", "data/", "methods/", "training.py", "convert/tflite/export.py")
+MODULES = [
+    path for path in sorted(ROOT.rglob("*.py")) if not path.name.endswith("_test.py") and path.name != "conftest.py"
+]
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def home(module: str) -> str | None:
+    """Return the part of the house that a dotted name belongs to."""
+    parts = module.split(".")
+    if parts[0] != "edgecompress":
+        return None
+    return parts[1] if len(parts) > 1 and parts[1] in LEVELS else "__init__"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_from_levels_above_it(path: Path) -> None:
+    relative = path.relative_to(ROOT)
+    own = relative.parts[0].removesuffix(".py")
+    assert own in LEVELS, f"{own} has no level; give it one here"
+    for module in imports(ast.parse(path.read_text())):
+        other = home(module)
+        if other in (None, own):
+            continue
+        assert LEVELS[other] < LEVELS[own], f"{relative} (level {LEVELS[own]}) imports {module} (level {LEVELS[other]})"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tensorflow_is_imported_inside_functions_and_only_where_it_may(path: Path) -> None:
+    relative = str(path.relative_to(ROOT))
+    tree = ast.parse(path.read_text())
+    at_start = [
+        name
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imports(ast.Module([node], []))
+    ]
+    assert not [name for name in at_start if name.split(".")[0] in TENSORFLOW]
+    if not relative.startswith(MAY_USE_TENSORFLOW):
+        assert not [name for name in imports(tree) if name.split(".")[0] in TENSORFLOW]
+
+
+def test_no_module_is_longer_than_400_lines() -> None:
+    assert not [path for path in ROOT.rglob("*.py") if len(path.read_text().splitlines()) > 400]

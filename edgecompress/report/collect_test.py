@@ -1,0 +1,168 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgecompress.errors import RecipeError, RunFolderError
+from edgecompress.formats.sizes import compressed_sizes
+from edgecompress.report.collect import PROFILE, VERIFY, collect
+from edgecompress.report.conftest import measurement, verification
+from edgecompress.report.content import Notice, Setting
+from edgecompress.runs import RunFolder
+
+INT8 = "artifacts/compressed.int8.tflite"
+
+
+def test_a_complete_run_has_a_whole_row_a_file_and_no_notice(complete: RunFolder) -> None:
+    content = collect(complete)
+    assert content.notices == ()
+    assert content.settings == (Setting("local", 1), Setting("local", 2))
+    assert [row.artifact for row in content.rows] == [artifact.path for artifact in complete.read_artifacts()]
+    for row in content.rows:
+        assert row.sizes == compressed_sizes(complete.path / row.artifact)
+        assert row.accuracy is not None and row.keras_agreement == 99.4
+        assert {timing.setting for timing in row.timings} == set(content.settings)
+    assert content.pareto_axes == ("zstd_bytes", "accuracy", "p50_ms@local/1")
+    assert {row.artifact for row in content.rows if row.pareto} >= {INT8, "artifacts/dense.float32.tflite"}
+
+
+def test_operators_are_those_of_the_first_setting(complete: RunFolder) -> None:
+    operators = collect(complete).operators
+    assert len(operators) == len(complete.read_artifacts())
+    assert {each.setting for each in operators} == {Setting("local", 1)}
+
+
+def test_the_rest_of_the_run_is_there(complete: RunFolder) -> None:
+    content = collect(complete)
+    assert content.title == "mobilenet_v1 on fashion_mnist"
+    assert [epoch.stage for epoch in content.history].count("dense") == 8
+    assert {note.action for note in content.layers} == {"pruned", "skipped", "quantized", "kept float"}
+    assert {each.artifact for each in content.float_operators} >= {INT8}
+    assert [each.setting for each in content.conditions] == list(content.settings)
+    assert "python" in content.versions and content.machine
+    assert 'method = "magnitude_pruning"' in content.recipe
+
+
+def test_files_alone_make_a_report_that_says_what_to_run(converted: RunFolder) -> None:
+    content = collect(converted)
+    assert content.title == "m1"
+    assert content.words == {"Model": "m1.h5"}
+    assert content.notices == (Notice("not verified yet", VERIFY), Notice("not measured yet", PROFILE))
+    assert (content.settings, content.history, content.layers, content.recipe) == ((), (), (), "")
+    assert not any(row.accuracy or row.timings or row.pareto for row in content.rows)
+
+
+def test_what_is_known_of_some_files_only_is_said(converted: RunFolder) -> None:
+    first, *others = converted.read_artifacts()
+    converted.write("verification", verification(others))
+    converted.write("measurements", [measurement(each, 1) for each in others])
+    assert collect(converted).notices == (
+        Notice(f"{first.path}: not verified yet", VERIFY),
+        Notice(f"{first.path}: not measured yet in every setting", PROFILE),
+    )
+
+
+def test_measurements_of_an_earlier_file_are_left_out(complete: RunFolder) -> None:
+    measured = complete.read_measurements()
+    complete.write(
+        "measurements", [replace(each, sha256="0" * 64) if each.artifact == INT8 else each for each in measured]
+    )
+    content = collect(complete)
+    assert Notice("measurements of earlier files, left out: 2", PROFILE) in content.notices
+    assert next(row for row in content.rows if row.artifact == INT8).timings == ()
+
+
+def test_an_imprecise_median_is_said(complete: RunFolder) -> None:
+    measured = complete.read_measurements()
+    loose = [replace(each, conditions={**each.conditions, "precise": each.artifact != INT8}) for each in measured]
+    complete.write("measurements", loose)
+    assert collect(complete).notices == (Notice(f"{INT8}: the median is less precise than was asked for", PROFILE),)
+
+
+def test_a_run_without_artifacts_says_what_to_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    with pytest.raises(RunFolderError, match="edgecompress convert"):
+        collect(run)
+    run.write("artifacts", [])
+    with pytest.raises(RunFolderError, match="edgecompress convert"):
+        collect(run)
+
+
+def _remove(file: Path) -> None:
+    file.unlink()
+
+
+def _change(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"\0")
+
+
+def _replace_by_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _link_to_outside(file: Path) -> None:
+    outside = file.parents[2] / "outside"
+    file.rename(outside)
+    file.symlink_to(outside)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_remove, "no such file"),
+        (_change, "SHA-256"),
+        (_replace_by_folder, "no such file"),
+        (_link_to_outside, "not inside"),
+    ],
+)
+def test_a_file_that_is_not_what_was_emitted_is_refused(spoil, message: str, complete: RunFolder) -> None:
+    spoil(complete.path / INT8)
+    with pytest.raises(RunFolderError, match=message) as caught:
+        collect(complete)
+    assert "--to tflite:int8" in caught.value.hint
+
+
+@pytest.mark.parametrize("path", ["../outside.tflite", "/dev/zero", "artifacts/../../outside.tflite"])
+def test_a_path_out_of_the_run_is_not_read(path: str, complete: RunFolder) -> None:
+    (complete.path.parent / "outside.tflite").write_bytes(b"TFL3")
+    artifacts = complete.read_artifacts()
+    complete.write("artifacts", [replace(artifacts[0], path=path)])
+    with pytest.raises(RunFolderError, match="not inside"):
+        collect(complete)
+
+
+@pytest.mark.parametrize(
+    "name", ["artifacts.json", "verification.json", "measurements.json", "notes.json", "manifest.json"]
+)
+@pytest.mark.parametrize("content", ["", "[1]", '{"machine": 1}', "\udcff"])
+def test_damaged_records_are_named(name: str, content: str, complete: RunFolder) -> None:
+    (complete.path / name).write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(RunFolderError, match=name):
+        collect(complete)
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"stage": "dense"}', '{"stage": "\\ud800"}'])
+def test_a_damaged_history_is_named(line: str, complete: RunFolder) -> None:
+    complete.history.write_text(f"{complete.history.read_text()}{line}\n")
+    with pytest.raises(RunFolderError, match=r"history\.jsonl"):
+        collect(complete)
+
+
+def test_a_damaged_recipe_is_named(complete: RunFolder) -> None:
+    complete.recipe.write_text("[model]\n")
+    with pytest.raises(RecipeError, match=r"recipe\.toml"):
+        collect(complete)
+
+
+def test_progress_counts_the_files(complete: RunFolder) -> None:
+    seen: list[tuple[int, int]] = []
+    collect(complete, on_progress=lambda what, done, total: seen.append((done, total)))
+    assert seen == [(done, 8) for done in range(9)]
+
+
+def test_an_older_history_with_more_keys_is_read(complete: RunFolder) -> None:
+    lines = [json.loads(line) | {"extra": 1} for line in complete.history.read_text().splitlines()]
+    complete.history.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert len(collect(complete).history) == len(lines)

@@ -1,0 +1,104 @@
+"""What the pages say beside the main table, shorter than the content has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgecompress.report.content import Conditions, Content, Epoch, SlowOperators
+from edgecompress.report.ranking import CANNOT_TELL
+from edgecompress.values import LayerNote, OperatorTime
+
+AXES = {"zstd_bytes": "size after zstd", "accuracy": "accuracy"}  # the third is p50 in the first setting
+
+
+def legend(content: Content) -> list[str]:
+    """Return what the marks and columns of the main table mean, as far as it has them."""
+    found = ["The best of a column is bold; 1 KiB is 1024 bytes."]
+    if any(CANNOT_TELL in row.marks.values() for row in content.rows):
+        found.append("≈ cannot tell: the interval overlaps with that of the best, so that neither is called better.")
+    if content.pareto_axes:
+        axes = ", ".join(AXES.get(key) or f"p50 ({content.settings[0]})" for key in content.pareto_axes)
+        found.append(
+            f"◆ is on the Pareto front of {axes}: no other file is better in one and as good in the rest, "
+            "where medians whose intervals overlap count as equal."
+        )
+    if content.verification:
+        found.append(
+            f"Accuracy on {content.verification.data}, with Wilson's 95 % interval; drop in percentage points below "
+            "the dense Keras model; as Keras: images with the argmax of the Keras model that the file was made from."
+        )
+    if content.settings:
+        found.append(
+            "p50 with its 95 % interval by bootstrap over processes; load and first inference with the fastest and the "
+            "slowest process; memory is what load and first inference add."
+        )
+    return found
+
+
+def microseconds(operator: OperatorTime) -> str:
+    """Return an operator's time in microseconds."""
+    return f"{operator.mean_ns / 1000:.1f}"
+
+
+def share(operator: OperatorTime, file: SlowOperators) -> str:
+    """Return an operator's share of the time in all operators of its file, in percent."""
+    return f"{100 * operator.mean_ns / file.total_ns if file.total_ns else 0:.1f}"
+
+
+def grouped(notes: tuple[LayerNote, ...]) -> list[tuple[str, str, str, list[str]]]:
+    """Return what was done and why, between which figures, and to which layers."""
+    found: dict[tuple[str, str], list[LayerNote]] = {}
+    for note in notes:
+        found.setdefault((note.action, note.reason), []).append(note)
+    return [
+        (action, reason, _ranges([note.figures for note in alike]), [note.layer for note in alike])
+        for (action, reason), alike in found.items()
+    ]
+
+
+def kept_float(content: Content) -> list[tuple[str, str, list[str]]]:
+    """Return the operators of int8 files that compute in float, why, and in which files."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for file in content.float_operators:
+        for note in file.operators:
+            found.setdefault((note.layer, note.reason), []).append(file.artifact)
+    return [(operator, reason, files) for (operator, reason), files in found.items()]
+
+
+def stages(history: tuple[Epoch, ...]) -> list[tuple[str, int, Epoch, float]]:
+    """Return each stage's name, number of epochs, last epoch, and best held-out accuracy in percent."""
+    found: dict[str, list[Epoch]] = {}
+    for epoch in history:
+        found.setdefault(epoch.stage, []).append(epoch)
+    return [
+        (stage, len(epochs), epochs[-1], 100 * max(epoch.held_out_accuracy for epoch in epochs))
+        for stage, epochs in found.items()
+    ]
+
+
+def before_and_after(conditions: Conditions) -> list[tuple[str, str, str]]:
+    """Return each condition's name, and what it was before and after."""
+    before, after = _leaves(conditions.before), _leaves(conditions.after)
+    return [(name, before.get(name, ""), after.get(name, "")) for name in before | after]
+
+
+def _leaves(value: Any, name: str = "") -> dict[str, str]:
+    if isinstance(value, dict):
+        found: dict[str, str] = {}
+        for key, inner in value.items():
+            found |= _leaves(inner, f"{name} {key}".replace("_", " ").strip())
+        return found
+    return {name: ", ".join(map(str, value)) if isinstance(value, list) else str(value)}
+
+
+def _ranges(figures: Sequence[Mapping[str, float]]) -> str:
+    """Return each figure with its name, or between which values it lies."""
+    found: dict[str, list[float]] = {}
+    for one in figures:
+        for name, value in one.items():
+            found.setdefault(name.replace("_", " "), []).append(value)
+    return ", ".join(
+        f"{name} {min(values):g}" + (f"–{max(values):g}" if min(values) != max(values) else "")
+        for name, values in found.items()
+    )
