@@ -38,7 +38,8 @@ LEGACY_KERAS = ("1", "true", "True")  # the values of TF_USE_LEGACY_KERAS that T
 IMPORTS = {
     "import tensorflow": (
         "tensorflow",
-        "import tensorflow as tf; print(tf.__version__, 'with Keras', tf.keras.__version__)",
+        "import importlib.metadata, tensorflow as tf; keras = tf.keras.Model.__module__.partition('.')[0]\n"
+        "print(f'{tf.__version__}, tf.keras is {keras} {importlib.metadata.version(keras)}')",
     ),
     "import tf_keras and TF-MOT": (
         "tensorflow-model-optimization",

@@ -195,7 +195,7 @@ def _explain(error: ValidationError) -> str:
     first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")  # a typo explains the rest
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        section = Recipe.model_fields[str(first["loc"][0])].annotation if len(first["loc"]) > 1 else Recipe
+        section: Any = Recipe.model_fields[str(first["loc"][0])].annotation if len(first["loc"]) > 1 else Recipe
         known = list(getattr(section, "model_fields", {}))
         return f"unknown key '{where}'. {_nearest(str(first['loc'][-1]), known)}"
     return f"{where or 'value'}: {first['msg']}, got {first.get('input')!r}."

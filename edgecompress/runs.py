@@ -92,16 +92,26 @@ class RunFolder:
         return from_json(list[Measurement], self._existing("measurements.json", "profile"))
 
     def artifact_path(self, artifact: Artifact) -> Path:
-        """Return where an artifact lies."""
-        return self.path / artifact.path
+        """Return where an artifact lies.
+
+        Raises:
+            RunFolderError: it is outside the run, gone, or not the file that was converted.
+        """
+        path = self.path / artifact.path
+        if not path.resolve().is_relative_to(self.path.resolve()):
+            raise RunFolderError(f"'{artifact.path}' in artifacts.json is not in the run '{self.path}'.")
+        if not path.is_file() or sha256_of(path) != artifact.sha256:
+            what = "was changed since it was converted" if path.is_file() else "is missing"
+            raise RunFolderError(f"'{path}' {what}.", hint=f"Make it anew: edgecompress convert {self.path} --to ...")
+        return path
 
     def has(self, name: str) -> bool:
         """Return whether `name`.json was written."""
         return (self.path / f"{name}.json").exists()
 
     def _write_manifest(self) -> None:
-        """Write versions, machine, and the SHA-256 of every file that is not a checkpoint."""
-        skipped = (self.checkpoints, self.manifest)
+        """Write versions, machine, and the SHA-256 of every file that a later command does not write anew."""
+        skipped = (self.checkpoints, self.manifest, self.path / "report")
         files = [
             file
             for file in sorted(self.path.rglob("*"))

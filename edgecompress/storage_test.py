@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,11 +42,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.bin"]
 
 
-def test_a_full_disk_is_a_sentence_and_leaves_nothing() -> None:
-    if not Path("/dev/full").exists():
-        pytest.skip("no /dev/full here")
-    with pytest.raises(RunFolderError, match="Cannot write"):
-        write_text(Path("/dev/full/x/model.tflite"), "text")
+FULL = """
+import resource, sys
+from pathlib import Path
+from edgecompress.errors import RunFolderError
+from edgecompress.storage import write_bytes
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # the system refuses the rest of a file, as on a full disk
+try:
+    write_bytes(Path(sys.argv[1]), b"x" * 5000)
+except RunFolderError as error:
+    assert "Cannot write" in error.message and "has room" in error.hint
+else:
+    raise AssertionError
+"""
+
+
+def test_a_disk_that_fills_up_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path / "model.tflite")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unwritable_folder_is_a_sentence(tmp_path: Path) -> None:

@@ -173,9 +173,10 @@ def _optimizer_variables(model: Any) -> list[Any]:
 
 def _arrays(groups: dict[str, list[np.ndarray]], **more: Any) -> bytes:
     file = io.BytesIO()
-    np.savez(
-        file, **{f"{group}_{i:04}": array for group, arrays in groups.items() for i, array in enumerate(arrays)}, **more
-    )
+    named: dict[str, Any] = {
+        f"{group}_{index:04}": array for group, arrays in groups.items() for index, array in enumerate(arrays)
+    }
+    np.savez(file, **named, **more)
     return file.getvalue()
 
 

@@ -11,6 +11,7 @@ edgecompress also runs each of its files once in a process of its own, which is 
 from __future__ import annotations
 
 import argparse
+import importlib
 import statistics
 import tempfile
 import time
@@ -20,13 +21,13 @@ from typing import Any
 import numpy as np
 
 from edgecompress.convert.conversion import Source, convert
-from edgecompress.quiet import quiet
 from edgecompress.convert.targets import parse_target
 from edgecompress.data import load
 from edgecompress.data.calibration import calibration_batch
 from edgecompress.data.preprocessing import standard
 from edgecompress.devices.conditions import snapshot
 from edgecompress.keras_bridge.environment import load_tensorflow, load_tf_keras
+from edgecompress.quiet import quiet
 from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text
 from edgecompress.zoo import find
@@ -57,9 +58,9 @@ def main() -> None:
         "stock": lambda folder: stock(model, folder, calibration),
     }
     times: dict[str, list[float]] = {name: [] for name in routes}
-    with quiet():
-        import onnxruntime.quantization  # the imports are nobody's conversion time
-        import tf2onnx  # noqa: F401
+    with quiet():  # importing is nobody's conversion time
+        for module in ("onnxruntime.quantization", "tf2onnx"):
+            importlib.import_module(module)
     for _ in range(arguments.rounds):
         for name, route in routes.items():
             with tempfile.TemporaryDirectory() as folder:

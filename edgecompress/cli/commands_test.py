@@ -11,7 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
+
+from edgecompress.cli.main import group
 
 TRAIN = [
     "train",
@@ -29,14 +32,19 @@ TRAIN = [
 ]
 
 
+TARGETS = ["--to", "tflite:float32", "--to", "tflite:int8", "--to", "onnx:float32", "--to", "onnx:int8"]
+
+
+def edgecompress(*arguments: object) -> None:
+    group.main([str(argument) for argument in arguments], standalone_mode=False)
+
+
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory) -> Path:
     """A small network: trained, pruned, quantization-aware, converted."""
     folder = tmp_path_factory.mktemp("run") / "lenet"
-    command = [sys.executable, "-m", "edgecompress"]
-    subprocess.run([*command, *TRAIN, "--prune", "0.8", "--qat", "--out", str(folder)], check=True)
-    targets = ["--to", "tflite:float32", "--to", "tflite:int8", "--to", "onnx:float32", "--to", "onnx:int8"]
-    subprocess.run([*command, "convert", str(folder), *targets], check=True)
+    edgecompress(*TRAIN, "--prune", "0.8", "--qat", "--out", folder)
+    edgecompress("convert", folder, *TARGETS)
     return folder
 
 
@@ -75,23 +83,35 @@ def test_verify_reports_and_gates(cli, run_folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_limit_that_is_not_met_ends_with_3(cli, run_folder: Path, tmp_path: Path) -> None:
-    """Files of the untrained twin, put in the place of the trained ones, fall below any limit."""
-    broken = tmp_path / "broken"
-    shutil.copytree(run_folder, broken)
-    subprocess.run(
-        [sys.executable, "-m", "edgecompress", *TRAIN, "--epochs", "0", "--out", str(tmp_path / "untrained")],
-        check=True,
-    )
-    subprocess.run(
-        [sys.executable, "-m", "edgecompress", "convert", str(tmp_path / "untrained"), "--to", "tflite:float32"],
-        check=True,
-    )
-    shutil.copy(tmp_path / "untrained/artifacts/dense.float32.tflite", broken / "artifacts/dense.float32.tflite")
-    result = cli("verify", broken, "--limit", "100", "--max-drop", "5", "--json")
+def test_a_limit_that_is_not_met_ends_with_3(cli, tmp_path: Path) -> None:
+    """With one weight in two hundred left, the network is far worse than the dense one."""
+    folder = tmp_path / "ruined"
+    edgecompress(*TRAIN, "--prune", "0.995", "--out", folder)
+    edgecompress("convert", folder, "--to", "tflite:float32")
+    result = cli("verify", folder, "--max-drop", "1", "--json")
     assert result.code == 3
-    assert "dense.float32.tflite" in result.err
+    assert "compressed.float32.tflite" in result.err and "dense.float32.tflite" not in result.err
     json.loads(result.out)
+
+
+@pytest.mark.slow
+def test_a_file_that_was_changed_or_lost_is_noticed(cli, run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    file = folder / "artifacts/dense.int8.tflite"
+    file.write_bytes(file.read_bytes() + b"more")
+    assert "was changed since" in " ".join(cli("verify", folder).err.split())
+    file.unlink()
+    assert "is missing" in " ".join(cli("profile", folder).err.split())
+
+
+@pytest.mark.slow
+def test_a_second_run_with_one_seed_gives_the_same_bytes(run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "again"
+    edgecompress(*TRAIN, "--prune", "0.8", "--qat", "--out", folder)
+    edgecompress("convert", folder, *TARGETS)
+    for path in sorted((run_folder / "artifacts").iterdir()):
+        assert path.read_bytes() == (folder / "artifacts" / path.name).read_bytes(), path.name
 
 
 @pytest.mark.slow
@@ -124,14 +144,17 @@ def test_training_resumes_after_kill_9(tmp_path: Path) -> None:
     subprocess.run([*command, "--out", str(killed), "--resume"], check=True)
     assert history.read_text() == (whole / "history.jsonl").read_text()
     for model in ("dense.h5", "compressed.h5"):
-        import h5py
+        expected, found = arrays(whole / "models" / model), arrays(killed / "models" / model)
+        assert expected and expected == found
 
-        with h5py.File(whole / "models" / model) as one, h5py.File(killed / "models" / model) as other:
-            weights: list[str] = []
-            one["model_weights"].visititems(lambda name, item: weights.append(name) if hasattr(item, "shape") else None)
-            assert weights
-            for name in weights:
-                assert one["model_weights"][name][()].tobytes() == other["model_weights"][name][()].tobytes()
+
+def arrays(path: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    with h5py.File(path) as file:
+        file["model_weights"].visititems(
+            lambda name, item: found.update({name: item[()].tobytes()}) if isinstance(item, h5py.Dataset) else None
+        )
+    return found
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ class LazyGroup(click.RichGroup):
         """Return what help needs to know of a command: its name and summary."""
         if cmd_name not in COMMANDS:
             return None
-        return click.RichCommand(cmd_name, short_help=COMMANDS[cmd_name], help=COMMANDS[cmd_name])
+        return click.RichCommand(name=cmd_name, short_help=COMMANDS[cmd_name], help=COMMANDS[cmd_name])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that is called."""
@@ -59,8 +59,6 @@ def main() -> None:
     as_json = "--json" in sys.argv
     try:
         sys.exit(group.main(standalone_mode=False) or 0)
-    except click.exceptions.Exit as exit_request:
-        sys.exit(exit_request.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
+
+if TYPE_CHECKING:
+    from edgecompress.report.write import Report
 
 SHOWN = ("zstd_bytes", "accuracy", "drop", "p50_ms")  # of the columns; the pages have all
 
@@ -19,16 +23,22 @@ def command(run_folder: Path, as_json: bool) -> None:
 
     Example: edgecompress report runs/m1
     """
-    from edgecompress.report.columns import table
     from edgecompress.report.write import write_report
     from edgecompress.runs import open_run
 
     with progress_bars() as progress:
         report = write_report(open_run(run_folder), on_progress=progress)
-    content, paths = report.content, {name: str(path) for name, path in report.paths.items()}
+    show_report(report, run_folder, as_json=as_json)
+
+
+def show_report(report: Report, run_folder: Path, *, as_json: bool) -> None:
+    """Print a report: the document, or its table, its notices, and where the pages lie."""
+    from edgecompress.report.columns import table
+
     if as_json:
-        print_json({**vars(content), "paths": paths})
+        print_json(report.document())
         return
+    content = report.content
     rows = [
         (row, [(column, cell) for column, cell in cells if column.key.startswith(SHOWN)])
         for row, cells in table(content)
@@ -40,6 +50,7 @@ def command(run_folder: Path, as_json: bool) -> None:
         [[row.artifact, *(cell.text for _, cell in cells), "yes" if row.pareto else ""] for row, cells in rows],
     )
     for notice in content.notices:
-        print_line(f"{notice.text}: {notice.command.replace('RUN', str(run_folder))}")
-    for path in paths.values():
-        print_line(path)
+        run = f": run {notice.command.replace('RUN', str(run_folder))}" if notice.command else ""
+        print_line(f"{notice.text}{run}")
+    for path in report.paths.values():
+        print_line(str(path))

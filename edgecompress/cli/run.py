@@ -6,7 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from edgecompress.cli.output import json_option, print_json, print_line, progress_bars
+from edgecompress.cli.output import json_option, progress_bars
+from edgecompress.cli.report import show_report
 
 
 @click.command("run")
@@ -29,11 +30,7 @@ def command(recipe_file: Path, out: Path | None, resume: bool, as_json: bool) ->
         run, verification = run_recipe(
             recipe, out or Path("runs") / recipe_file.stem, resume=resume, on_progress=progress
         )
-    report = write_report(run)
-    if as_json:
-        print_json(report)
-    else:
-        print_line(report.markdown_path.read_text())
-        print_line(f"The whole report: {report.html_path}")
+        report = write_report(run, on_progress=progress)
+    show_report(report, run.path, as_json=as_json)
     if recipe.verify.max_drop is not None:
         require_drop(verification, max_drop=recipe.verify.max_drop)

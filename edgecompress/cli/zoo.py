@@ -28,26 +28,28 @@ def command(
     Example: edgecompress zoo mobilenet_v1 --width 0.5 --resolution 160
     """
     from edgecompress import zoo
-    from edgecompress.zoo.counts import count
+    from edgecompress.zoo.counts import batch_norm_statistics, count
 
     if name is None:
-        listed = [
-            {
-                "name": entry.name,
-                "summary": entry.summary,
-                "paper": entry.paper,
-                "resolution": entry.default_resolution,
-                "options": [option.name for option in entry.options],
-            }
-            for entry in zoo.ARCHITECTURES
-        ]
+        entries = zoo.ARCHITECTURES
         if as_json:
-            print_json(listed)
+            print_json(
+                [
+                    {
+                        "name": entry.name,
+                        "summary": entry.summary,
+                        "paper": entry.paper,
+                        "resolution": entry.default_resolution,
+                        "options": [option.name for option in entry.options],
+                    }
+                    for entry in entries
+                ]
+            )
             return
         rows = [
-            [str(e["name"]), str(e["summary"]), str(e["resolution"]), ", ".join(e["options"]), str(e["paper"])]
-            for e in listed
-        ]  # type: ignore[arg-type]
+            [e.name, e.summary, str(e.default_resolution), ", ".join(o.name for o in e.options), e.paper]
+            for e in entries
+        ]
         print_table("Architectures", ["name", "what", "resolution", "options", "paper"], rows)
         return
     architecture = zoo.find(name)
@@ -57,10 +59,21 @@ def command(
         "classes": classes,
     }
     given = chosen(**options)
-    parameters, multiply_adds = count(architecture.build(**sizes, **given))
-    found = {"name": name, **sizes, "options": given, "parameters": parameters, "multiply_adds": multiply_adds}
+    model = architecture.build(**sizes, **given)
+    parameters, multiply_adds = count(model)
+    statistics = batch_norm_statistics(model)
+    found = {
+        "name": name,
+        **sizes,
+        "options": given,
+        "parameters": parameters,
+        "batch_norm_statistics": statistics,
+        "multiply_adds": multiply_adds,
+    }
     if as_json:
         print_json(found)
         return
     print_line("{name}: {resolution} x {resolution} x {channels}, {classes} classes".format(**found))
     print_line(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds ({multiply_adds / 1e6:.1f} M)")
+    if statistics:
+        print_line(f"Stored beside them, and not counted: {statistics:,} batch-norm means and variances.")

@@ -141,7 +141,7 @@ def test_free_sizes_are_refused_by_name(tmp_path: Path) -> None:
     keras = load_tf_keras()
     image = keras.Input((None, None, 3), name="image")
     model = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
-    with pytest.raises(UnsupportedModelError, match="'image'.*free sizes"):
+    with pytest.raises(UnsupportedModelError, match=r"'image'.*free sizes"):
         convert(Source("dense", model, "test"), (parse_target("tflite:float32"),), tmp_path)
 
 
@@ -149,7 +149,7 @@ def test_a_file_that_computes_nonsense_is_no_artifact(model, tmp_path: Path) -> 
     keras = load_tf_keras()
     broken = keras.models.clone_model(model)
     broken.set_weights([weight * np.nan for weight in model.get_weights()])
-    with pytest.raises(ConversionError, match="does not run.*not finite.*Nothing was kept"):
+    with pytest.raises(ConversionError, match=r"does not run.*not finite.*Nothing was kept"):
         convert(Source("dense", broken, "test"), (parse_target("tflite:float32"),), tmp_path)
     assert not list(tmp_path.iterdir())
 

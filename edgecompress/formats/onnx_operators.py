@@ -9,7 +9,9 @@ from math import prod
 from onnx import NodeProto
 
 Shape = tuple[int, ...]  # -1 where an axis is free
-Work = Callable[[NodeProto, Shape, Shape, Shape], int]  # of the shapes of two operands, and the output's for one input
+# Multiply-adds of a product by the shapes of its operands, and of its output for one input, without the batch; 0 if an
+# axis that they depend on is free. No operand is a scalar.
+Work = Callable[[NodeProto, Shape, Shape, Shape], int]
 
 STANDARD_DOMAINS = {"", "ai.onnx", "com.microsoft"}  # the last repeats some operators for more types
 ELEMENTWISE = {"Add", "Mul"}
@@ -25,14 +27,6 @@ class Operator:
     reads_codes: tuple[int, int] | None = None  # scale and zero point of the first input
     writes_codes: tuple[int, int] | None = None  # and of the output
     work: Work | None = None
-
-
-def multiply_adds(operator: Operator, node: NodeProto, left: Shape, right: Shape, output: Shape) -> int:
-    """Multiply-adds of a product with these operands, 0 if an axis that they depend on is free.
-
-    `output` is the output's shape for one input, without the batch.
-    """
-    return operator.work(node, left, right, output) if operator.work and left and right else 0
 
 
 def attribute(node: NodeProto, name: str, default: int) -> int:

@@ -9,7 +9,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TypeProto, helper
 
 from edgecompress.errors import ModelFileError
 from edgecompress.formats.onnx_graph import infer_shapes, nested_graphs, parse_model
-from edgecompress.formats.onnx_operators import ELEMENTWISE, OPERATORS, STANDARD_DOMAINS, Operator, Shape, multiply_adds
+from edgecompress.formats.onnx_operators import ELEMENTWISE, OPERATORS, STANDARD_DOMAINS, Operator, Shape
 from edgecompress.formats.onnx_tensors import MAX_RANK, StoredTensor, constant_of, stored, stored_sparse, text
 from edgecompress.formats.onnx_values import Constant, Values
 from edgecompress.formats.summary import LayerSummary, ModelSummary
@@ -134,14 +134,17 @@ def _work(node: NodeProto, operator: Operator, values: Values, output: Shape | N
     if operator.work is None or output is None:
         return 0
     left, right = (values.shape(node, position) for position in operator.kernels)
-    if left is None or right is None:
+    if not left or not right:
         return 0
     fixed = len(left) == 1 or (len(output) <= 2 and values.constant(node, operator.kernels[0]) is not None)
-    return multiply_adds(operator, node, left, right, output if fixed else output[1:])
+    return operator.work(node, left, right, output if fixed else output[1:])
 
 
 def _others(node: NodeProto, kind: str, operator: Operator, values: Values) -> int:
-    """Count biases and the like; a sum or product with several constants, but not of two scalars, is such a one."""
+    """Count biases and the like; in a sum or product a constant of several elements: a scalar is part of a formula.
+
+    A computed scalar is the scale of a dynamic quantization, and what it is multiplied with the kernel's scales.
+    """
     constants = [values.constant(node, position) for position in operator.others]
     if kind in ELEMENTWISE:
         computed = [p for p, constant in zip(operator.others, constants, strict=True) if constant is None]

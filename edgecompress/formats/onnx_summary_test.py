@@ -186,6 +186,29 @@ def test_quantization_at_the_door_is_seen_behind_a_change_of_layout():
     assert (found.inputs[0].dtype, found.inputs[0].shape) == ("int8", (1, 2, 2, 3))
 
 
+@pytest.mark.parametrize(
+    ("scale", "zero_point"),
+    [
+        (np.zeros(0, np.float32), np.zeros(0, np.int8)),
+        (np.float32(0), np.int8(0)),
+        (np.float32("nan"), np.int8(0)),
+        (np.float32(1), np.zeros(2, np.int8)),
+        (np.array([0.5, np.inf], np.float32), np.zeros(2, np.int8)),
+    ],
+)
+def test_scales_that_are_none_are_not_told(scale, zero_point):
+    node = helper.make_node("DequantizeLinear", ["x", "s", "z"], ["y"])
+    found = read([node], {"x": ([1, 2], TensorProto.INT8)}, {"y": None}, {"s": scale, "z": zero_point})
+    assert found.inputs[0].quant is None
+
+
+def test_one_scale_for_each_channel_at_the_door():
+    node = helper.make_node("DequantizeLinear", ["x", "s"], ["y"], axis=1)
+    arrays = {"s": np.array([0.5, 2], np.float32)}
+    found = read([node], {"x": ([1, 2], TensorProto.INT8)}, {"y": None}, arrays)
+    assert found.inputs[0].quant == QuantScheme((0.5, 2.0), (0, 0), 1)
+
+
 def test_a_float_door_has_no_quantization():
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),

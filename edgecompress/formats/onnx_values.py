@@ -100,16 +100,16 @@ class Values:
             self._schemes[target] = quant
 
     def _quant(self, node: NodeProto, scale: int, zero_point: int) -> QuantScheme | None:
-        """The scheme in two inputs of a node; None if they are computed, or not one scale or one for each index."""
-        stored = self.constant(node, scale)
-        if stored is None or not (stored.is_real and stored.tensor.is_plain and stored.tensor.size <= _MAX_SCALES):
+        """The scheme in two inputs of a node; None if they are computed, or do not belong together."""
+        stored, zero = self.constant(node, scale), self.constant(node, zero_point)
+        if stored is None or not (stored.is_real and stored.tensor.is_plain and 0 < stored.tensor.size <= _MAX_SCALES):
             return None
         scales = tuple(stored.tensor.array().astype(np.float64).ravel().tolist())
-        zero = self.constant(node, zero_point)
         codes = (0,) * len(scales)
-        if zero is not None and zero.tensor.is_plain:
+        if zero is not None and zero.tensor.is_plain and zero.tensor.size == len(scales):
             codes = tuple(zero.tensor.array().astype(np.int64).ravel().tolist())
-        if len(codes) != len(scales) or not all(isfinite(each) and each > 0 for each in scales):
+        elif zero is not None:
             return None
-        axis = attribute(node, "axis", 1) if len(scales) > 1 else None
-        return QuantScheme(scales, codes, axis)
+        if not all(isfinite(each) and each > 0 for each in scales):
+            return None
+        return QuantScheme(scales, codes, attribute(node, "axis", 1) if len(scales) > 1 else None)

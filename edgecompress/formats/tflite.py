@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from edgecompress.errors import ModelFileError, UnsupportedModelError
-from edgecompress.formats.tflite_graph import BITS, Graph, Operator, Signature, Tensor, integer_range
+from edgecompress.formats.tflite_graph import (
+    BITS,
+    WITHOUT_NUMPY_TYPE,
+    Graph,
+    Operator,
+    Signature,
+    Tensor,
+    integer_range,
+)
 from edgecompress.formats.tflite_options import read_options
 from edgecompress.formats.tflite_sparse import SparseLevel, Sparsity
 from edgecompress.values import QuantScheme
@@ -178,10 +186,7 @@ class _Reader:
         self.dense_budget -= needed
         if self.dense_budget < 0:
             raise ModelFileError(f"{tensor}: the constants up to this one of shape {shape} are too large for the file.")
-        try:
-            return raw.view(tensor.dtype)
-        except TypeError:  # bfloat16, int4 and the like: NumPy has no such type
-            return raw
+        return raw if tensor.dtype in WITHOUT_NUMPY_TYPE else raw.view(tensor.dtype)
 
     def _buffer(self, index: int, where: str) -> np.ndarray | None:
         """The bytes of a buffer: a view of the file, inside of the flatbuffer or, in large files, behind it."""

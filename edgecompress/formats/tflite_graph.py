@@ -19,7 +19,8 @@ BITS = {
     "int64": 64, "int32": 32, "int16": 16, "int8": 8, "int4": 4, "int2": 2,
     "uint64": 64, "uint32": 32, "uint16": 16, "uint8": 8, "uint4": 4, "bool": 8, "complex64": 64, "complex128": 128,
 }  # fmt: skip
-_PACKED = {"int4", "int2", "uint4"}
+_PACKED = {"int4", "int2", "uint4"}  # several elements share a byte
+WITHOUT_NUMPY_TYPE = {*_PACKED, "bfloat16", "float8_e4m3fn", "float8_e5m2"}
 
 
 def integer_range(dtype: str) -> tuple[int, int]:
@@ -67,7 +68,7 @@ class Tensor:
             raise UnsupportedModelError(f"{self} is computed by the model where a constant is needed.")
         if self.dtype in _PACKED:
             return _unpack(self.data, self.dtype, self.size).reshape(self.shape)
-        if self.data.dtype.name != self.dtype:
+        if self.dtype in WITHOUT_NUMPY_TYPE or self.dtype not in BITS:
             raise UnsupportedModelError(f"{self} is a constant of {self.dtype}, a type that NumPy does not have.")
         if self.sparsity:
             return densify(self.data, self.shape, self.sparsity)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.formats.keras_file import code_layers, read_keras
 from edgecompress.keras_bridge.environment import load_tf_keras, load_tfmot
+from edgecompress.keras_bridge.keras3 import load_keras3
+
+REASON_CHARACTERS = 200  # Keras's errors may hold whole model configs
 
 
 def load_model(path: Path, *, trust: bool = False) -> Any:
@@ -29,14 +34,27 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
     keras = load_tf_keras()
     tfmot = load_tfmot()
     try:
+        if _is_keras3(path):
+            return load_keras3(path, trust=trust)
         with tfmot.quantization.keras.quantize_scope(), tfmot.sparsity.keras.prune_scope():
             return keras.models.load_model(path, compile=False, safe_mode=not trust)
     except NotImplementedError as error:  # a RuntimeError, but about layers
         raise _cannot_rebuild(path, error) from error
-    except (OSError, KeyError, IndexError, EOFError, RuntimeError) as error:
+    except (OSError, KeyError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"'{path}' cannot be read as a Keras model: {_first_line(error)}") from error
     except (ValueError, TypeError, AttributeError, ImportError) as error:
         raise _cannot_rebuild(path, error) from error
+
+
+def _is_keras3(path: Path) -> bool:
+    """Return whether Keras 3 wrote the file, by what it says itself."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return str(json.loads(archive.read("metadata.json")).get("keras_version", "")).startswith("3")
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return str(file.attrs.get("keras_version", "")).startswith("3")
 
 
 def _cannot_rebuild(path: Path, error: Exception) -> UnsupportedModelError:
@@ -61,4 +79,4 @@ def save_model(model: Any, path: Path) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:REASON_CHARACTERS]

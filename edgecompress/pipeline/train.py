@@ -33,6 +33,7 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, on_progress: Pr
     """
     run = RunFolder(folder)
     _claim(run, recipe, resume)
+    load_tf_keras().backend.reset_uids()  # names that Keras makes up, such as quantize_layer_1, end up in the files
     dataset, preprocessing = load_for(recipe, on_progress=on_progress)
     model, notes = _build(recipe, dataset, preprocessing)
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_order
+from edgecompress.errors import RunFolderError
 from edgecompress.keras_bridge.load import load_model
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
@@ -24,6 +25,13 @@ def verify_run(run: RunFolder, *, limit: int = 0, on_progress: Progress = silent
         RunFolderError: nothing was converted yet.
     """
     artifacts = run.read_artifacts()
+    if not run.recipe.exists():
+        raise RunFolderError(
+            f"'{run.path}' holds files without a recipe, so that there is no test split to verify them on.",
+            hint="Train with edgecompress, or measure them with `edgecompress profile`.",
+        )
+    for artifact in artifacts:
+        run.artifact_path(artifact)  # each is still the file that was converted
     recipe = load_recipe(run.recipe)
     preprocessing = run.preprocessing()
     dataset, _ = load_for(recipe, on_progress=on_progress)

@@ -117,10 +117,10 @@ class FloatOperators:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that is missing, and which command makes it."""
+    """Something that is missing, and which command makes it, if one does."""
 
     text: str
-    command: str
+    command: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgecompress.progress import Progress, silent
 from edgecompress.report.collect import collect
@@ -24,6 +25,20 @@ class Report:
 
     content: Content
     paths: dict[str, Path]  # "report.json" and so on to where it lies
+
+    @property
+    def html_path(self) -> Path:
+        """The page."""
+        return self.paths["report.html"]
+
+    @property
+    def markdown_path(self) -> Path:
+        """The same for a README or a terminal."""
+        return self.paths["report.md"]
+
+    def document(self) -> dict[str, Any]:
+        """Return what report.json holds, and where the files lie."""
+        return {**vars(self.content), "paths": {name: str(path) for name, path in self.paths.items()}}
 
 
 def write_report(run: RunFolder, *, on_progress: Progress = silent) -> Report:

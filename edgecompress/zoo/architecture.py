@@ -8,6 +8,7 @@ from typing import Any
 
 from edgecompress.errors import ArchitectureError
 
+LARGEST = {"resolution": 4096, "channels": 1024, "classes": 1_000_000}  # beyond, memory ends before any device's does
 OptionValue = bool | int | float | str
 
 
@@ -53,8 +54,8 @@ class Architecture:
             "classes": classes,
         }
         for name, size in sizes.items():
-            if size < 1:
-                raise ArchitectureError(f"{self.name} got {name} {size}.", hint="It must be at least 1.")
+            if not 1 <= size <= LARGEST[name]:
+                raise ArchitectureError(f"{self.name} got {name} {size}.", hint=f"Choose from 1 to {LARGEST[name]}.")
         return self.construct(**sizes, **values)
 
     def _checked(self, given: dict[str, OptionValue]) -> dict[str, OptionValue]:

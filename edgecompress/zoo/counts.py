@@ -15,3 +15,8 @@ def count(model: Any) -> tuple[int, int]:
     """
     summaries = [layer.summary for layer in summarize_config(model.get_config()).layers]
     return sum(layer.parameters for layer in summaries), sum(layer.multiply_adds for layer in summaries)
+
+
+def batch_norm_statistics(model: Any) -> int:
+    """Return how many moving means and variances there are: stored, but neither trained nor counted."""
+    return sum(int(weight.shape.num_elements()) for weight in model.non_trainable_weights)

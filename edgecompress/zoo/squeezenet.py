@@ -57,7 +57,7 @@ SQUEEZENET = Architecture(
     name="squeezenet",
     summary="fire modules; AlexNet's accuracy with a fiftieth of its parameters",
     paper="Iandola et al., SqueezeNet, arXiv:1602.07360",
-    default_resolution=224,
+    default_resolution=227,  # gives the paper's maps of 111, 55, 27 and 13; its text says 224
     default_channels=3,
     options=(
         Option("version", "1.0", "1.1 computes 2.4 times less", ("1.0", "1.1")),

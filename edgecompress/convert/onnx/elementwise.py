@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from onnx import TensorProto
 
 from edgecompress.convert.onnx.emission import Emission, onnx_type
 from edgecompress.convert.onnx.fused_activation import activate, store_real
+from edgecompress.convert.onnx.litert_hard_swish import hard_swish_scale, hard_swish_table
 from edgecompress.convert.onnx.litert_sum import Codes, sum_like_litert
 from edgecompress.convert.onnx.quantize import requantized
 from edgecompress.errors import ConversionError
@@ -32,7 +34,6 @@ _UNARY: dict[str, _Build] = {
     "EXP": _named("Exp"),
     "FLOOR": _named("Floor"),
     "GELU": lambda e, operator, x: e.node("Gelu", x, approximate="tanh" if operator.options["approximate"] else "none"),
-    "HARD_SWISH": _named("HardSwish"),
     "LOG": _named("Log"),
     "LOGISTIC": _named("Sigmoid"),
     "NEG": _named("Neg"),
@@ -75,6 +76,24 @@ def leaky_relu(emission: Emission, operator: Operator) -> None:
         value = requantized(emission, source, output, nchw=nchw, alpha=alpha)
     else:
         value = emission.node("LeakyRelu", emission.real(source, nchw=nchw), alpha=alpha)
+    emission.store(output, value, nchw=nchw)
+
+
+def hard_swish(emission: Emission, operator: Operator) -> None:
+    """HARD_SWISH: x * min(max(x + 3, 0), 6) / 6."""
+    source, output = operator.inputs[0], operator.outputs[0]
+    nchw = emission.has_nchw(source)
+    if not emission.is_quantized(output):
+        emission.store(output, emission.node("HardSwish", emission.real(source, nchw=nchw)), nchw=nchw)
+        return
+    codes = emission.stored(source, nchw=nchw)
+    schemes = Codes(*emission.code_scheme(source)), Codes(*emission.code_scheme(output))
+    scale = hard_swish_scale(*schemes)
+    if scale is None:  # one in ten; exact, but three times slower
+        table = emission.constant(hard_swish_table(*schemes))
+        value = emission.node("Gather", table, emission.node("Cast", codes, to=TensorProto.INT32))
+    else:
+        value = emission.encode(emission.node("HardSwish", emission.decode(codes, source, scale=scale)), output)
     emission.store(output, value, nchw=nchw)
 
 

@@ -43,9 +43,8 @@ class Emission(GraphWriter):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        self._doors = {
-            index: self.claim(_identifier(self.tensor(index).name)) for index in (*graph.inputs, *graph.outputs)
-        }
+        doors = dict.fromkeys((*graph.inputs, *graph.outputs))
+        self._doors = {index: self.claim(_identifier(self.tensor(index).name)) for index in doors}
         self._stored: dict[tuple[int, bool], str] = {}  # (tensor, channels first) -> value
         self._real: dict[tuple[int, bool], str] = {}
         self._kernels: dict[tuple[int, tuple[int, ...]], str] = {}

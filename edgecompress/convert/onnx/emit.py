@@ -30,6 +30,7 @@ OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "BATCH_MATMUL": matmul.batch_matmul,
     **dict.fromkeys(elementwise.UNARY, elementwise.unary),
     **dict.fromkeys(elementwise.BINARY, elementwise.binary),
+    "HARD_SWISH": elementwise.hard_swish,
     "LEAKY_RELU": elementwise.leaky_relu,
     "SOFTMAX": elementwise.softmax,
     "LOG_SOFTMAX": elementwise.softmax,

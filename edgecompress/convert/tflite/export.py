@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.quiet import quiet
 from edgecompress.convert.tflite.annotate import annotate
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.keras_bridge.environment import load_tensorflow
+from edgecompress.quiet import quiet
 
 
 def export_float(model: Any, *, sparse: bool = False) -> bytes:

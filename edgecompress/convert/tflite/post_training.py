@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.quiet import quiet
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
 from edgecompress.errors import ConversionError
+from edgecompress.quiet import quiet
 
 NEED_CALIBRATION = ("int8", "int16x8")
 
@@ -19,7 +19,8 @@ NEED_CALIBRATION = ("int8", "int16x8")
 def quantize(content: bytes, target: Target, *, calibration: np.ndarray | None, keep_float: str = "") -> bytes:
     """Return the float file in the target's precision, with float32 inputs and outputs.
 
-    `calibration` holds preprocessed inputs, N x the input's shape without its batch axis; float16 and dynamic need none.
+    `calibration` holds preprocessed inputs, N x the input's shape without its batch axis; float16 and dynamic need
+    none.
     Layers whose name matches `keep_float` are left as they are.
 
     Raises:

@@ -1,0 +1,70 @@
+"""Networks that Keras 3 built and saved, in a process of its own, compute the same in Keras 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_bridge.load import load_model
+
+KERAS_3 = """
+import sys
+import numpy as np
+import keras
+from keras import layers, ops
+keras.utils.set_random_seed(0)
+image = keras.Input((16, 16, 3), name="image")
+x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(image)
+x = layers.BatchNormalization()(x)
+x = layers.ReLU(6.0)(x)
+x = layers.DepthwiseConv2D(3, activation="hard_silu")(x)
+x = layers.SeparableConv2D(8, 3, activation="silu")(x)
+inner = keras.Sequential([keras.Input((4, 4, 8)), layers.Conv2D(8, 1, activation="relu"), layers.LeakyReLU(0.3)])
+y = inner(x)
+x = layers.Add()([x, y])
+x = x * ops.relu6(x + 3.0) / 6.0
+x = layers.Concatenate()([layers.UpSampling2D()(x), layers.Conv2DTranspose(4, 2, strides=2)(y)])
+x = layers.Activation("hard_sigmoid")(x)
+x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+model = keras.Model(image, layers.Dense(4, activation="softmax", name="scores")(x))
+for layer in model.layers:
+    if isinstance(layer, layers.BatchNormalization):
+        layer.set_weights([np.linspace(low, high, 8) for low, high in ((0.5, 1.5), (-1, 1), (-1, 1), (0.5, 2))])
+folder = sys.argv[1]
+model.save(folder + "/model.keras")
+plain = keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(4, 3, activation="relu"), layers.Flatten()])
+plain.save(folder + "/plain.h5")  # Keras 3 itself cannot read operations back from this format
+inputs = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype("float32")
+scores = {"model": model.predict(inputs, verbose=0), "plain": plain.predict(inputs, verbose=0)}
+np.savez(folder + "/expected.npz", inputs=inputs, **scores)
+keras.Model(image, layers.RandomRotation(0.1, name="spin")(image)).save(folder + "/spin.keras")
+keras.Model(image, ops.einsum("bhwc->bc", image)).save(folder + "/einsum.keras")
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("keras3")
+    subprocess.run([sys.executable, "-c", KERAS_3, str(path)], check=True, capture_output=True)
+    return path
+
+
+@pytest.mark.parametrize("name", ["model.keras", "plain.h5"])
+def test_the_translation_computes_the_same(name: str, folder: Path) -> None:
+    model = load_model(folder / name)
+    assert type(model).__module__.startswith("tf_keras")
+    saved = np.load(folder / "expected.npz")
+    # Probabilities from float32 sums of some hundred terms in possibly another order: 2^-24 a term.
+    np.testing.assert_allclose(model.predict(saved["inputs"], verbose=0), saved[name.split(".")[0]], rtol=0, atol=1e-5)
+
+
+def test_what_keras_2_lacks_is_named(folder: Path) -> None:
+    with pytest.raises(UnsupportedModelError, match="Einsum"):
+        load_model(folder / "einsum.keras")
+    with pytest.raises(UnsupportedModelError, match=r"'spin' \(RandomRotation\)"):
+        load_model(folder / "spin.keras")

@@ -1,0 +1,47 @@
+"""README says what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SPEC = importlib.util.spec_from_file_location("readme_tables", ROOT / "scripts" / "readme_tables.py")
+assert SPEC is not None and SPEC.loader is not None
+readme_tables = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(readme_tables)
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    assert readme_tables.render(README) == README, "run `python scripts/readme_tables.py`"
+
+
+def test_every_file_that_is_linked_exists() -> None:
+    linked = re.findall(r"\]\((?!https?:|#)([^)#]+)", README)
+    for page in (ROOT / "docs").glob("*.md"):
+        linked += [f"docs/{target}" for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())]
+    assert linked
+    assert not [target for target in linked if not (ROOT / target).exists()]
+
+
+def test_every_command_line_parses() -> None:
+    """Each `edgecompress ...` line in README and docs names a command and options that exist."""
+    import importlib as loader
+
+    texts = [README, *(page.read_text() for page in (ROOT / "docs").glob("*.md"))]
+    lines = [
+        line
+        for text in texts
+        for line in re.findall(r"^    (?:\$ )?edgecompress (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
+    ]
+    assert len(lines) > 10
+    for line in lines:
+        name, *words = line.split()
+        if name.startswith("-"):
+            continue
+        command = loader.import_module(f"edgecompress.cli.{name}").command
+        known = {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
+        used = {word.split("=")[0] for word in words if word.startswith("--")}
+        assert used <= known, (line, used - known)
