@@ -1,6 +1,6 @@
 """Whether the int8 ONNX file computes what the int8 TFLite file does, over 1,000 real images.
 
-    python scripts/int8_parity.py [--epochs 2] [--json models/int8_parity.json]
+    python scripts/int8_parity.py [--epochs 1] [--json models/int8_parity.json]
 
 MobileNetV1 0.25 and SqueezeNet 1.1 are trained on Fashion-MNIST for a few epochs, so that activations are realistic,
 and converted after training; MobileNetV1 also after quantization-aware training, which takes another route to int8.
@@ -25,7 +25,7 @@ from edgecompress.storage import to_json, write_text
 IMAGES = 1000
 NETWORKS = (
     {"architecture": "mobilenet_v1", "resolution": 32, "options": {"width": 0.25, "stem_stride": 1}},
-    {"architecture": "squeezenet", "resolution": 64, "options": {"version": "1.1"}},
+    {"architecture": "squeezenet", "resolution": 40, "options": {"version": "1.1"}},
 )
 RATES = {"mobilenet_v1": 2e-3, "squeezenet": 4e-4}  # SqueezeNet has no batch norm
 
@@ -33,7 +33,7 @@ RATES = {"mobilenet_v1": 2e-3, "squeezenet": 4e-4}  # SqueezeNet has no batch no
 def main() -> None:
     """Train, convert, compare, and print a row a network and variant."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     found = []

@@ -55,6 +55,8 @@ def command(
         return
     columns = ["file", "threads", "p50 ms", "95 % interval", "p5", "p90", "p99", "load ms", "first ms", "memory MiB"]
     print_table(f"On {', '.join(devices)}; {found[0].processes} processes each", columns, [_row(m) for m in found])
+    for count in threads:
+        _print_comparison([measurement for measurement in found if measurement.threads == count])
     for measurement in found:
         if operators and measurement.operators and measurement.threads == min(threads):
             _print_operators(measurement, operators)
@@ -74,6 +76,21 @@ def _row(measurement: Measurement) -> list[str]:
         _ms(sorted(measurement.first_ns)[len(measurement.first_ns) // 2]),
         f"{measurement.model_memory_bytes / 2**20:.1f}",
     ]
+
+
+def _print_comparison(measured: list[Measurement]) -> None:
+    """Print how the files compare with the first, from the interleaved samples themselves."""
+    from edgecompress.profiling.statistics import compare
+
+    first, *others = measured
+    rows = []
+    for other in others:
+        found = compare(first.samples_ns, other.samples_ns)
+        low, high = 100 * (found.low - 1), 100 * (found.high - 1)
+        rows.append([other.artifact, f"{100 * (found.ratio - 1):+.1f}", f"{low:+.1f} .. {high:+.1f}", found.verdict])
+    if rows:
+        columns = ["file", "time %", "95 % interval", "verdict"]
+        print_table(f"Against {first.artifact}, {first.threads} thread(s)", columns, rows)
 
 
 def _print_operators(measurement: Measurement, count: int) -> None:

@@ -73,8 +73,8 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
 
     Inputs and outputs keep their names (with `_` for what ONNX does not allow), NHWC layout, types and scales. Only
     operators of ONNX's own opset 20 are used, integers behind QuantizeLinear and DequantizeLinear, in the forms that
-    ONNX Runtime fuses into integer kernels and that round as LiteRT does. A free batch axis is emitted as the batch that
-    the file states, which is 1. Weights that are int8 beside float activations (dynamic range) are dequantized, where
+    ONNX Runtime fuses into integer kernels and that round as LiteRT does. A free batch axis becomes the batch that the
+    file states, which is 1. Weights that are int8 beside float activations (dynamic range) are dequantized, where
     LiteRT quantizes the activations on the fly: ONNX Runtime then is the more exact of the two.
 
     Raises:

@@ -26,7 +26,7 @@ def finish_stored(emission: Emission, operator: Operator, value: str) -> str:
     """The operator's output, in the form in which it is stored, after its fused activation.
 
     Codes are clamped behind QuantizeLinear: a Relu or Clip in front of it would keep ONNX Runtime from making one
-    integer kernel of the operator. Nearly always their range ends where the activation does; then nothing is to be done.
+    integer kernel of the operator. Nearly always their range ends where the activation does, and nothing is to do.
     """
     output, activation = operator.outputs[0], operator.options.get("fused_activation_function", "NONE")
     if not emission.is_quantized(output):

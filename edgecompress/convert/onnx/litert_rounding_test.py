@@ -17,7 +17,7 @@ ALL_CODES = np.arange(-128, 128, dtype=np.int8)
 
 
 def scheme(random: np.random.Generator) -> dict[str, Any]:
-    """A scale as networks have them, within a factor of 3 of another, and a zero point that leaves codes on both sides."""
+    """Scales within a factor of 3 of each other, and zero points with codes on both sides."""
     return {"scale": float(0.03 * 3 ** random.uniform(-0.5, 0.5)), "zero_point": int(random.integers(-100, 101))}
 
 

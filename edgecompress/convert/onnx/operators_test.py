@@ -48,6 +48,14 @@ def pooled(tf: Any, x: Any) -> Any:
     return tf.nn.max_pool2d(x, 2, 2, "SAME")
 
 
+def bilinear(tf: Any, x: Any, size: list[int], **options: bool) -> Any:
+    return tf.compat.v1.image.resize_bilinear(x, size, **options)
+
+
+def nearest(tf: Any, x: Any, size: list[int], **options: bool) -> Any:
+    return tf.compat.v1.image.resize_nearest_neighbor(x, size, **options)
+
+
 CASES = {
     "conv": Case("CONV_2D", lambda tf, x: tf.nn.conv2d(x, KERNEL, 2, "SAME") + constant(16)),
     "conv dilated": Case("CONV_2D", lambda tf, x: tf.nn.conv2d(x, KERNEL, 1, "SAME", dilations=2)),
@@ -65,7 +73,9 @@ CASES = {
     "transpose conv valid": Case(
         "TRANSPOSE_CONV", lambda tf, x: tf.nn.conv2d_transpose(x, SWAPPED, [1, 25, 21, 16], 2, "VALID"), steps=1
     ),
-    "fully connected": Case("FULLY_CONNECTED", lambda tf, x: tf.nn.relu(tf.matmul(tf.reshape(x, (1, 960)), constant(960, 10)))),
+    "fully connected": Case(
+        "FULLY_CONNECTED", lambda tf, x: tf.nn.relu(tf.matmul(tf.reshape(x, (1, 960)), constant(960, 10)))
+    ),
     "fully connected rows": Case("FULLY_CONNECTED", lambda tf, x: tf.tensordot(x, constant(8, 5), 1) + constant(5)),
     # LiteRT multiplies in fixed point and rounds twice.
     "batch matmul": Case("BATCH_MATMUL", lambda tf, x, y: tf.matmul(x, y, transpose_b=True), ((1, 6, 8), (1, 5, 8)), 1),
@@ -123,9 +133,7 @@ CASES = {
     "pad after pool": Case("PAD", lambda tf, x: tf.pad(pooled(tf, x), [[0, 0], [1, 2], [0, 1], [0, 3]])),
     "pad with ones": Case("PADV2", lambda tf, x: tf.pad(x, [[0, 0], [1, 0], [0, 1], [0, 0]], constant_values=1.0)),
     "reflect": Case("MIRROR_PAD", lambda tf, x: tf.pad(x, [[0, 0], [1, 2], [2, 1], [0, 0]], "REFLECT")),
-    "symmetric": Case(
-        "MIRROR_PAD", lambda tf, x: tf.pad(pooled(tf, x), [[0, 0], [3, 1], [2, 0], [0, 0]], "SYMMETRIC")
-    ),
+    "symmetric": Case("MIRROR_PAD", lambda tf, x: tf.pad(pooled(tf, x), [[0, 0], [3, 1], [2, 0], [0, 0]], "SYMMETRIC")),
     "transpose": Case("TRANSPOSE", lambda tf, x: tf.transpose(x, [0, 2, 1, 3])),
     "to nchw": Case("TRANSPOSE", lambda tf, x: tf.transpose(pooled(tf, x), [0, 3, 1, 2])),
     "from nchw": Case("TRANSPOSE", lambda tf, x: tf.nn.max_pool2d(tf.transpose(x, [0, 2, 3, 1]), 2, 2, "SAME")),
@@ -138,24 +146,20 @@ CASES = {
     "unpack": Case("UNPACK", lambda tf, x: tf.unstack(x, axis=1), ((1, 6, 4),)),
     "gather": Case("GATHER", lambda tf, x: tf.gather(x, [3, 1], axis=3)),
     "cast": Case("CAST", lambda tf, x: tf.cast(tf.cast(x, tf.int32), tf.float32), quantizes=False),
-    "bilinear by 2": Case("RESIZE_BILINEAR", lambda tf, x: tf.compat.v1.image.resize_bilinear(x, [24, 20])),
-    "bilinear half pixels": Case("RESIZE_BILINEAR", lambda tf, x: tf.compat.v1.image.resize_bilinear(x, [24, 20], half_pixel_centers=True)),
+    "bilinear by 2": Case("RESIZE_BILINEAR", lambda tf, x: bilinear(tf, x, [24, 20])),
+    "bilinear half pixels": Case("RESIZE_BILINEAR", lambda tf, x: bilinear(tf, x, [24, 20], half_pixel_centers=True)),
     # LiteRT interpolates with weights of 11 bits, which are exact for powers of two only.
-    "bilinear aligned": Case(
-        "RESIZE_BILINEAR", lambda tf, x: tf.compat.v1.image.resize_bilinear(x, [17, 23], align_corners=True), steps=1
-    ),
-    "nearest": Case("RESIZE_NEAREST_NEIGHBOR", lambda tf, x: tf.compat.v1.image.resize_nearest_neighbor(x, [24, 20])),
+    "bilinear aligned": Case("RESIZE_BILINEAR", lambda tf, x: bilinear(tf, x, [17, 23], align_corners=True), steps=1),
+    "nearest": Case("RESIZE_NEAREST_NEIGHBOR", lambda tf, x: nearest(tf, x, [24, 20])),
     "nearest half pixels": Case(
-        "RESIZE_NEAREST_NEIGHBOR", lambda tf, x: tf.compat.v1.image.resize_nearest_neighbor(x, [25, 17], half_pixel_centers=True)
+        "RESIZE_NEAREST_NEIGHBOR", lambda tf, x: nearest(tf, x, [25, 17], half_pixel_centers=True)
     ),
-    "nearest aligned": Case(
-        "RESIZE_NEAREST_NEIGHBOR", lambda tf, x: tf.compat.v1.image.resize_nearest_neighbor(x, [23, 19], align_corners=True)
-    ),
+    "nearest aligned": Case("RESIZE_NEAREST_NEIGHBOR", lambda tf, x: nearest(tf, x, [23, 19], align_corners=True)),
     "space to depth": Case("SPACE_TO_DEPTH", lambda tf, x: tf.nn.space_to_depth(x, 2)),
     "depth to space": Case("DEPTH_TO_SPACE", lambda tf, x: tf.nn.depth_to_space(x, 2)),
     "arg max": Case("ARG_MAX", lambda tf, x: tf.argmax(x, 3, output_type=tf.int32)),
     "arg max long": Case("ARG_MAX", lambda tf, x: tf.argmax(x, 1), quantizes=False),
-}  # fmt: skip
+}
 
 
 def convert(case: Case, *, quantized: bool) -> bytes:
