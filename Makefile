@@ -1,7 +1,7 @@
 # Two commands: `make demo` runs the main job on real data, `make test` runs every test.
 # Both make .venv and install the locked dependencies first; nothing else is needed but Python 3.11.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet

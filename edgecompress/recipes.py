@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from edgecompress.errors import MethodError, RecipeError
 from edgecompress.methods import find
 from edgecompress.methods.base import Method, Step, chain, only
+from edgecompress.suggest import suggest
 
 Scalar = bool | int | float | str
 
@@ -165,7 +165,7 @@ def _build(kind: type[Step], options: dict[str, Any]) -> Step:
     known = [entry.name for entry in fields(kind)]
     for key in options:
         if key not in known:
-            raise MethodError(f"{kind.name} has no option '{key}'.", hint=_nearest(key, known))
+            raise MethodError(f"{kind.name} has no option '{key}'.", hint=suggest(key, known))
     try:
         return TypeAdapter(kind).validate_python(options)
     except ValidationError as error:
@@ -197,10 +197,5 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         section: Any = Recipe.model_fields[str(first["loc"][0])].annotation if len(first["loc"]) > 1 else Recipe
         known = list(getattr(section, "model_fields", {}))
-        return f"unknown key '{where}'. {_nearest(str(first['loc'][-1]), known)}"
+        return f"unknown key '{where}'. {suggest(str(first['loc'][-1]), known)}"
     return f"{where or 'value'}: {first['msg']}, got {first.get('input')!r}."
-
-
-def _nearest(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-    return (f"Did you mean '{near[0]}'? " if near else "") + f"Known: {', '.join(known) or 'none'}."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from edgecompress.errors import ConversionError
+from edgecompress.suggest import suggest
 
 Io = Literal["float32", "int8", "uint8"]
 
@@ -43,10 +43,9 @@ def parse_target(text: str) -> Target:
     """
     by_name = {str(target): target for target in TARGETS}
     if text not in by_name:
-        near = difflib.get_close_matches(text, by_name, n=1)
         raise ConversionError(
             f"There is no target '{text}'.",
-            hint=(f"Did you mean '{near[0]}'? " if near else "") + f"Known: {', '.join(by_name)}.",
+            hint=suggest(text, by_name),
         )
     return by_name[text]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 from edgecompress.errors import MethodError
 from edgecompress.methods import pruning, quantization, sharing
 from edgecompress.methods.base import Step
+from edgecompress.suggest import suggest
 
 METHODS: tuple[type[Step], ...] = (*pruning.METHODS, *sharing.METHODS, *quantization.METHODS)
 
@@ -19,9 +18,8 @@ def find(name: str) -> type[Step]:
     """
     by_name = {method.name: method for method in METHODS}
     if name not in by_name:
-        near = difflib.get_close_matches(name, by_name, n=1)
         raise MethodError(
             f"There is no method '{name}'.",
-            hint=(f"Did you mean '{near[0]}'? " if near else "") + f"Known: {', '.join(by_name)}.",
+            hint=suggest(name, by_name),
         )
     return by_name[name]

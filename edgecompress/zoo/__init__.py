@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from edgecompress.errors import ArchitectureError
+from edgecompress.suggest import suggest
 from edgecompress.zoo.architecture import Architecture
 from edgecompress.zoo.lenet_5 import LENET_5
 from edgecompress.zoo.lenet_300_100 import LENET_300_100
@@ -22,9 +21,8 @@ def find(name: str) -> Architecture:
     """
     by_name = {architecture.name: architecture for architecture in ARCHITECTURES}
     if name not in by_name:
-        near = difflib.get_close_matches(name, by_name, n=1)
         raise ArchitectureError(
             f"There is no architecture '{name}'.",
-            hint=(f"Did you mean '{near[0]}'? " if near else "") + f"Known: {', '.join(by_name)}.",
+            hint=suggest(name, by_name),
         )
     return by_name[name]

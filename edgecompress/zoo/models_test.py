@@ -25,6 +25,8 @@ def test_counts_input_and_paper_are_as_stated(path: Path) -> None:
     assert stated["paper"] == architecture.paper and stated["architecture"] == path.parent.name
     assert stated["input"] == [architecture.default_resolution] * 2 + [architecture.default_channels]
     for expected in stated["expected"]:
-        parameters, multiply_adds = count(architecture.build(classes=stated.get("classes", 1000), **expected["options"]))
+        parameters, multiply_adds = count(
+            architecture.build(classes=stated.get("classes", 1000), **expected["options"])
+        )
         assert parameters == expected["parameters"]
         assert multiply_adds == expected.get("multiply_adds", multiply_adds)
