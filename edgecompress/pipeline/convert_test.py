@@ -1,0 +1,125 @@
+"""Model files to TFLite and ONNX: one that nobody here wrote, and all that can be wrong with a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgecompress.convert.targets import Options, parse_target
+from edgecompress.errors import (
+    ConversionError,
+    DataError,
+    EdgeCompressError,
+    ModelFileError,
+    UnsupportedModelError,
+    UntrustedCodeError,
+)
+from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.keras_bridge.load import load_model
+from edgecompress.numerics.affine import dequantize
+from edgecompress.pipeline.convert import convert_file
+from edgecompress.runs import RunFolder
+from edgecompress.runtimes.process import RuntimeProcess
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "models" / "mlperf_vww_mobilenetv1_025_96.h5"
+FLOAT = (parse_target("tflite:float32"),)
+INT8 = (parse_target("tflite:int8"), parse_target("onnx:int8"))
+DEFAULTS = Options()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Forty colour images without labels, directly in a folder."""
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for index in range(40):
+        coarse = generator.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((120, 100), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    return folder
+
+
+def save(folder: Path, *layers, shape=(8, 8, 3)) -> Path:
+    keras = load_tf_keras()
+    image = keras.Input(shape)
+    x = image
+    for layer in layers:
+        x = layer(x)
+    keras.Model(image, x, name="small").save(folder / "model.h5")
+    return folder / "model.h5"
+
+
+@pytest.mark.slow
+def test_a_real_model_that_nobody_here_wrote(photos: Path, tmp_path: Path) -> None:
+    if not SHARED.exists():
+        pytest.skip(f"{SHARED.name} is not beside the checkout")
+    artifacts = convert_file(
+        SHARED,
+        (*FLOAT, parse_target("onnx:float32"), *INT8),
+        tmp_path / "out",
+        options=DEFAULTS,
+        input_range=(0.0, 1.0),
+        calibrate=f"folder:{photos}:40",
+    )
+    assert RunFolder(tmp_path / "out").read_artifacts() == artifacts
+    inputs = np.random.default_rng(1).uniform(0, 1, (20, 96, 96, 3)).astype(np.float32)
+    expected = load_model(SHARED).predict(inputs, verbose=0)
+    found = {}
+    for artifact in artifacts:
+        assert not artifact.float_layers and artifact.preprocessing.scale == (1 / 255,)
+        with RuntimeProcess(tmp_path / "out" / artifact.path) as process:
+            _, outputs, _ = process.describe()
+            found[artifact.target] = dequantize(process.run_batch(inputs), outputs[0])
+    for target in ("tflite:float32", "onnx:float32"):
+        np.testing.assert_allclose(found[target], expected, rtol=0, atol=1e-5)  # float32 sums in another order
+    # Two softmax outputs quantized to 1/256: equal, or one step apart where a value lies on the edge between two.
+    assert np.abs(found["tflite:int8"] - found["onnx:int8"]).max() <= 1.001 / 256
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x89HDF\r\n\x1a\n" + bytes(100), b"PK\x03\x04" + bytes(50)])
+def test_what_is_not_a_model_is_a_sentence(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.h5").write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"model\.h5"):
+        convert_file(tmp_path / "model.h5", FLOAT, tmp_path / "out", options=DEFAULTS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bit_flips_are_sentences_or_models(tmp_path: Path) -> None:
+    good = save(tmp_path, load_tf_keras().layers.Conv2D(2, 3, name="conv")).read_bytes()
+    generator = np.random.default_rng(0)
+    for _ in range(15):
+        damaged = bytearray(good)
+        for position in generator.integers(len(good), size=4):
+            damaged[position] ^= 1 << int(generator.integers(8))
+        (tmp_path / "model.h5").write_bytes(bytes(damaged))
+        try:
+            convert_file(tmp_path / "model.h5", FLOAT, tmp_path / "out", options=DEFAULTS)
+        except EdgeCompressError:
+            continue
+
+
+def test_code_is_refused_unless_trusted(tmp_path: Path) -> None:
+    path = save(tmp_path, load_tf_keras().layers.Lambda(lambda x: x * 2.0, name="double"))
+    with pytest.raises(UntrustedCodeError, match="layer double"):
+        convert_file(path, FLOAT, tmp_path / "out", options=DEFAULTS)
+    assert convert_file(path, FLOAT, tmp_path / "out", options=DEFAULTS, trust=True)
+
+
+def test_calibration_needs_images_of_the_input_s_rank(photos: Path, tmp_path: Path) -> None:
+    path = save(tmp_path, load_tf_keras().layers.Dense(2), shape=(7,))
+    with pytest.raises(UnsupportedModelError, match=r"shape \(None, 7\), which are not images"):
+        convert_file(path, INT8, tmp_path / "out", options=DEFAULTS, calibrate=f"folder:{photos}:4")
+    with pytest.raises(ConversionError, match="needs example inputs"):
+        convert_file(path, INT8, tmp_path / "out", options=DEFAULTS)
+    assert convert_file(path, FLOAT, tmp_path / "out", options=DEFAULTS)
+
+
+def test_an_empty_calibration_set_is_a_sentence(tmp_path: Path) -> None:
+    path = save(tmp_path, load_tf_keras().layers.Conv2D(2, 3))
+    (tmp_path / "empty").mkdir()
+    for calibrate in (f"folder:{tmp_path / 'empty'}:10", "digits:0", f"folder:{tmp_path / 'none'}"):
+        with pytest.raises(DataError):
+            convert_file(path, INT8, tmp_path / "out", options=DEFAULTS, calibrate=calibrate)
+    assert not (tmp_path / "out").exists()
