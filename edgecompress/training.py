@@ -121,7 +121,7 @@ def _epoch(
     model.reset_metrics()
     logs: dict[str, float] = {}
     rate = 0.0
-    for index, (inputs, labels) in enumerate(_batches(data, stage, epoch)):
+    for index, (inputs, labels) in enumerate(batches(data, stage, epoch)):
         rate = cosine_with_warmup(
             epoch * steps + index,
             steps=stage.epochs * steps,
@@ -149,7 +149,7 @@ def _epoch(
     }
 
 
-def _batches(data: TrainingData, stage: Stage, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(data: TrainingData, stage: Stage, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield an epoch's batches in an order that depends on the seed and the epoch only, so that it can be resumed."""
     order = np.random.default_rng((stage.seed, epoch)).permutation(len(data.labels))
     for start in range(0, len(order), stage.batch_size):

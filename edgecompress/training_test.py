@@ -15,7 +15,8 @@ from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.methods.base import Prepared
 from edgecompress.methods.pruning import MagnitudePruning
-from edgecompress.training import Stage, TrainingData, fit, training_data
+from edgecompress.training import Stage, TrainingData, batches, fit, training_data
+from edgecompress.training_schedule import cosine_with_warmup
 
 STAGE = Stage("dense", epochs=4, batch_size=64, learning_rate=2e-3, warmup_epochs=0.5, seed=3)
 
@@ -60,6 +61,26 @@ def test_it_learns(data: TrainingData, tmp_path: Path) -> None:
     assert records[-1][-1]["held_out_accuracy"] > 0.6
     assert records[-1][-1]["loss"] < records[-1][0]["loss"]
     assert (tmp_path / "best.npz").exists()
+
+
+def test_the_loop_trains_bit_for_bit_like_plain_keras(data: TrainingData, tmp_path: Path) -> None:
+    """`model.fit` with the same first weights, order of images and learning rates ends with the same weights."""
+    keras = load_tf_keras()
+    ours = network()
+    fit(Prepared(ours, ours), data, STAGE, tmp_path, on_epoch=lambda history: None)
+    theirs = network()
+    keras.utils.set_random_seed(STAGE.seed)
+    theirs.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    steps = STAGE.steps_per_epoch(len(data.labels))
+    for epoch in range(STAGE.epochs):
+        for index, (inputs, labels) in enumerate(batches(data, STAGE, epoch)):
+            rate = cosine_with_warmup(
+                epoch * steps + index, steps=STAGE.epochs * steps, warmup_steps=steps // 2, peak=STAGE.learning_rate
+            )
+            theirs.optimizer.learning_rate.assign(rate)
+            theirs.fit(inputs, labels, batch_size=len(labels), shuffle=False, verbose=0)
+    for expected, found in zip(theirs.get_weights(), ours.get_weights(), strict=True):
+        assert expected.tobytes() == found.tobytes()
 
 
 @pytest.mark.parametrize("prepare", [lambda model: Prepared(model, model), pruning], ids=["dense", "pruned"])

@@ -5,8 +5,10 @@ python scripts/readme_tables.py
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 from edgecompress.cli.main import COMMANDS
 from edgecompress.convert.targets import TARGETS
@@ -54,9 +56,62 @@ def tables() -> dict[str, str]:
 _OWN = {"name", "paper", "summary"}
 
 
+def measured() -> dict[str, str]:
+    """Return the tables of measured figures, from what the scripts wrote beside the models."""
+    accuracy = _read("mobilenet_v1/results.json")
+    speed, parity, startup = (
+        _read("mobilenet_v1/conversion_speed.json"),
+        _read("int8_parity.json"),
+        _read("startup_time.json"),
+    )
+    times = {(entry["artifact"], entry["threads"]): entry["steady"] for entry in accuracy["latency"]}
+    files = []
+    for check in accuracy["verification"]["artifacts"]:
+        name, found, steady = check["artifact"], check["accuracy"], times[check["artifact"], 1]
+        sizes = accuracy["sizes"][name]
+        files.append(
+            [
+                f"{check['variant']} `{check['target']}`",
+                f"{found['percent']:.2f} ({found['low']:.2f} to {found['high']:.2f})",
+                f"{sizes['raw_bytes'] / 1024:.1f}",
+                f"{sizes['zstd_bytes'] / 1024:.1f}",
+                "{p50_ns:.3f} ({p50_low_ns:.3f} to {p50_high_ns:.3f})".format(
+                    **{key: value / 1e6 for key, value in steady.items()}
+                ),
+            ]
+        )
+    worst = max(entry["parity"]["largest_steps"] for entry in parity["results"])
+    equal = min(entry["parity"]["equal_outputs"] for entry in parity["results"])
+    argmax = min(entry["parity"]["equal_argmax"] for entry in parity["results"])
+    goals = [
+        [goal["name"], f"{goal['value']:+.2f}", "yes" if goal["reached"] else "**no**"] for goal in accuracy["targets"]
+    ]
+    goals += [
+        [
+            "conversion to four files, times faster than the stock route",
+            f"{speed['ratio']:.1f}",
+            _yes(speed["ratio"] >= 8),
+        ],
+        ["int8 TFLite against ONNX: equal outputs, %, at the least", f"{equal:.3f}", _yes(equal >= 99.9)],
+        ["int8 TFLite against ONNX: steps apart, at the most", f"{worst:g}", _yes(worst <= 1)],
+        ["int8 TFLite against ONNX: equal argmax, %, at the least", f"{argmax:.2f}", _yes(argmax == 100)],
+        ["`edgecompress --help`, median s", f"{startup['median_s']:.2f}", _yes(startup["median_s"] < 0.4)],
+    ]
+    head = ["file", "accuracy, % (95 % interval)", "KiB", "KiB after zstd -19", "p50, ms, 1 thread (95 % interval)"]
+    return {"files": _table(head, files), "goals": _table(["figure", "measured", "goal reached"], goals)}
+
+
+def _read(name: str) -> dict[str, Any]:
+    return json.loads((README.parent / "models" / name).read_text())
+
+
+def _yes(reached: bool) -> str:
+    return "yes" if reached else "**no**"
+
+
 def render(text: str) -> str:
-    """Return README's text with the tables between its markers, `<!-- table: NAME -->` and `<!-- end -->`, made anew."""
-    for name, table in tables().items():
+    """Return README with the tables between its markers, `<!-- table: NAME -->` and `<!-- end -->`, made anew."""
+    for name, table in (tables() | measured()).items():
         marked = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
         text, count = re.subn(
             marked, lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text, flags=re.DOTALL

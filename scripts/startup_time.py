@@ -1,6 +1,6 @@
 """How long `edgecompress --help` takes, as a whole process.
 
-    python scripts/startup_time.py [--runs 20] [--json models/startup_time.json]
+python scripts/startup_time.py [--runs 20] [--json models/startup_time.json]
 """
 
 from __future__ import annotations

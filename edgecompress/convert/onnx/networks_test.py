@@ -69,7 +69,7 @@ def residual(keras: Any) -> Any:
     x = layers.ReLU()(convolve(image, 8, 3, 2))
     for filters, strides in ((8, 1), (16, 2), (32, 2)):
         branch = convolve(layers.ReLU()(convolve(x, filters, 3, strides)), filters, 3)
-        shortcut = x if strides == 1 else convolve(x, filters, 1, strides)
+        shortcut = x if strides == 1 else convolve(layers.MaxPool2D(strides)(x), filters, 1)
         x = layers.ReLU()(layers.Add()([shortcut, branch]))
     x = layers.Dense(10)(layers.GlobalAveragePooling2D()(x))
     return keras.Model(image, layers.Softmax()(x))
