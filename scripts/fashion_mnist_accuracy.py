@@ -93,8 +93,8 @@ def _kept(path: Path, recipe: Recipe, seed_offset: int) -> Accuracy:
 def plain_keras(recipe: Recipe, seed_offset: int) -> Accuracy:
     """Train the recipe's dense network with `model.fit`: same images, same learning rates.
 
-    With offset 0 the seed, and so the first weights and the order of the images, are the recipe's too; what then differs
-    is the fit loop alone. Another offset shows how far two seeds are apart.
+    With offset 0 the seed, and so the first weights and the order of the images, are the recipe's too; what differs
+    then is the fit loop alone. Another offset shows how far two seeds are apart.
     """
     keras = load_tf_keras()
     seed = recipe.train.seed + seed_offset
@@ -138,7 +138,7 @@ def plain_keras(recipe: Recipe, seed_offset: int) -> Accuracy:
             self.step += 1
 
     model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(Batches(), epochs=train.epochs, callbacks=[Schedule()], shuffle=False, workers=0, verbose=2)
+    model.fit(Batches(), epochs=train.epochs, callbacks=[Schedule()], shuffle=False, workers=1, verbose=2)
     tests = scale_pixels(fit_pixels(dataset.test.images, preprocessing), preprocessing)
     return accuracy(np.asarray(model.predict(tests, batch_size=256, verbose=0)), dataset.test.labels)
 

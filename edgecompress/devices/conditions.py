@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from pathlib import Path
 from typing import Any
@@ -23,17 +24,16 @@ def snapshot(root: str | Path = "/") -> dict[str, Any]:
     processor = _fields(root / "proc/cpuinfo")
     memory = _fields(root / "proc/meminfo")
     flags = _first(processor, "flags", "Features").split()
-    load = _text(root / "proc/loadavg").split()[:3]
     found = {
         "machine": platform.machine(),
         "kernel": _text(root / "proc/sys/kernel/osrelease"),
         "board": _text(root / "proc/device-tree/model").strip("\0"),
         "processor": _first(processor, "model name", "Hardware", "CPU part"),
         "flags": [flag for flag in FLAGS if flag in flags],
-        "virtual": True if "hypervisor" in flags or (root / "proc/device-tree/hypervisor").exists() else None,
+        "virtual": "hypervisor" in flags if "flags" in processor else None,  # an Arm processor does not say
         "cores": _text(root / "sys/devices/system/cpu/online"),
         "allowed_cores": _first(_fields(root / "proc/self/status"), "Cpus_allowed_list"),
-        "load_average": [float(each) for each in load],
+        "load_average": [_number(each) for each in _text(root / "proc/loadavg").split()[:3]],
         "memory_total_bytes": _kilobytes(memory.get("MemTotal")),
         "memory_available_bytes": _kilobytes(memory.get("MemAvailable")),
         "clocks": _clocks(root),
@@ -92,10 +92,16 @@ def _kilobytes(text: str | None) -> int | None:
 
 def _scaled(text: str) -> float | None:
     """Thousandths, as the kernel writes kHz and millidegrees."""
+    number = _number(text)
+    return None if number is None else number / 1000
+
+
+def _number(text: str) -> float | None:
     try:
-        return int(text) / 1000
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None  # JSON has no others
 
 
 def _text(path: Path) -> str:

@@ -24,6 +24,7 @@ TIMEOUT_S = 60.0
 CHUNK_BYTES = 4 << 20  # images sent at a time: few enough to show progress, enough to hide the round trip
 CHUNK_IMAGES = 64  # so that one answer stays far from the time limit
 REASON_CHARACTERS = 300
+LOG_BYTES = 4096  # read from its end
 
 Result = TypeVar("Result")
 
@@ -163,17 +164,25 @@ class RuntimeProcess:
         """Send a request, wait for its answer, and take from it what `read` does."""
         timeout_s = self._timeout_s + extra_s
         try:
-            self._channel.send({"request": name, **arguments}, arrays, timeout_s=timeout_s)
+            try:
+                self._channel.send({"request": name, **arguments}, arrays, timeout_s=timeout_s)
+            except FrameError as error:
+                raise UnsupportedModelError(f"{self._name} cannot be fed: {error}.") from error
             message, outputs = self._channel.receive(timeout_s=timeout_s)
             if "refusal" not in message:
                 return read(message["answer"], outputs)
         except TimeoutError as error:
-            raise self._lost(f"gave no answer on {self._name} within {timeout_s:g} s") from error
+            reason = f"gave no answer on {self._name} within {timeout_s:g} s"
+            raise self._lost(reason, hint="Allow it more time if the model is large.") from error
         except ChannelClosed as error:
-            raise self._lost(f"{self._ending()} on {self._name}") from error
+            raise self._lost(f"{self._ending()} on {self._name}", hint=self._last_words()) from error
         except (FrameError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise self._lost(f"answered nonsense on {self._name}") from error
+            raise self._lost(f"answered nonsense on {self._name}", hint="") from error
         raise RuntimeRefusal(f"{self._family} refused {self._name}: {_first_line(str(message['refusal']))}.")
+
+    def _lost(self, what: str, *, hint: str) -> RuntimeRefusal:
+        self._running().kill()
+        return RuntimeRefusal(f"{self._family} {what}.", hint=hint)
 
     def _ending(self) -> str:
         """What became of a child that closed its pipes."""
@@ -184,15 +193,13 @@ class RuntimeProcess:
             return "closed its pipes"
         return f"crashed ({signal.Signals(-status).name})" if status < 0 else f"ended (exit status {status})"
 
-    def _lost(self, what: str) -> RuntimeRefusal:
-        self._running().kill()
+    def _last_words(self) -> str:
+        """The last line of the child's log that is more than chatter."""
         with self._log.open("rb") as log:
-            log.seek(max(0, self._log.stat().st_size - 4096))
-            lines = log.read().decode(errors="replace").split("\n")
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return RuntimeRefusal(
-            f"{self._family} {what}.", hint=f"The last line of its log: {_first_line(said)}" if said else ""
-        )
+            log.seek(max(0, self._log.stat().st_size - LOG_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()
+        telling = [line for line in lines if line.strip() and not line.startswith(("INFO", "WARNING"))]
+        return f"It last said: {_first_line(telling[-1])}." if telling else "The file may be damaged."
 
 
 class _Opened:

@@ -98,6 +98,5 @@ def bias(emission: Emission, inputs: tuple[int, ...], *, source: int, weights: i
     if emission.tensor(inputs[0]).dtype != "int32" or input_quant is None or weight_quant is None:
         return [emission.real(inputs[0])]
     scales = np.float32(input_quant.scales[0]) * np.array(weight_quant.scales, np.float32)
-    axis = None if weight_quant.axis is None else 0
-    zero_points = (0,) * scales.size
-    return [emission.dequantize(emission.stored(inputs[0]), tuple(scales.tolist()), zero_points, "int32", axis=axis)]
+    scales = scales if weight_quant.axis is not None else scales.reshape(())
+    return [emission.dequantize(emission.stored(inputs[0]), scales, np.zeros(scales.shape, np.int32))]

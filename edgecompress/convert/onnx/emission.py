@@ -118,12 +118,21 @@ class Emission(GraphWriter):
         source = self.graph.stored_constant(index)
         if source is None:
             return self.node("Transpose", self.real(index), perm=permutation)
-        value = self.constant(source.dense().transpose(permutation), self._short_name(index))
+        name, array = self._short_name(index), source.dense().transpose(permutation)
         if source.quant is None or not is_quantized(source):
-            return self._widened(value, source, self.tensor(index))
-        axis = None if source.quant.axis is None else permutation.index(source.quant.axis)
-        dtype = "uint8" if source.dtype == "uint8" else "int8"
-        return self.dequantize(value, source.quant.scales, source.quant.zero_points, dtype, axis=axis)
+            return self._widened(self.constant(array, name), source, self.tensor(index))
+        # Not shared: ONNX Runtime may replace int8 kernels and zero points by uint8 ones, one node after the other, and
+        # fails on those that it has replaced before.
+        scales, zero_points = np.array(source.quant.scales, np.float32), np.array(source.quant.zero_points, array.dtype)
+        axis = {} if source.quant.axis is None else {"axis": permutation.index(source.quant.axis)}
+        shape = (-1,) if axis else ()
+        return self.node(
+            "DequantizeLinear",
+            self.initializer(array, name),
+            self.constant(scales.reshape(shape), "scale"),
+            self.initializer(zero_points.reshape(shape), "kernel_zero_point"),
+            **axis,
+        )
 
     def _constant_operand(self, index: int, nchw: bool) -> str:
         """A constant that is computed with like an activation."""
@@ -168,23 +177,11 @@ class Emission(GraphWriter):
             raise ConversionError(f"'{tensor.name}' has a scale for each channel, which only kernels can have")
         return np.float32(tensor.quant.scales[0]), tensor.quant.zero_points[0] + _CODE_OFFSET[tensor.dtype]
 
-    def dequantize(
-        self,
-        value: str,
-        scales: tuple[float, ...],
-        zero_points: tuple[int, ...],
-        dtype: str,
-        *,
-        axis: int | None = None,
-    ) -> str:
-        """Integers of `dtype` to real numbers, with one scale, or one for each channel of `axis`."""
-        shape = () if axis is None else (-1,)
+    def dequantize(self, value: str, scales: np.ndarray, zero_point: np.ndarray) -> str:
+        """Integers to real numbers: with one scale, or with one for each index of axis 0."""
+        axis = {"axis": 0} if scales.ndim else {}
         return self.node(
-            "DequantizeLinear",
-            value,
-            self.constant(np.array(scales, np.float32).reshape(shape), "scale"),
-            self.constant(np.array(zero_points, dtype).reshape(shape), "zero_point"),
-            **({} if axis is None else {"axis": axis}),
+            "DequantizeLinear", value, self.constant(scales, "scale"), self.constant(zero_point, "zero_point"), **axis
         )
 
     def store(self, index: int, value: str, *, nchw: bool = False) -> None:
@@ -209,7 +206,8 @@ class Emission(GraphWriter):
         if tensor.quant is None or tensor.dtype != "int8":
             return value
         scale, _ = self.code_scheme(index)
-        return self.encode(self.dequantize(value, (float(scale),), tensor.quant.zero_points, "int8"), index)
+        zero_point = np.array(tensor.quant.zero_points[0], np.int8)
+        return self.encode(self.dequantize(value, np.array(scale), zero_point), index)
 
     def _leave(self, index: int) -> str:
         """The value that holds a graph output in its own type."""

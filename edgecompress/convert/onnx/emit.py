@@ -75,11 +75,12 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
     operators of ONNX's own opset 20 are used, integers behind QuantizeLinear and DequantizeLinear, in the forms that
     ONNX Runtime fuses into integer kernels and that round as LiteRT does. A free batch axis becomes the batch that the
     file states, which is 1. Weights that are int8 beside float activations (dynamic range) are dequantized, where
-    LiteRT quantizes the activations on the fly: ONNX Runtime then is the more exact of the two.
+    LiteRT quantizes the activations on the fly: ONNX Runtime then is the more exact of the two. On x86 without VNNI,
+    ONNX Runtime's integer kernels saturate unless the session option `session.x64quantprecision` is 1.
 
     Raises:
         ModelFileError: the bytes are no TFLite file, or a damaged one.
-        UnsupportedModelError: control flow, several subgraphs, or an input with a free axis besides the batch.
+        UnsupportedModelError: control flow, several subgraphs, or an input that has a free axis besides the batch.
         ConversionError: operators without an ONNX form; all of them are named.
     """
     graph = parse_graph(tflite)
@@ -93,7 +94,15 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
             f"{len(problems)} of the model's {len(graph.operators)} operators cannot be emitted as ONNX:\n{listed}",
             hint="Replace these operators in the model, or deploy the TFLite file.",
         )
+    _require_known_types(graph)
     return emission.model(metadata or {}).SerializeToString()
+
+
+def _require_known_types(graph: Graph) -> None:
+    for index in (*graph.inputs, *graph.outputs):
+        tensor = graph.tensors[index]
+        if tensor.dtype not in _DTYPES:
+            raise UnsupportedModelError(f"The model's input or output '{tensor.name}' is {tensor.dtype}.")
 
 
 def _require_fixed_inputs(graph: Graph) -> None:

@@ -20,7 +20,7 @@ class GraphWriter:
         self._made: set[str] = set()  # values that nodes make
         self._initializers: dict[str, TensorProto] = {}
         self._equal: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}  # claimed names, and the last number behind each
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output."""
@@ -35,13 +35,17 @@ class GraphWriter:
         return values
 
     def constant(self, array: np.ndarray, name: str = "") -> str:
-        """An initializer, or the one of equal contents that is there already."""
+        """A constant, or the one of equal contents that is there already."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._equal:
-            name = self.claim(name or f"{self.scope}/constant")
-            self._initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
-            self._equal[key] = name
+            self._equal[key] = self.initializer(array, name or f"{self.scope}/constant")
         return self._equal[key]
+
+    def initializer(self, array: np.ndarray, name: str) -> str:
+        """A constant of one's own."""
+        name = self.claim(name)
+        self._initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
+        return name
 
     def integers(self, *values: int) -> str:
         """A constant list of int64, as shapes, axes and paddings are."""
@@ -53,11 +57,11 @@ class GraphWriter:
 
     def claim(self, name: str) -> str:
         """Make the name, or the first of `name_1`, `name_2`, ... that is free, one's own."""
-        free, number = name, 0
+        free = name
         while free in self._names:
-            number += 1
-            free = f"{name}_{number}"
-        self._names.add(free)
+            self._names[name] += 1
+            free = f"{name}_{self._names[name]}"
+        self._names[free] = 0
         return free
 
     def build(

@@ -3,8 +3,12 @@
 Both runtimes compute the true quotient where it matters most (convolution, matrix product, multiplication, mean,
 softmax, sigmoid, tanh) and agree to the bit with the scales of the file. The kernels below use coarse fixed-point
 multipliers, or send halves up or away from zero where ONNX Runtime sends them to the even code. A scale changed by less
-than the distance from a half to the next possible result moves exactly the halves, and nothing else. The sum has its
-own module.
+than the distance from a half to the next possible result moves exactly the halves, and nothing else. The sum and
+HARD_SWISH have their own modules.
+
+Not reproduced, and one step apart on few codes: TRANSPOSE_CONV and SUB (ONNX Runtime computes them in float32), and
+BATCH_MATMUL, SQUARED_DIFFERENCE, PRELU, SQRT, a RELU or ABS to a scale more than twice the input's, and bilinear
+interpolation by other factors than powers of two (LiteRT rounds twice, or has 11-bit weights).
 """
 
 from __future__ import annotations

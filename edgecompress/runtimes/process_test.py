@@ -1,0 +1,255 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecompress.errors import EdgeCompressError, ModelFileError, RuntimeRefusal, UnsupportedModelError
+from edgecompress.numerics.affine import dequantize, quantize
+from edgecompress.runtimes.inputs import example_inputs
+from edgecompress.runtimes.process import CHUNK_IMAGES, RuntimeProcess
+from edgecompress.runtimes.sample_files_test import (
+    CLASSIFIER,
+    FACE,
+    TFLITE_FILES,
+    endless,
+    fixed_classifier,
+    greedy,
+    int8_relu,
+    quantized_relu,
+)
+from edgecompress.runtimes.session import open_session
+
+
+def children():
+    listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
+    return {int(pid) for pid in listed.split()}
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left():
+    before = children()
+    yield
+    assert children() <= before
+
+
+@pytest.mark.parametrize("path", TFLITE_FILES, ids=lambda path: path.stem)
+def test_every_tflite_file_gives_what_it_gives_in_process(path):
+    session = open_session(path, threads=1)
+    arrays = example_inputs(session.inputs, seed=0)
+    session.bind(arrays)
+    session.invoke()
+    with RuntimeProcess(path) as process:
+        assert process.describe() == (session.inputs, session.outputs, session.runtime)
+        for here, there in zip(session.read(), process.run(arrays), strict=True):
+            assert np.array_equal(here, there)
+
+
+def test_an_onnx_file_with_free_axes_takes_any_length():
+    with RuntimeProcess(CLASSIFIER) as process:
+        inputs, _, runtime = process.describe()
+        assert inputs[0].shape == (-1, 3, -1, -1) and runtime.startswith("ONNX Runtime ")
+        for width in (64, 192):
+            (scores,) = process.run([np.ones((1, 3, 48, width), np.float32)])
+            assert scores.sum() == pytest.approx(1, abs=1e-5)  # a softmax; float32 sums to a few units of 2^-24
+
+
+def test_its_figures():
+    with RuntimeProcess(FACE) as process:
+        assert process.load_ns > 0 and process.first_ns == 0
+        process.run(example_inputs(process.describe()[0]))
+        first_ns = process.first_ns
+        assert first_ns > 0
+        process.run(example_inputs(process.describe()[0]))
+        assert process.first_ns == first_ns
+        # it holds its weights, 229 kB as float16, and its activations; Python and the runtime are far larger
+        assert 229_000 < process.model_memory_bytes < process.peak_memory_bytes()
+
+
+def test_a_block_has_the_runs_or_the_time_that_was_asked_for():
+    with RuntimeProcess(FACE) as process:
+        process.run(example_inputs(process.describe()[0]))
+        few = process.time_block(runs=7)
+        assert few.dtype == np.int64 and len(few) == 7 and (few > 0).all()
+        assert process.time_block(seconds=0.05).sum() >= 50_000_000
+
+
+@pytest.mark.parametrize("make", [int8_relu, quantized_relu])
+def test_a_batch_is_quantized_as_the_input_says(make, tmp_path):
+    count = CHUNK_IMAGES + 3  # more than one chunk
+    images = np.random.default_rng(0).normal(0, 20, (count, 2, 2, 1)).astype(np.float32)
+    seen = []
+    with RuntimeProcess(make(tmp_path)) as process:
+        (spec,), (output,), _ = process.describe()
+        stored = process.run_batch(images, on_progress=lambda *progress: seen.append(progress))
+    assert np.array_equal(stored, np.maximum(quantize(images, spec), spec.quant.zero_points[0]))
+    assert np.array_equal(dequantize(stored, output) > 0, dequantize(quantize(images, spec), spec) > 0)
+    assert seen == [("inference", 0, count), ("inference", CHUNK_IMAGES, count), ("inference", count, count)]
+
+
+def test_a_batch_needs_one_input_and_one_output():
+    with RuntimeProcess(FACE) as process, pytest.raises(UnsupportedModelError, match="1 inputs and 2 outputs"):
+        process.run_batch(np.zeros((1, 128, 128, 3), np.float32))
+
+
+def test_operator_times_name_the_nodes(tmp_path):
+    path = fixed_classifier(tmp_path)
+    with RuntimeProcess(path) as process:
+        operators = process.operator_times(example_inputs(process.describe()[0]), runs=5)
+    assert "Conv" in {each.kind for each in operators}
+    assert all(each.calls_per_inference == 1 for each in operators)
+
+
+@pytest.mark.parametrize("path", [FACE, CLASSIFIER], ids=lambda path: path.suffix)
+def test_a_refused_call_leaves_it_usable(path):
+    with RuntimeProcess(path) as process:
+        good = np.zeros([3 if length == 3 else abs(length) for length in process.describe()[0][0].shape], np.float32)
+        good = good if path == FACE else np.zeros((1, 3, 48, 64), np.float32)
+        for wrong in ([], [good[0]], [good.astype(np.int8)], [good, good]):
+            with pytest.raises(RuntimeRefusal, match=f"refused {path.name}"):
+                process.run(wrong)
+        assert process.run([good])
+
+
+def test_too_large_an_input_is_never_sent():
+    with RuntimeProcess(FACE) as process:
+        huge = np.broadcast_to(np.float32(0), (1, 2**30))
+        with pytest.raises(UnsupportedModelError, match="above the limit"):
+            process.run([huge])
+        assert process.run(example_inputs(process.describe()[0]))
+
+
+def test_a_file_that_crashes_the_runtime(tmp_path):
+    with pytest.raises(RuntimeRefusal, match=r"LiteRT crashed \(SIGSEGV\) on endless.tflite"):
+        RuntimeProcess(endless(tmp_path, recursive=True))
+
+
+def test_a_file_that_hangs_the_runtime(tmp_path):
+    with (
+        RuntimeProcess(endless(tmp_path), timeout_s=1) as process,
+        pytest.raises(RuntimeRefusal, match="LiteRT gave no answer on endless.tflite within 1 s"),
+    ):
+        process.run(example_inputs(process.describe()[0]))
+
+
+def test_a_child_killed_from_outside():
+    before = children()
+    with RuntimeProcess(FACE) as process:
+        (pid,) = children() - before
+        os.kill(pid, signal.SIGSEGV)
+        with pytest.raises(RuntimeRefusal, match=r"crashed \(SIGSEGV\)"):
+            process.run(example_inputs(process.describe()[0]))
+        with pytest.raises(RuntimeRefusal, match="crashed"):
+            process.time_block()
+
+
+def test_a_stopped_child_times_out_even_when_its_pipe_is_full():
+    with RuntimeProcess(FACE, timeout_s=0.2) as process:
+        process.pause()
+        with pytest.raises(RuntimeRefusal, match="no answer"):
+            process.run([np.zeros((1, 1000, 1000), np.float32)])
+
+
+def test_a_paused_child_does_nothing_until_it_is_resumed():
+    before = children()
+    with RuntimeProcess(FACE) as process:
+        process.run(example_inputs(process.describe()[0]))
+        (pid,) = children() - before
+        process.pause()
+        while (state := Path(f"/proc/{pid}/stat").read_text().rsplit(") ")[1][0]) != "T":
+            assert state in "RS", state
+        process.resume()
+        assert len(process.time_block(runs=2)) == 2
+
+
+def test_memory_has_a_bound(tmp_path):
+    physical_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    path = greedy(tmp_path, max(3 * physical_bytes // 4, 3 << 30))
+    with RuntimeProcess(path) as process, pytest.raises(RuntimeRefusal, match=r"refused greedy.onnx.*memory"):
+        process.run([np.ones(1, np.float32)])
+
+
+def test_an_answer_has_a_bound(tmp_path):
+    with (
+        RuntimeProcess(greedy(tmp_path, 300 << 20)) as process,
+        pytest.raises(RuntimeRefusal, match="above the limit"),
+    ):
+        process.run([np.ones(1, np.float32)])
+
+
+@pytest.mark.parametrize("path", [FACE, CLASSIFIER], ids=lambda path: path.suffix)
+def test_damaged_files_are_refused_or_run(path, tmp_path):
+    whole = path.read_bytes()
+    refused = 0
+    for seed in range(20):
+        generator = random.Random(seed)
+        damaged = bytearray(whole)
+        if seed % 2:
+            damaged = damaged[: generator.randrange(len(whole))]
+        else:
+            for _ in range(100):
+                damaged[generator.randrange(len(whole))] ^= 1 << generator.randrange(8)
+        target = tmp_path / f"damaged{path.suffix}"
+        target.write_bytes(damaged)
+        try:
+            with RuntimeProcess(target, timeout_s=20) as process:
+                process.run(example_inputs(process.describe()[0]))
+        except EdgeCompressError as error:
+            refused += isinstance(error, RuntimeRefusal)
+            assert "\n" not in error.message and len(error.message) < 600
+    assert refused >= 10, "at least every file that was cut"
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model"])
+def test_only_two_kinds_of_file(name, tmp_path):
+    (tmp_path / name).touch()
+    with pytest.raises(ModelFileError, match=r"ends in \.tflite or \.onnx"):
+        RuntimeProcess(tmp_path / name)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ModelFileError, match="no file"):
+        RuntimeProcess(tmp_path / "model.tflite")
+
+
+def test_a_file_whose_name_is_awkward(tmp_path):
+    path = tmp_path / "it's a $(file) ü\n.tflite"
+    path.write_bytes(FACE.read_bytes())
+    with RuntimeProcess(path) as process:
+        assert process.run(example_inputs(process.describe()[0]))
+
+
+PARENT = """
+import sys, time
+from edgecompress.runtimes.inputs import example_inputs
+from edgecompress.runtimes.process import RuntimeProcess
+with RuntimeProcess(sys.argv[1]) as process:
+    process.run(example_inputs(process.describe()[0]))
+    if sys.argv[2] == "paused":
+        process.pause()
+    print("ready", flush=True)
+    while True:
+        if sys.argv[2] == "busy":
+            process.time_block(seconds=60)
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=lambda end: end.name)
+@pytest.mark.parametrize("state", ["busy", "paused"])
+def test_a_child_does_not_outlive_its_parent(state, end):
+    command = [sys.executable, "-c", PARENT, str(FACE), state]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout.readline() == b"ready\n"
+        (child,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        parent.send_signal(end)
+        parent.wait()
+    deadline = time.monotonic() + 70  # of the 60 s that a killed parent leaves a busy child with
+    while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
