@@ -61,8 +61,8 @@ class RuntimeProcess:
 
     def _start(self) -> Channel:
         with self._log.open("wb") as log:
-            # -P: no module is imported from the working folder. A process group of its own, but in the same session:
-            # Ctrl-C reaches the parent alone, and if the parent dies, even a stopped child gets SIGHUP from the kernel.
+            # -P: no module is imported from the working folder. A process group of its own: Ctrl-C reaches the parent
+            # alone, which then ends the child.
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "edgecompress.runtimes.worker"],
                 stdin=subprocess.PIPE,

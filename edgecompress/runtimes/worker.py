@@ -7,9 +7,11 @@ bounded, and its parent believes nothing that it says without a check.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import resource
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -118,6 +120,12 @@ def _claim_channel() -> Channel:
     return Channel(read_fd, write_fd)
 
 
+def _die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, even when it is stopped or deep in a runtime's loop."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 def _limit_resources() -> None:
     physical_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for what, limit in (
@@ -132,6 +140,7 @@ def _limit_resources() -> None:
 
 def main() -> None:
     """Serve, then leave without the runtimes' destructors, which have nothing left to save."""
+    _die_with_parent()
     channel = _claim_channel()
     _limit_resources()
     gc.disable()  # a collection in the middle of an inference would be timed with it

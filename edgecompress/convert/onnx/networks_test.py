@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.emit_test import EXACT_WITHOUT_VNNI
+from edgecompress.convert.onnx.emit_test import start_session
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_building_test import pack
 from edgecompress.keras_bridge.environment import load_tensorflow, load_tf_keras, load_tfmot
@@ -162,11 +161,7 @@ def assert_equal_on_all_images(tflite: bytes, tmp_path: Path) -> None:
     interpreter = Interpreter(model_content=tflite)
     interpreter.allocate_tensors()
     source, result = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    session_options = onnxruntime.SessionOptions()
-    session_options.log_severity_level = 3
-    session_options.add_session_config_entry(*EXACT_WITHOUT_VNNI)
-    session_options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    session = onnxruntime.InferenceSession(emit_onnx(tflite), session_options, providers=["CPUExecutionProvider"])
+    session = start_session(emit_onnx(tflite), optimized=tmp_path / "optimized.onnx")
     name = session.get_inputs()[0].name
     expected, actual = [], []
     for codes in codes_of_images(tflite):
