@@ -160,7 +160,10 @@ def arrays(path: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 def test_interrupting_leaves_a_run_that_resumes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edgecompress", *TRAIN, "--epochs", "50", "--out", str(tmp_path / "run")]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # Where the tests run in the background of a shell, SIGINT is ignored, and that would be inherited.
+    child = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
     history = tmp_path / "run" / "history.jsonl"
     deadline = time.monotonic() + 300
     while not (history.exists() and history.read_text()):
