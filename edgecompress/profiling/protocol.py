@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.devices.conditions import snapshot
-from edgecompress.errors import RuntimeRefusal
+from edgecompress.errors import ModelFileError, RuntimeRefusal
 from edgecompress.profiling.statistics import median_half_width, summarize
 from edgecompress.profiling.warmup import WarmUp, warm_up
 from edgecompress.progress import Progress, silent
@@ -87,6 +87,7 @@ class _Track:
 
     def __init__(self, path: str, threads: int, seed: int) -> None:
         self._path, self._threads, self._seed = path, threads, seed
+        self._sha256 = _sha256(path)
         self._lives: list[_Life] = []
         self._operators: tuple[OperatorTime, ...] = ()
         self._operators_note = ""
@@ -133,11 +134,9 @@ class _Track:
             "median_half_width": [width if np.isfinite(width) else None for width in widths],
             "precise": all(width <= half_width for width in widths),
         }
-        with Path(self._path).open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return Measurement(
             artifact=self._path,
-            sha256=sha256,
+            sha256=self._sha256,
             device=device,
             runtime=lives[0].process.describe()[2],
             threads=self._threads,
@@ -175,6 +174,13 @@ class _Stop:
         )
         report(1.0 if enough else max(seconds) / self.max_seconds)
         return enough
+
+
+def _sha256(path: str) -> str:
+    if not Path(path).is_file():
+        raise ModelFileError(f"There is no file {path}.")
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _percent(on_progress: Progress, what: str, rounds_done: int, rounds: int) -> Callable[[float], None]:

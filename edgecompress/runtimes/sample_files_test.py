@@ -102,14 +102,14 @@ def partly_delegated(folder):
     )
 
 
-def endless(folder, *, recursive=False):
+def endless(folder, *, recursive=False, shape=(1, 4)):
     """A loop whose condition always holds, which hangs; or one whose body is the graph that it is in, which crashes."""
     options = schema.WhileOptionsT()
     options.condSubgraphIndex, options.bodySubgraphIndex = 1, 0 if recursive else 2
     loop = operator(0, [0], [1], options, schema.BuiltinOptions.WhileOptions)
-    main = graph([tensor("x", (1, 4)), tensor("y", (1, 4))], [0], [1], [loop])
-    condition = graph([tensor("c", (1, 4)), tensor("true", (1,), BOOL, buffer=1)], [0], [1], [])
-    relu = graph([tensor("b", (1, 4)), tensor("r", (1, 4))], [0], [1], [operator(1, [0], [1])])
+    main = graph([tensor("x", shape), tensor("y", shape)], [0], [1], [loop])
+    condition = graph([tensor("c", shape), tensor("true", (1,), BOOL, buffer=1)], [0], [1], [])
+    relu = graph([tensor("b", shape), tensor("r", shape)], [0], [1], [operator(1, [0], [1])])
     codes = [schema.BuiltinOperator.WHILE, schema.BuiltinOperator.RELU]
     return write_tflite(Path(folder) / "endless.tflite", [main, condition, relu], codes, [b"\x01"])
 
