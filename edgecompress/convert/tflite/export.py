@@ -1,6 +1,6 @@
 """From a Keras model to a TFLite file, through the frozen concrete function.
 
-`TFLiteConverter.from_keras_model` writes a SavedModel first, which for a small MobileNet takes ten times as long as
+`TFLiteConverter.from_keras_model` writes a SavedModel first, which takes longer than
 the conversion itself.
 """
 
