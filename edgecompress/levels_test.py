@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent
 # A package or module may import those on lower levels, and itself; packages on one level do not know each other.
 LEVELS = {
     "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0,
-    "storage": 1, "formats": 1, "numerics": 1, "devices": 1, "training_schedule": 1,
+    "storage": 1, "formats": 1, "numerics": 1, "devices": 2, "native": 2, "training_schedule": 1,
     "runs": 2, "runtimes": 2, "keras_bridge": 2,
     "zoo": 3, "data": 3, "methods": 3, "convert": 3, "profiling": 3,
     "training": 4, "recipes": 4, "verification": 4,

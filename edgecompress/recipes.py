@@ -82,6 +82,7 @@ class ProfileSection(Section):
 
     devices: tuple[str, ...] = ("local",)
     threads: tuple[int, ...] = (1,)
+    cores: str = "all"  # or "big", "little", a mask
     processes: int = Field(default=3, ge=1)
 
 

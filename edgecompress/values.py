@@ -104,14 +104,97 @@ class Measurement:
     artifact: str
     sha256: str
     device: str
+    runner: str  # what held the model: "native", "python" or "benchmark_model"
     runtime: str  # name and version
     threads: int
     processes: int
-    load_ns: tuple[int, ...]  # one a process
+    load_ns: tuple[int, ...]  # reading the file, one a process
+    compile_ns: tuple[int, ...]  # making it ready to run, one a process; 0 where the runner cannot tell it from loading
     first_ns: tuple[int, ...]  # first inference, one a process
     samples_ns: tuple[tuple[int, ...], ...]  # steady state, one series a process
     steady: Summary
+    cpu_ns: float  # processor time of an inference, all threads together, on average
     peak_memory_bytes: int
     model_memory_bytes: int  # growth of resident memory from before the load to after the first inference
+    output_hash: str  # FNV-1a of the outputs on the seeded inputs; empty where the runner does not tell
     operators: tuple[OperatorTime, ...]
     conditions: dict[str, Any]
+    invalid: str = ""  # why these samples must not be believed; empty if nothing speaks against them
+
+
+@dataclass(frozen=True)
+class InstructionCount:
+    """How many instructions an inference takes on an emulated processor: no time, and free of noise."""
+
+    artifact: str
+    sha256: str
+    device: str
+    runtime: str
+    threads: int
+    counts: tuple[tuple[int, ...], ...]  # one a process, one an inference
+    instructions: int  # their median
+    output_hash: str
+    conditions: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a sustained measurement, with what the device said of itself at its end."""
+
+    start_s: float
+    count: int
+    p50_ns: float
+    p90_ns: float
+    clock_mhz: float | None
+    temperature_c: float | None
+
+
+@dataclass(frozen=True)
+class Sustained:
+    """Speed against time and temperature, over minutes of one inference after another."""
+
+    artifact: str
+    sha256: str
+    device: str
+    runtime: str
+    threads: int
+    windows: tuple[Window, ...]
+    conditions: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something that took time on a device; nanoseconds of the host's clock since the measurement began."""
+
+    lane: str  # "processes", "warm-up", "samples" or "operators", with the artifact
+    name: str
+    start_ns: int
+    duration_ns: int
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A clock in MHz or a temperature in degrees Celsius, as a device told it at one moment."""
+
+    name: str
+    at_ns: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happened on one device while it was measured."""
+
+    device: str
+    spans: tuple[Span, ...]
+    gauges: tuple[Gauge, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is nothing from a device."""
+
+    device: str
+    message: str
+    hint: str

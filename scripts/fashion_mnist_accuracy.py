@@ -40,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     recipe = load_recipe(RECIPE)
     with progress_bars() as progress:
-        run, verification = run_recipe(recipe, arguments.run, resume=True, on_progress=progress)
+        run, verification, _ = run_recipe(recipe, arguments.run, resume=True, on_progress=progress)
     plain, other = (_kept(arguments.run / f"plain_keras_{offset}.json", recipe, offset) for offset in (0, 1))
     found = {check.artifact: check.accuracy.percent for check in verification.artifacts}
     sizes = {artifact.path: compressed_sizes(run.artifact_path(artifact)) for artifact in run.read_artifacts()}

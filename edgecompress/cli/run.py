@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from edgecompress.cli.output import json_option, progress_bars
+from edgecompress.cli.output import json_option, print_error, progress_bars
 from edgecompress.cli.report import show_report
 
 
@@ -27,10 +27,14 @@ def command(recipe_file: Path, out: Path | None, resume: bool, as_json: bool) ->
 
     recipe = load_recipe(recipe_file)
     with progress_bars() as progress:
-        run, verification = run_recipe(
+        run, verification, failures = run_recipe(
             recipe, out or Path("runs") / recipe_file.stem, resume=resume, on_progress=progress
         )
         report = write_report(run, on_progress=progress)
     show_report(report, run.path, as_json=as_json)
     if recipe.verify.max_drop is not None:
         require_drop(verification, max_drop=recipe.verify.max_drop)
+    for failure in failures:
+        print_error(failure.message, failure.hint)
+    if failures:
+        raise SystemExit(1)

@@ -6,11 +6,19 @@ from pathlib import Path
 
 import rich_click as click
 
-from edgecompress.cli.output import json_option, print_json, print_table, progress_bars
+from edgecompress.cli.output import json_option, print_error, print_json, print_table, progress_bars
 
 
 @click.command("verify")
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="RUN|FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--on",
+    "devices",
+    multiple=True,
+    metavar="DEVICE",
+    help="Compare the outputs on this device with this machine's; may be repeated.",
+)
+@click.option("--data", metavar="NAME[:IMAGES]", default="", help="Images for FILEs, such as fashion_mnist:200.")
 @click.option("--limit", type=click.IntRange(0), default=0, help="Use only so many test images.  [default: all]")
 @click.option(
     "--max-drop",
@@ -18,11 +26,28 @@ from edgecompress.cli.output import json_option, print_json, print_table, progre
     help="Fail with exit code 3 if a file is more percentage points below the dense Keras model.",
 )
 @json_option
-def command(run_folder: Path, limit: int, max_drop: float | None, as_json: bool) -> None:
+def command(
+    sources: tuple[Path, ...],
+    devices: tuple[str, ...],
+    data: str,
+    limit: int,
+    max_drop: float | None,
+    as_json: bool,
+) -> None:
     """Run every file of RUN on the test split: accuracy, agreement with Keras, TFLite against ONNX.
+
+    With --on, run FILEs (or RUN's) on devices instead, and compare each output with this machine's, step by step.
 
     Example: edgecompress verify runs/m1 --max-drop 0.5
     """
+    if devices or not sources[0].is_dir():
+        if max_drop is not None:
+            raise click.UsageError("--max-drop needs a RUN, and no --on.")
+        _verify_on_devices(sources, devices or ("local",), data, limit, as_json)
+        return
+    if len(sources) > 1 or data:
+        raise click.UsageError("Give one RUN alone, or FILEs with --data.")
+    run_folder = sources[0]
     from edgecompress.pipeline.verify import verify_run
     from edgecompress.runs import open_run
     from edgecompress.verification import require_drop
@@ -65,3 +90,37 @@ def command(run_folder: Path, limit: int, max_drop: float | None, as_json: bool)
 
 def _accuracy(found: object) -> list[str]:
     return [f"{found.percent:.2f}", f"{found.low:.2f} .. {found.high:.2f}"]  # type: ignore[attr-defined]
+
+
+def _verify_on_devices(
+    sources: tuple[Path, ...], devices: tuple[str, ...], data: str, limit: int, as_json: bool
+) -> None:
+    from edgecompress.pipeline.device_verify import verify_files, verify_run_on
+
+    with progress_bars() as progress:
+        if sources[0].is_dir():
+            found, failures = verify_run_on(sources[0], devices=devices, limit=limit, on_progress=progress)
+        else:
+            found, failures = verify_files(sources, devices=devices, data=data, limit=limit, on_progress=progress)
+    if as_json:
+        print_json(found)
+    else:
+        columns = ["file", "device", "images", "equal outputs %", "equal argmax %", "largest difference", "in steps"]
+        rows = [
+            [
+                each.artifact,
+                each.device,
+                str(each.images),
+                f"{each.equal_outputs:.3f}",
+                f"{each.equal_argmax:.2f}",
+                f"{each.largest_difference:.2e}",
+                f"{each.largest_steps:g}" if each.step else "-",
+                *_accuracy(each.accuracy),
+            ]
+            for each in found
+        ]
+        print_table("Outputs on devices against this machine's", [*columns, "accuracy %", "95 % interval"], rows)
+    for failure in failures:
+        print_error(failure.message, failure.hint)
+    if failures:
+        raise SystemExit(1)

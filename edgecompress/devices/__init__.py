@@ -1,1 +1,1 @@
-"""Where artifacts run: transports, and the conditions that a device is in."""
+"""Where artifacts run: addresses, transports, what a device is, and the conditions that it is in."""

@@ -1,11 +1,19 @@
-"""The conditions that a measurement on this machine is taken in: processor, clock, governor, heat, load."""
+"""The conditions that a measurement is taken in: processor, clock, governor, heat, load, battery, screen, memory.
+
+A device is asked by one shell script of a few processes, so that asking hardly disturbs it. Any answer may be missing.
+"""
 
 from __future__ import annotations
 
 import math
 import platform
-from pathlib import Path
+from collections import defaultdict
 from typing import Any
+
+from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.transport import Transport
+
+SNAPSHOT_TIMEOUT_S = 30
 
 # What decides which kernels a runtime picks: vector widths, and products of half floats and bytes.
 FLAGS = (
@@ -13,72 +21,144 @@ FLAGS = (
     *("amx_int8", "neon", "asimd", "fphp", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
 )
 
+# $1: a folder that stands for the root. `grep -s ''` prints `path:line` for each readable file, in one process.
+_SCRIPT = r"""
+cd "${1:-/}" || exit 0
+grep -s '' /dev/null proc/loadavg proc/meminfo proc/sys/kernel/osrelease \
+  sys/devices/system/cpu/online sys/devices/system/cpu/cpu[0-9]*/cpu_capacity \
+  sys/devices/system/cpu/cpufreq/policy*/related_cpus sys/devices/system/cpu/cpufreq/policy*/scaling_governor \
+  sys/devices/system/cpu/cpufreq/policy*/scaling_cur_freq sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq \
+  sys/devices/system/cpu/cpufreq/policy*/cpuinfo_max_freq \
+  sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count \
+  sys/class/thermal/thermal_zone*/type sys/class/thermal/thermal_zone*/temp \
+  sys/class/power_supply/battery/capacity sys/class/power_supply/battery/status \
+  sys/class/power_supply/battery/temp sys/class/power_supply/battery/current_now \
+  sys/class/power_supply/battery/voltage_now sys/devices/platform/soc/soc:firmware/get_throttled
+grep -s Cpus_allowed_list /dev/null proc/self/status
+grep -s -m 30 -E '^(model name|flags|Features|Hardware|CPU part|Model)' /dev/null proc/cpuinfo
+for each in sys/firmware/devicetree/base/model proc/device-tree/model; do
+  [ -r $each ] && echo "board:$(tr -d '\0' < $each)" && break
+done
+[ -n "$1" ] && exit 0
+command -v vcgencmd >/dev/null 2>&1 && echo "vcgencmd:$(vcgencmd get_throttled 2>/dev/null)"
+if [ -x /system/bin/dumpsys ]; then
+  dumpsys power 2>/dev/null | grep -m 1 mWakefulness= | sed 's/^ */power:/'
+  dumpsys thermalservice 2>/dev/null | grep -m 1 'Thermal Status' | sed 's/^ */thermal:/'
+fi
+exit 0
+"""
+_CPU = "sys/devices/system/cpu/"
 
-def snapshot(root: str | Path = "/") -> dict[str, Any]:
-    """Read the conditions from `proc` and `sys` below `root`: JSON values, without the keys that a machine lacks.
+
+def snapshot(transport: Transport | None = None, *, root: str = "") -> dict[str, Any]:
+    """Ask a device (this machine, unless told otherwise): JSON values, without the keys that it lacks.
 
     Clocks are in MHz, temperatures in degrees Celsius, memory in bytes. `throttled` is the Raspberry Pi's word: bits
-    0-3 say what holds now, 16-19 what has held since it was started.
+    0-3 say what holds now, 16-19 what has held since it was started. `thermal_status` is Android's, 0 to 6. `root` is
+    a folder to read below, without asking programs.
+
+    Raises:
+        DeviceError: the device cannot be reached.
     """
-    root = Path(root)
-    processor = _fields(root / "proc/cpuinfo")
-    memory = _fields(root / "proc/meminfo")
+    local = transport is None
+    words = ["sh", "-c", _SCRIPT, "sh", root]
+    finished = (transport or LocalTransport()).run(words, timeout_s=SNAPSHOT_TIMEOUT_S)
+    return {**({"machine": platform.machine()} if local else {}), **parse_snapshot(finished.stdout)}
+
+
+def parse_snapshot(text: str) -> dict[str, Any]:
+    """Make sense of the script's answer, which a hostile device may have written."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for line in text[: 1 << 20].splitlines():
+        path, _, value = line.partition(":")
+        if path.endswith("soc"):  # the one path with a colon in it
+            path, _, value = value.partition(":")
+        files[path].append(value.strip())
+    first = {path: lines[0] for path, lines in files.items()}
+    processor = _fields(files["proc/cpuinfo"])
+    memory = _fields(files["proc/meminfo"])
     flags = _first(processor, "flags", "Features").split()
     found = {
-        "machine": platform.machine(),
-        "kernel": _text(root / "proc/sys/kernel/osrelease"),
-        "board": _text(root / "proc/device-tree/model").strip("\0"),
+        "kernel": first.get("proc/sys/kernel/osrelease", ""),
+        "board": first.get("board", ""),
         "processor": _first(processor, "model name", "Hardware", "CPU part"),
         "flags": [flag for flag in FLAGS if flag in flags],
         "virtual": "hypervisor" in flags if "flags" in processor else None,  # an Arm processor does not say
-        "cores": _text(root / "sys/devices/system/cpu/online"),
-        "allowed_cores": _first(_fields(root / "proc/self/status"), "Cpus_allowed_list"),
-        "load_average": [_number(each) for each in _text(root / "proc/loadavg").split()[:3]],
+        "cores": first.get(f"{_CPU}online", ""),
+        "allowed_cores": _fields(files["proc/self/status"]).get("Cpus_allowed_list", ""),
+        "load_average": [
+            number for each in first.get("proc/loadavg", "").split()[:3] if (number := _number(each)) is not None
+        ],
         "memory_total_bytes": _kilobytes(memory.get("MemTotal")),
         "memory_available_bytes": _kilobytes(memory.get("MemAvailable")),
-        "clocks": _clocks(root),
-        "temperatures": _temperatures(root),
-        "throttle_counts": _throttle_counts(root),
-        "throttled": _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled"),
+        "capacities": _by_core(first, "/cpu_capacity"),
+        "clocks": _clocks(first),
+        "temperatures": _temperatures(first),
+        "throttle_counts": _by_core(first, "/thermal_throttle/core_throttle_count"),
+        "throttled": first.get("firmware/get_throttled", "") or first.get("vcgencmd", "").removeprefix("throttled=0x"),
+        "thermal_status": _whole(first.get("thermal", "").rpartition(":")[2]),
+        "awake": {"Awake": True, "Asleep": False, "Dozing": False}.get(first.get("power", "").rpartition("=")[2]),
+        "battery": _battery(first),
     }
     return {key: value for key, value in found.items() if value not in (None, "", [], {})}
 
 
-def _clocks(root: Path) -> dict[str, dict[str, Any]]:
+def _clocks(first: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Governor and clocks, by the cores that share them."""
     clocks = {}
-    for policy in sorted(root.glob("sys/devices/system/cpu/cpufreq/policy*")):
-        cores = _text(policy / "related_cpus")
-        clocks[cores or policy.name] = {
-            "governor": _text(policy / "scaling_governor") or None,
-            "now_mhz": _scaled(_text(policy / "scaling_cur_freq")),
-            "max_mhz": _scaled(_text(policy / "cpuinfo_max_freq")),
+    policies = sorted({path.rpartition("/")[0] for path in first if path.startswith(f"{_CPU}cpufreq/policy")})
+    for policy in policies:
+        cores = first.get(f"{policy}/related_cpus", "")
+        clocks[cores or policy.rpartition("/")[2]] = {
+            "governor": first.get(f"{policy}/scaling_governor"),
+            "now_mhz": _scaled(first.get(f"{policy}/scaling_cur_freq", "")),
+            "limit_mhz": _scaled(first.get(f"{policy}/scaling_max_freq", "")),
+            "max_mhz": _scaled(first.get(f"{policy}/cpuinfo_max_freq", "")),
         }
     return clocks
 
 
-def _temperatures(root: Path) -> dict[str, float]:
+def _temperatures(first: dict[str, str]) -> dict[str, float]:
     found = {}
-    for zone in sorted(root.glob("sys/class/thermal/thermal_zone*")):
-        degrees = _scaled(_text(zone / "temp"))
-        if degrees is not None:
-            found[f"{zone.name} {_text(zone / 'type')}".strip()] = degrees
+    for path in sorted(first):
+        if path.startswith("sys/class/thermal/") and path.endswith("/temp"):
+            zone = path.removesuffix("/temp")
+            degrees = _scaled(first[path])
+            if degrees is not None and -50 < degrees < 200:  # a sensor that is off says what it likes
+                found[f"{zone.rpartition('/')[2]} {first.get(f'{zone}/type', '')}".strip()] = degrees
     return found
 
 
-def _throttle_counts(root: Path) -> dict[str, int]:
-    """How often each core was slowed down for its heat since the start, where an Intel processor counts it."""
-    counts = {}
-    for counter in sorted(root.glob("sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")):
-        if (text := _text(counter)).isdecimal():
-            counts[counter.parts[-3]] = int(text)
-    return counts
+def _battery(first: dict[str, str]) -> dict[str, Any]:
+    """Charge in percent, temperature, and what it gives; the last two mean nothing while it is charged by USB."""
+    folder = "sys/class/power_supply/battery"
+    tenths, current, voltage = (
+        _number(first.get(f"{folder}/{key}", "")) for key in ("temp", "current_now", "voltage_now")
+    )
+    found = {
+        "percent": _number(first.get(f"{folder}/capacity", "")),
+        "status": first.get(f"{folder}/status"),
+        "temperature_c": None if tenths is None else tenths / 10,
+        "current_ma": None if current is None else current / 1000,
+        "voltage_v": None if voltage is None else voltage / 1e6,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
-def _fields(path: Path) -> dict[str, str]:
+def _by_core(first: dict[str, str], ending: str) -> dict[str, int]:
+    """Whole numbers that each core has, by its name."""
+    found = {}
+    for path, text in first.items():
+        number = _whole(text)
+        if path.startswith(f"{_CPU}cpu") and path.endswith(ending) and number is not None:
+            found[path.removeprefix(_CPU).partition("/")[0]] = number
+    return dict(sorted(found.items(), key=lambda item: int(item[0][3:]) if item[0][3:].isdecimal() else -1))
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
     """Lines of the form `key: value`; of a key that comes more than once, the last."""
-    lines = (line.partition(":") for line in _text(path).splitlines())
-    return {key.strip(): value.strip() for key, _, value in lines}
+    split = (line.partition(":") for line in lines)
+    return {key.strip(): value.strip() for key, _, value in split}
 
 
 def _first(fields: dict[str, str], *keys: str) -> str:
@@ -86,8 +166,8 @@ def _first(fields: dict[str, str], *keys: str) -> str:
 
 
 def _kilobytes(text: str | None) -> int | None:
-    number = (text or "").removesuffix("kB").strip()
-    return int(number) * 1024 if number.isdecimal() else None
+    number = _whole((text or "").removesuffix("kB"))
+    return None if number is None else number * 1024
 
 
 def _scaled(text: str) -> float | None:
@@ -96,17 +176,14 @@ def _scaled(text: str) -> float | None:
     return None if number is None else number / 1000
 
 
+def _whole(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
+
+
 def _number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
         return None
     return number if math.isfinite(number) else None  # JSON has no others
-
-
-def _text(path: Path) -> str:
-    """The file's text; empty where it is missing, or not for us to read, or a sensor that gives an error."""
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""

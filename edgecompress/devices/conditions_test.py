@@ -1,8 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edgecompress.devices.conditions import snapshot
+from edgecompress.devices.conditions import parse_snapshot, snapshot
 
 PI_4 = {
     "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\n"
@@ -16,6 +19,7 @@ PI_4 = {
     "sys/devices/system/cpu/cpufreq/policy0/related_cpus": "0 1 2 3\n",
     "sys/devices/system/cpu/cpufreq/policy0/scaling_governor": "ondemand\n",
     "sys/devices/system/cpu/cpufreq/policy0/scaling_cur_freq": "600000\n",
+    "sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq": "1400000\n",
     "sys/devices/system/cpu/cpufreq/policy0/cpuinfo_max_freq": "1500000\n",
     "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
     "sys/class/thermal/thermal_zone0/temp": "48212\n",
@@ -35,10 +39,11 @@ def machine(tmp_path):
 
 
 def test_a_raspberry_pi(machine):
-    found = snapshot(machine(PI_4))
+    found = snapshot(root=str(machine(PI_4)))
     assert found["board"] == "Raspberry Pi 4 Model B Rev 1.1"
     assert found["flags"] == ["asimd"]
-    assert found["clocks"] == {"0 1 2 3": {"governor": "ondemand", "now_mhz": 600.0, "max_mhz": 1500.0}}
+    clock = {"governor": "ondemand", "now_mhz": 600.0, "limit_mhz": 1400.0, "max_mhz": 1500.0}
+    assert found["clocks"] == {"0 1 2 3": clock}
     assert found["temperatures"] == {"thermal_zone0 cpu-thermal": 48.212}
     assert found["throttled"] == "50005"
     assert found["load_average"] == [0.52, 0.58, 0.59]
@@ -49,11 +54,13 @@ def test_a_raspberry_pi(machine):
 
 def test_a_virtual_intel_machine(machine):
     found = snapshot(
-        machine(
-            {
-                "proc/cpuinfo": "model name\t: Intel(R) Xeon(R)\nflags\t: fpu avx2 fma hypervisor avx512_vnni sse\n",
-                "sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count": "7\n",
-            }
+        root=str(
+            machine(
+                {
+                    "proc/cpuinfo": "model name\t: Intel(R) Xeon(R)\nflags\t: avx2 fma hypervisor avx512_vnni sse\n",
+                    "sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count": "7\n",
+                }
+            )
         )
     )
     assert found["processor"] == "Intel(R) Xeon(R)" and found["virtual"] is True
@@ -63,16 +70,16 @@ def test_a_virtual_intel_machine(machine):
 
 @pytest.mark.parametrize("missing", PI_4)
 def test_each_file_may_be_missing_or_not_understood(machine, missing):
-    root = machine(PI_4)
-    whole = snapshot(root)
-    (root / missing).write_bytes(b"\xff\x00 not a number")
-    snapshot(root)
-    (root / missing).unlink()
-    assert snapshot(root).keys() <= whole.keys()
+    root = str(machine(PI_4))
+    whole = snapshot(root=root)
+    (Path(root) / missing).write_bytes(b"\xff\x00 not a number")
+    snapshot(root=root)
+    (Path(root) / missing).unlink()
+    assert snapshot(root=root).keys() <= whole.keys()
 
 
 def test_an_empty_machine_still_has_a_type(tmp_path):
-    assert list(snapshot(tmp_path)) == ["machine"]
+    assert list(snapshot(root=str(tmp_path))) == ["machine"]
 
 
 def test_this_machine():
@@ -80,3 +87,50 @@ def test_this_machine():
     assert found["memory_available_bytes"] <= found["memory_total_bytes"]
     assert found["kernel"] and found["cores"] and found["allowed_cores"]
     assert json.loads(json.dumps(found)) == found
+
+
+PHONE = """\
+proc/loadavg:4.11 3.20 2.95 3/2899 12345
+sys/devices/system/cpu/cpu0/cpu_capacity:250
+sys/devices/system/cpu/cpu7/cpu_capacity:1024
+sys/devices/system/cpu/cpufreq/policy7/related_cpus:7
+sys/devices/system/cpu/cpufreq/policy7/scaling_governor:schedutil
+sys/devices/system/cpu/cpufreq/policy7/scaling_cur_freq:1100000
+sys/devices/system/cpu/cpufreq/policy7/scaling_max_freq:1800000
+sys/devices/system/cpu/cpufreq/policy7/cpuinfo_max_freq:2841600
+sys/class/thermal/thermal_zone0/type:cpu-0-0-usr
+sys/class/thermal/thermal_zone0/temp:41200
+sys/class/thermal/thermal_zone1/type:broken
+sys/class/thermal/thermal_zone1/temp:-274000
+sys/class/power_supply/battery/capacity:83
+sys/class/power_supply/battery/status:Discharging
+sys/class/power_supply/battery/temp:281
+sys/class/power_supply/battery/current_now:-312500
+sys/class/power_supply/battery/voltage_now:4123000
+power:mWakefulness=Asleep
+thermal:Thermal Status: 2
+"""
+
+
+def test_a_phone():
+    found = parse_snapshot(PHONE)
+    assert found["capacities"] == {"cpu0": 250, "cpu7": 1024}
+    assert found["clocks"]["7"]["limit_mhz"] == 1800.0
+    assert found["temperatures"] == {"thermal_zone0 cpu-0-0-usr": 41.2}
+    assert (found["awake"], found["thermal_status"]) == (False, 2)
+    assert found["battery"] == {
+        "percent": 83.0, "status": "Discharging", "temperature_c": 28.1, "current_ma": -312.5, "voltage_v": 4.123
+    }  # fmt: skip
+
+
+def test_the_pi_firmwares_word_by_vcgencmd():
+    assert parse_snapshot("vcgencmd:throttled=0x50005\n")["throttled"] == "50005"
+
+
+PATHS = st.sampled_from([line.partition(":")[0] for line in PHONE.splitlines()])
+
+
+@given(st.lists(st.tuples(PATHS, st.text(max_size=30))))
+def test_whatever_a_device_says_becomes_json_or_nothing(lines):
+    found = parse_snapshot("\n".join(f"{path}:{text}" for path, text in lines))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -1,186 +1,217 @@
-"""The measurement on this machine: several processes, warm, artifacts interleaved, until precise or at a cap."""
+"""The measurement: several processes, warm, artifacts interleaved, until precise or at a cap, in known conditions."""
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgecompress.devices.conditions import snapshot
-from edgecompress.errors import ModelFileError, RuntimeRefusal
+from edgecompress.errors import RuntimeRefusal
+from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.cool_down import cool_down
+from edgecompress.profiling.launch import Launch
+from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.session import Block, Report, RunnerSession
 from edgecompress.profiling.statistics import median_half_width, summarize
+from edgecompress.profiling.validity import why_invalid
 from edgecompress.profiling.warmup import WarmUp, warm_up
 from edgecompress.progress import Progress, silent
-from edgecompress.runtimes.inputs import example_inputs
-from edgecompress.runtimes.process import RuntimeProcess
+from edgecompress.storage import sha256_of
 from edgecompress.values import Measurement, OperatorTime
 
 BLOCK_S = 0.05  # short against the drift of a clock, long against a context switch
+LOOK_S = 2.0  # between looks at the device while it measures; each takes the time of a few blocks
 OPERATOR_RUNS = 50
 
 
-def profile(
-    paths: Sequence[str | Path],
-    *,
-    threads: Sequence[int] = (1,),
-    processes: int = 3,
-    min_runs: int = 50,
-    min_seconds: float = 1.0,
-    max_seconds: float = 10.0,
-    half_width: float = 0.02,
-    seed: int = 0,
-    device: str = "local",
-    on_progress: Progress = silent,
-) -> tuple[Measurement, ...]:
-    """Measure artifacts on this machine against one another; a measurement each, for one thread count after another.
+def profile(bench: Bench, paths: Sequence[Path], *, on_progress: Progress = silent) -> tuple[Measurement, ...]:
+    """Measure artifacts on a device against one another; a measurement each, for one thread count after another.
 
-    Each of `processes` rounds starts one process an artifact, in a random order, warms each up, and then times short
-    blocks, the artifacts by turns in a random order, so that what slows the machine slows all. A round goes on until
-    each artifact has `min_runs` samples, `min_seconds` and a median known within `half_width` (as a fraction, at
-    95 %), or one of them has run for `max_seconds`. Inputs are noise. `device` is the name to write down.
+    Each round starts one process an artifact, in a random order, warms each up, and then times short blocks, the
+    artifacts by turns in a random order, so that what slows the device slows all. A round in which the device slowed
+    itself down is repeated after a cool-down; if it still does, the measurements say that they are invalid, and why.
 
-    Raises ModelFileError, RuntimeRefusal or UnsupportedModelError if an artifact does not run.
+    Raises ModelFileError, RuntimeRefusal, UnsupportedModelError or DeviceError.
     """
-    stop = _Stop(min_runs, min_seconds, max_seconds, half_width)
-    generator = np.random.default_rng(seed)
+    plan = bench.plan
+    generator = np.random.default_rng(plan.seed)
     measurements: list[Measurement] = []
-    rounds_done, rounds = 0, processes * len(threads)
-    for thread_count in threads:
-        tracks = [_Track(str(path), thread_count, seed) for path in paths]
-        before = snapshot()
-        for _ in range(processes):
-            report = _percent(on_progress, f"threads: {thread_count}", rounds_done, rounds)
+    rounds_done, rounds = 0, plan.processes * len(plan.threads)
+    for threads in plan.threads:
+        tracks = [_Track(bench, path, threads) for path in paths]
+        looks: list[dict[str, Any]] = []
+        notes: list[str] = []
+        for _ in range(plan.processes):
+            report = _percent(on_progress, f"{bench.device}, threads: {threads}", rounds_done, rounds)
             rounds_done += 1
-            with ExitStack() as running:
-                for index in generator.permutation(len(tracks)):
-                    tracks[index].start(running)
-                while not stop.reached(tracks, report):
-                    for index in generator.permutation(len(tracks)):
-                        tracks[index].time_block()
+            invalid = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
+            for _ in range(plan.repeats):
+                if not invalid:
+                    break
+                notes.append(f"a round was repeated: {invalid}")
+                report(0.0)
+                cool_down(bench.look, looks[0], longest_s=plan.cool_down_s)
                 for track in tracks:
-                    track.finish(with_operators=rounds_done % processes == 0)
-        conditions = {"before": before, "after": snapshot(), "seed": seed, "interleaved": [str(path) for path in paths]}
-        measurements += [track.measurement(device, conditions, half_width) for track in tracks]
+                    track.discard()
+                invalid = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
+            for track in tracks:
+                track.invalid = track.invalid or invalid
+        conditions = {
+            **{"before": looks[0], "during": looks[1:-1], "after": looks[-1], "notes": notes, "seed": plan.seed},
+            **{"cores": plan.cores, "mask": f"{bench.mask:x}" if bench.mask else None, "device": asdict(bench.info)},
+            "interleaved": [str(path) for path in paths],
+        }
+        measurements += [track.measurement(conditions) for track in tracks]
     return tuple(measurements)
+
+
+def _round(
+    bench: Bench,
+    tracks: Sequence[_Track],
+    looks: list[dict[str, Any]],
+    generator: np.random.Generator,
+    report: Callable[[float], None],
+    *,
+    last: bool,
+) -> str:
+    """Measure one process of each track; return why their samples must not be believed, or nothing."""
+    before = bench.look()
+    own = [before]
+    try:
+        for index in generator.permutation(len(tracks)):
+            tracks[index].start()
+        looked_s = time.monotonic()
+        while not _reached(bench.plan, tracks, report):
+            for index in generator.permutation(len(tracks)):
+                tracks[index].time_block()
+            if time.monotonic() - looked_s > LOOK_S:
+                own.append(bench.look())
+                looked_s = time.monotonic()
+        own.append(bench.look())
+        for track in tracks:
+            track.finish(with_operators=last)
+    finally:
+        bench.abort()
+    looks += own
+    return why_invalid(before, own[1:], [reading for track in tracks for reading in track.clock_readings()])
 
 
 @dataclass
 class _Life:
     """One process of one artifact, from load to end."""
 
-    process: RuntimeProcess
+    session: RunnerSession
+    how: Launch
     warm_up: WarmUp
-    blocks_ns: list[np.ndarray] = field(default_factory=list)
-    peak_memory_bytes: int = 0
+    blocks: list[Block] = field(default_factory=list)
+    report: Report | None = None
 
     def samples_ns(self) -> np.ndarray:
-        return np.concatenate([np.zeros(0, np.int64), *self.blocks_ns])
+        return np.concatenate([np.zeros(0, np.int64), *(np.array(block.samples_ns) for block in self.blocks)])
 
 
 class _Track:
-    """One artifact at one thread count: its processes, one after another. At most one child runs at any time."""
+    """One artifact at one thread count: its processes, one after another. At most one runs at any time."""
 
-    def __init__(self, path: str, threads: int, seed: int) -> None:
-        self._path, self._threads, self._seed = path, threads, seed
-        self._sha256 = _sha256(path)
+    def __init__(self, bench: Bench, path: Path, threads: int) -> None:
+        self._bench, self._path, self._threads = bench, path, threads
         self._lives: list[_Life] = []
         self._operators: tuple[OperatorTime, ...] = ()
         self._operators_note = ""
+        self.invalid = ""
 
-    def start(self, running: ExitStack) -> None:
-        """Load, run for the first time, warm up, and stop until it is this artifact's turn."""
-        process = running.enter_context(RuntimeProcess(self._path, threads=self._threads))
-        process.run(self._inputs(process))
-        self._lives.append(_Life(process, warm_up(process.time_block)))
-        process.pause()
+    def start(self) -> None:
+        """Load, run for the first time, and warm up."""
+        session, how = self._bench.open(self._path, threads=self._threads)
+        lane = f"warm-up {self._path.name}"
+
+        def time_block(*, runs: int, seconds: float) -> np.ndarray:
+            return np.array(self._bench.time_block(session, lane, runs=runs, seconds=seconds).samples_ns)
+
+        self._lives.append(_Life(session, how, warm_up(time_block)))
+
+    def discard(self) -> None:
+        """Forget the present process."""
+        self._lives.pop()
 
     def time_block(self) -> None:
+        """Time a block in the present process."""
         life = self._lives[-1]
-        life.process.resume()
-        life.blocks_ns.append(life.process.time_block(seconds=BLOCK_S))
-        # Stopped, not merely idle. Without spinning (`session.intra_op.allow_spinning=0`) an idle process would be as
-        # quiet, but every multi-threaded time would be one that no application with the default settings sees.
-        life.process.pause()
+        life.blocks.append(self._bench.time_block(life.session, f"samples {self._path.name}", seconds=BLOCK_S))
 
     def samples_ns(self) -> np.ndarray:
         """Of the present process."""
         return self._lives[-1].samples_ns()
 
+    def clock_readings(self) -> list[tuple[int, int]]:
+        """Cores and clocks of the present process."""
+        return [(block.core, block.clock_khz) for block in self._lives[-1].blocks]
+
     def finish(self, *, with_operators: bool) -> None:
         """Read the memory, then, where asked, the operators: their second instance must not count as the first's."""
         life = self._lives[-1]
-        life.process.resume()
-        life.peak_memory_bytes = life.process.peak_memory_bytes()
-        if with_operators:
-            try:
-                self._operators = life.process.operator_times(self._inputs(life.process), runs=OPERATOR_RUNS)
-                self._operators_note = f"mean of {OPERATOR_RUNS} inferences in an instrumented instance"
-            except RuntimeRefusal as error:  # the samples are safe, and worth more
-                self._operators_note = f"none: {error.message}"
-        life.process.pause()
+        life.report = life.session.report()
+        if not with_operators:
+            return
+        try:
+            self._operators, note = life.session.operator_times(runs=OPERATOR_RUNS)
+            self._bench.note_operators(f"operators {self._path.name}", self._operators)
+            self._operators_note = note or f"mean of {OPERATOR_RUNS} inferences in an instrumented instance"
+        except RuntimeRefusal as error:  # the samples are safe, and worth more
+            self._operators_note = f"none: {error.message}"
 
-    def measurement(self, device: str, conditions: dict[str, Any], half_width: float) -> Measurement:
-        lives = self._lives
+    def measurement(self, conditions: dict[str, Any]) -> Measurement:
+        """Put all processes together."""
+        plan, lives = self._bench.plan, self._lives
         series = [life.samples_ns() for life in lives]
         widths = [median_half_width(samples) for samples in series]
+        opened = [life.session.opened for life in lives]
+        reports = [life.report for life in lives if life.report]
         own_conditions = {
             "operators": self._operators_note,
             "warm_up": [asdict(life.warm_up) for life in lives],
             "median_half_width": [width if np.isfinite(width) else None for width in widths],
-            "precise": all(width <= half_width for width in widths),
+            "precise": all(width <= plan.half_width for width in widths),
+            "library_ns": [each.library_ns for each in opened],
         }
         return Measurement(
-            artifact=self._path,
-            sha256=self._sha256,
-            device=device,
-            runtime=lives[0].process.describe()[2],
+            artifact=str(self._path),
+            sha256=sha256_of(self._path),
+            device=self._bench.device,
+            runner=lives[0].how.runner,
+            runtime=lives[0].how.runtime(self._path, opened[0].version),
             threads=self._threads,
             processes=len(lives),
-            load_ns=tuple(life.process.load_ns for life in lives),
-            first_ns=tuple(life.process.first_ns for life in lives),
+            load_ns=tuple(each.load_ns for each in opened),
+            compile_ns=tuple(each.compile_ns for each in opened),
+            first_ns=tuple(each.first_ns for each in opened),
             samples_ns=tuple(tuple(samples.tolist()) for samples in series),
-            steady=summarize(series, seed=self._seed),
-            peak_memory_bytes=max(life.peak_memory_bytes for life in lives),
-            model_memory_bytes=int(np.median([life.process.model_memory_bytes for life in lives])),
+            steady=summarize(series, seed=plan.seed),
+            cpu_ns=sum(block.cpu_ns for life in lives for block in life.blocks) / sum(map(len, series)),
+            peak_memory_bytes=max(each.peak_memory_bytes for each in reports),
+            model_memory_bytes=int(np.median([each.model_memory_bytes for each in opened])),
+            output_hash=opened[0].output_hash,
             operators=self._operators,
             conditions={**conditions, **own_conditions},
+            invalid=self.invalid,
         )
 
-    def _inputs(self, process: RuntimeProcess) -> list[np.ndarray]:
-        return example_inputs(process.describe()[0], seed=self._seed)
 
-
-@dataclass(frozen=True)
-class _Stop:
-    """When a round may end."""
-
-    min_runs: int
-    min_seconds: float
-    max_seconds: float
-    half_width: float
-
-    def reached(self, tracks: Sequence[_Track], report: Callable[[float], None]) -> bool:
-        samples = [track.samples_ns() for track in tracks]
-        seconds = [float(each.sum()) / 1e9 for each in samples]
-        capped = max(seconds) >= self.max_seconds
-        enough = capped or all(
-            len(each) >= self.min_runs and spent >= self.min_seconds and median_half_width(each) <= self.half_width
-            for each, spent in zip(samples, seconds, strict=True)
-        )
-        report(1.0 if enough else max(seconds) / self.max_seconds)
-        return enough
-
-
-def _sha256(path: str) -> str:
-    if not Path(path).is_file():
-        raise ModelFileError(f"There is no file {path}.")
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _reached(plan: Plan, tracks: Sequence[_Track], report: Callable[[float], None]) -> bool:
+    """Whether each artifact has enough samples and a median known well enough, or one of them is at the cap."""
+    samples = [track.samples_ns() for track in tracks]
+    seconds = [float(each.sum()) / 1e9 for each in samples]
+    capped = max(seconds) >= plan.max_seconds
+    enough = capped or all(
+        len(each) >= plan.min_runs and spent >= plan.min_seconds and median_half_width(each) <= plan.half_width
+        for each, spent in zip(samples, seconds, strict=True)
+    )
+    report(1.0 if enough else max(seconds) / plan.max_seconds)
+    return enough
 
 
 def _percent(on_progress: Progress, what: str, rounds_done: int, rounds: int) -> Callable[[float], None]:

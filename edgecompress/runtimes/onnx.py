@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
-from edgecompress.values import OperatorTime, QuantScheme, TensorSpec
-
-WARM_UP_RUNS = 3  # profiled with the others by the runtime, and dropped here
+from edgecompress.values import QuantScheme, TensorSpec
 
 _FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for them
 
@@ -21,9 +15,8 @@ _FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for t
 class OnnxSession:
     """A `Session` over `onnxruntime`, with the graph optimizations that are on by default."""
 
-    def __init__(self, path: str, *, threads: int) -> None:
-        self._path, self._threads = path, threads
-        self._session = _load(path, _options(threads))
+    def __init__(self, path: str) -> None:
+        self._session = onnxruntime.InferenceSession(path, _options(), providers=["CPUExecutionProvider"])
         schemes = _io_schemes(path) if any(_is_integer(each) for each in self._io()) else {}
         self.inputs = tuple(_spec(each, schemes) for each in self._session.get_inputs())
         self.outputs = tuple(_spec(each, schemes) for each in self._session.get_outputs())
@@ -32,7 +25,7 @@ class OnnxSession:
         self._arrays: list[np.ndarray] = []
 
     def bind(self, arrays: list[np.ndarray]) -> None:
-        """Put the inputs in place, so that `invoke` copies nothing, as LiteRT's does not."""
+        """Put the inputs in place; `invoke` reads them where they are."""
         if len(arrays) != len(self.inputs):
             raise ValueError(f"expected {len(self.inputs)} inputs, got {len(arrays)}")
         self._arrays = [np.ascontiguousarray(array) for array in arrays]  # the binding only borrows their memory
@@ -51,47 +44,16 @@ class OnnxSession:
         """Copy the outputs."""
         return self._binding.copy_outputs_to_cpu()
 
-    def operator_times(self, arrays: list[np.ndarray], runs: int) -> tuple[OperatorTime, ...]:
-        """Run an instance with the runtime's profiler on, and read the trace that it writes."""
-        options = _options(self._threads)
-        options.enable_profiling = True
-        with tempfile.TemporaryDirectory(dir=".") as folder:  # the process's own, which its parent removes
-            options.profile_file_prefix = str(Path(folder) / "trace")
-            session = _load(self._path, options)
-            feed = {spec.name: array for spec, array in zip(self.inputs, arrays, strict=True)}
-            for _ in range(WARM_UP_RUNS + runs):
-                session.run(None, feed)
-            trace = json.loads(Path(session.end_profiling()).read_bytes())
-        return parse_trace(trace, warm_up=WARM_UP_RUNS, runs=runs)
-
     def _io(self) -> list[Any]:
         return [*self._session.get_inputs(), *self._session.get_outputs()]
 
 
-def parse_trace(trace: list[dict[str, Any]], *, warm_up: int, runs: int) -> tuple[OperatorTime, ...]:
-    """Mean time of each node over the last `runs` of `warm_up + runs` inferences, from whole microseconds."""
-    durations: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for event in sorted(trace, key=lambda event: event.get("ts", 0)):
-        name = event.get("name", "")
-        if event.get("cat") == "Node" and name.endswith("_kernel_time"):
-            durations[name.removesuffix("_kernel_time"), event["args"]["op_name"]].append(event["dur"])
-    table = []
-    for (name, kind), series in durations.items():
-        steady = series[len(series) * warm_up // (warm_up + runs) :]
-        table.append(OperatorTime(name, kind, 1000 * sum(steady) / runs, len(steady) / runs))
-    return tuple(table)
-
-
-def _options(threads: int) -> onnxruntime.SessionOptions:
+def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # fatal: a refusal comes as an exception
     return options
-
-
-def _load(path: str, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _is_integer(node: Any) -> bool:

@@ -18,7 +18,7 @@ from edgecompress.numerics.affine import quantize
 from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.channel import Channel, ChannelClosed, FrameError
 from edgecompress.runtimes.session import runtime_name
-from edgecompress.values import OperatorTime, QuantScheme, TensorSpec
+from edgecompress.values import QuantScheme, TensorSpec
 
 TIMEOUT_S = 60.0
 CHUNK_BYTES = 4 << 20  # images sent at a time: few enough to show progress, enough to hide the round trip
@@ -26,22 +26,19 @@ CHUNK_IMAGES = 64  # so that one answer stays far from the time limit
 REASON_CHARACTERS = 300
 LOG_BYTES = 4096  # read from its end
 
+Description = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], str]  # inputs, outputs, runtime
 Result = TypeVar("Result")
 
 
 class RuntimeProcess:
     """A model loaded in a child process; use it in a `with` statement, which ends the child whatever happens.
 
-    Each call waits for at most `timeout_s` (beyond the seconds that it is asked to measure). Raises ModelFileError if
-    there is no such file, RuntimeRefusal if the runtime refuses it, crashes on it or gives no answer; after a crash
-    or a hang the child is gone, after a refusal it can go on.
+    Each call waits for at most `timeout_s`. Raises ModelFileError if there is no such file, RuntimeRefusal if the
+    runtime refuses it, crashes on it or gives no answer; after a crash or a hang the child is gone, after a refusal it
+    can go on.
     """
 
-    load_ns: int  # loading and allocating, without importing the runtime
-    first_ns: int = 0  # the first inference; 0 before it
-    model_memory_bytes: int = 0  # growth of resident memory from before the load to after the first inference
-
-    def __init__(self, path: str | Path, *, threads: int = 1, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, path: str | Path, *, timeout_s: float = TIMEOUT_S) -> None:
         self._name = Path(path).name
         self._family = runtime_name(path)
         if not Path(path).is_file():
@@ -52,12 +49,11 @@ class RuntimeProcess:
         self._child: subprocess.Popen[bytes] | None = None
         try:
             self._channel = self._start()
-            answer = self._request("open", path=str(Path(path).resolve()), threads=threads, read=_Opened)
+            opened = self._request("open", path=str(Path(path).resolve()), read=_description)
         except BaseException:
             self.close()
             raise
-        self._inputs, self._outputs, self._runtime = answer.inputs, answer.outputs, answer.runtime
-        self.load_ns, self._resident_bytes = answer.load_ns, answer.resident_bytes
+        self._inputs, self._outputs, self._runtime = opened
 
     def _start(self) -> Channel:
         with self._log.open("wb") as log:
@@ -88,18 +84,13 @@ class RuntimeProcess:
             self._child.communicate()  # reaps it, and closes the pipes
         self._scratch.cleanup()
 
-    def describe(self) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], str]:
+    def describe(self) -> Description:
         """Inputs, outputs, and the runtime's name and version."""
         return self._inputs, self._outputs, self._runtime
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run one inference on one array an input, in the inputs' own types; the outputs are raw, too."""
-        elapsed_ns, resident_bytes, outputs = self._request(
-            "run", arrays, read=lambda answer, outputs: (answer["elapsed_ns"], answer["resident_bytes"], outputs)
-        )
-        if not self.first_ns:
-            self.first_ns, self.model_memory_bytes = elapsed_ns, resident_bytes - self._resident_bytes
-        return outputs
+        return self._request("run", arrays, read=lambda _, outputs: outputs)
 
     def run_batch(self, images: np.ndarray, *, on_progress: Progress = silent) -> np.ndarray:
         """Run float images (N, ...), one after another, through a model with one input and one output.
@@ -121,33 +112,6 @@ class RuntimeProcess:
         on_progress("inference", len(images), len(images))
         return np.concatenate(outputs)
 
-    def time_block(self, *, runs: int = 1, seconds: float = 0.0) -> np.ndarray:
-        """Repeat the inference of the last `run`, at least `runs` times and for `seconds`: nanoseconds each, int64."""
-        return self._request(
-            "time_block", runs=runs, seconds=seconds, extra_s=seconds, read=lambda _, outputs: outputs[0]
-        )
-
-    def operator_times(self, arrays: Sequence[np.ndarray], *, runs: int) -> tuple[OperatorTime, ...]:
-        """Time each operator in a second, instrumented instance, in order of execution."""
-        return self._request(
-            "operator_times",
-            arrays,
-            runs=runs,
-            read=lambda answer, _: tuple(OperatorTime(**each) for each in answer["operators"]),
-        )
-
-    def peak_memory_bytes(self) -> int:
-        """Highest resident memory of the child so far, with Python and the runtime itself."""
-        return self._request("memory", read=lambda answer, _: int(answer["peak_bytes"]))
-
-    def pause(self) -> None:
-        """Stop the child in its tracks: idle threads of ONNX Runtime otherwise spin for some 30 ms after a run."""
-        self._running().send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._running().send_signal(signal.SIGCONT)
-
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._child is not None
         return self._child
@@ -158,21 +122,19 @@ class RuntimeProcess:
         arrays: Sequence[np.ndarray] = (),
         *,
         read: Callable[[dict[str, Any], list[np.ndarray]], Result],
-        extra_s: float = 0.0,
         **arguments: Any,
     ) -> Result:
         """Send a request, wait for its answer, and take from it what `read` does."""
-        timeout_s = self._timeout_s + extra_s
         try:
             try:
-                self._channel.send({"request": name, **arguments}, arrays, timeout_s=timeout_s)
+                self._channel.send({"request": name, **arguments}, arrays, timeout_s=self._timeout_s)
             except FrameError as error:
                 raise UnsupportedModelError(f"{self._name} cannot be fed: {error}.") from error
-            message, outputs = self._channel.receive(timeout_s=timeout_s)
+            message, outputs = self._channel.receive(timeout_s=self._timeout_s)
             if "refusal" not in message:
                 return read(message["answer"], outputs)
         except TimeoutError as error:
-            reason = f"gave no answer on {self._name} within {timeout_s:g} s"
+            reason = f"gave no answer on {self._name} within {self._timeout_s:g} s"
             raise self._lost(reason, hint="Allow it more time if the model is large.") from error
         except ChannelClosed as error:
             raise self._lost(f"{self._ending()} on {self._name}", hint=self._last_words()) from error
@@ -202,13 +164,8 @@ class RuntimeProcess:
         return f"It last said: {_first_line(telling[-1])}." if telling else "The file may be damaged."
 
 
-class _Opened:
-    """The answer to `open`."""
-
-    def __init__(self, answer: dict[str, Any], _: list[np.ndarray]) -> None:
-        self.inputs = tuple(map(_spec, answer["inputs"]))
-        self.outputs = tuple(map(_spec, answer["outputs"]))
-        self.runtime, self.load_ns, self.resident_bytes = answer["runtime"], answer["load_ns"], answer["resident_bytes"]
+def _description(answer: dict[str, Any], _: list[np.ndarray]) -> Description:
+    return tuple(map(_spec, answer["inputs"])), tuple(map(_spec, answer["outputs"])), answer["runtime"]
 
 
 def _spec(fields: dict[str, Any]) -> TensorSpec:

@@ -9,20 +9,20 @@ from typing import Protocol
 import numpy as np
 
 from edgecompress.errors import ModelFileError
-from edgecompress.values import OperatorTime, TensorSpec
+from edgecompress.values import TensorSpec
 
 RUNTIMES = {".tflite": "LiteRT", ".onnx": "ONNX Runtime"}  # by suffix
 _SESSIONS = {".tflite": ("tflite", "TfliteSession"), ".onnx": ("onnx", "OnnxSession")}
 
 
 class Session(Protocol):
-    """A model in a runtime's memory; `bind`, `invoke` and `read` are apart, so that a clock can stand around one."""
+    """A model in a runtime's memory, on one thread: `bind` its inputs, `invoke` it, `read` its outputs."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     runtime: str  # name and version
 
-    def __init__(self, path: str, *, threads: int) -> None:
+    def __init__(self, path: str) -> None:
         """Load the file and allocate; raises what the runtime raises."""
 
     def bind(self, arrays: list[np.ndarray]) -> None:
@@ -33,9 +33,6 @@ class Session(Protocol):
 
     def read(self) -> list[np.ndarray]:
         """Copy the outputs of the last inference, in the order of `outputs`."""
-
-    def operator_times(self, arrays: list[np.ndarray], runs: int) -> tuple[OperatorTime, ...]:
-        """Profile `runs` warm inferences in a second, instrumented instance; operators in order of execution."""
 
 
 def runtime_name(path: str | Path) -> str:
@@ -49,13 +46,9 @@ def runtime_name(path: str | Path) -> str:
     return RUNTIMES[suffix]
 
 
-def session_type(path: str | Path) -> type[Session]:
-    """Import the runtime for a file and return its session class; importing is not part of a model's load time."""
+def open_session(path: str | Path) -> Session:
+    """Load a file into the runtime that its suffix names. Raises ModelFileError if it names none."""
     runtime_name(path)
     module, name = _SESSIONS[Path(path).suffix.lower()]
-    return getattr(importlib.import_module(f"edgecompress.runtimes.{module}"), name)
-
-
-def open_session(path: str | Path, *, threads: int) -> Session:
-    """Load a file into the runtime that its suffix names."""
-    return session_type(path)(str(path), threads=threads)
+    session: type[Session] = getattr(importlib.import_module(f"edgecompress.runtimes.{module}"), name)
+    return session(str(path))

@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from edgecompress.runtimes import litert_profile
-from edgecompress.values import OperatorTime, QuantScheme, TensorSpec
+from edgecompress.values import QuantScheme, TensorSpec
 
 
 class TfliteSession:
     """A `Session` over `ai_edge_litert`."""
 
-    def __init__(self, path: str, *, threads: int) -> None:
-        self._path, self._threads = path, threads
-        self._interpreter = Interpreter(model_path=path, num_threads=threads)
+    def __init__(self, path: str) -> None:
+        self._interpreter = Interpreter(model_path=path, num_threads=1)
         self._interpreter.allocate_tensors()
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._input_indices = [each["index"] for each in inputs]
@@ -47,10 +45,6 @@ class TfliteSession:
     def read(self) -> list[np.ndarray]:
         """Copy the outputs."""
         return [self._interpreter.get_tensor(index) for index in self._output_indices]
-
-    def operator_times(self, arrays: list[np.ndarray], runs: int) -> tuple[OperatorTime, ...]:
-        """Ask LiteRT's own profiler, which the interpreter's Python interface does not reach."""
-        return litert_profile.operator_times(self._path, arrays, threads=self._threads, runs=runs)
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:

@@ -32,7 +32,7 @@ def test_what_a_runtime_prints_does_not_reach_the_channel():
 def test_it_never_imports_tensorflow(tmp_path):
     code = (
         "import sys; import edgecompress.runtimes.worker; from edgecompress.runtimes.session import open_session\n"
-        "for path in sys.argv[1:]: open_session(path, threads=1)\n"
+        "for path in sys.argv[1:]: open_session(path)\n"
         "print(sorted(name for name in sys.modules if name.partition('.')[0] in ('tensorflow', 'tf_keras', 'keras')))"
     )
     command = [sys.executable, "-c", code, str(FACE), str(fixed_classifier(tmp_path))]

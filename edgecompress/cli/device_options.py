@@ -1,0 +1,70 @@
+"""Options that several commands have: where to measure, and how."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import rich_click as click
+
+_DURATION = re.compile(r"(\d{1,6}(?:\.\d+)?)(s|m|h)?")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Counts(click.ParamType):
+    """Whole numbers, separated by commas, such as "1,4"."""
+
+    name = "N[,N...]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Take the text apart."""
+        if isinstance(value, tuple):
+            return value
+        words = str(value).split(",")
+        if not all(word.isascii() and word.isdecimal() and 1 <= int(word) <= 64 for word in words):
+            self.fail(f"'{value}' is no list of numbers from 1 to 64, such as 1,4.", param, ctx)
+        return tuple(dict.fromkeys(map(int, words)))
+
+
+class Duration(click.ParamType):
+    """A time such as "90s" or "10m", in seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Take the text apart."""
+        if isinstance(value, float):
+            return value
+        found = _DURATION.fullmatch(str(value))
+        if not found or not 1 <= float(found[1]) * _SECONDS[found[2] or "s"] <= 6 * 3600:
+            self.fail(f"'{value}' is no time from 1s to 6h, such as 90s or 10m.", param, ctx)
+        return float(found[1]) * _SECONDS[found[2] or "s"]
+
+
+on_option = click.option(
+    "--on",
+    "devices",
+    multiple=True,
+    default=("local",),
+    show_default=True,
+    metavar="DEVICE",
+    help="local, adb, adb:SERIAL, ssh:USER@HOST[:PORT], emulated:CPU, or a name from devices.toml; may be repeated.",
+)
+threads_option = click.option(
+    "--threads", multiple=True, type=Counts(), default=("1",), show_default=True, help="Such as 1,4; may be repeated."
+)
+cores_option = click.option(
+    "--cores", default="all", show_default=True, metavar="big|little|all|MASK", help="Cores to keep to."
+)
+runner_option = click.option(
+    "--runner",
+    type=click.Choice(["auto", "native", "python"]),
+    default="auto",
+    show_default=True,
+    help="Our C program, or Python and the runtimes' packages on the device.",
+)
+
+
+def flat(threads: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
+    """Put repeated `--threads` together."""
+    return tuple(dict.fromkeys(count for counts in threads for count in counts))

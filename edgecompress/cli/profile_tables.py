@@ -1,0 +1,126 @@
+"""What `edgecompress profile` prints."""
+
+from __future__ import annotations
+
+import statistics
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from edgecompress.cli.output import print_line, print_table
+
+if TYPE_CHECKING:
+    from edgecompress.pipeline.profile import Profiled
+    from edgecompress.values import InstructionCount, Measurement, Sustained
+
+ROWS = 20  # of a sustained measurement
+
+
+def print_profiled(found: Profiled, operators: int) -> None:
+    """Print one table a device, the comparisons, and the slowest operators."""
+    for device, group in groupby(found.measurements, key=lambda each: each.device):
+        _print_measurements(device, list(group), operators)
+    for device, counts in groupby(found.instructions, key=lambda each: each.device):
+        _print_instructions(device, list(counts))
+    for series in found.sustained:
+        _print_sustained(series)
+
+
+def _print_measurements(device: str, found: list[Measurement], operators: int) -> None:
+    runners = ", ".join(dict.fromkeys(each.runner for each in found))
+    columns = ["file", "threads", "p50 ms", "95 % interval", "p5", "p90", "p99", "load ms", "first ms", "memory MiB"]
+    title = f"On {device} ({device_label(found[0])}); {found[0].processes} processes each, {runners} runner"
+    print_table(title, columns, [_row(measurement) for measurement in found])
+    for note in dict.fromkeys(note for each in found for note in each.conditions.get("notes", ())):
+        print_line(f"On {device}, {note}.")
+    for each in found:
+        if each.invalid:
+            print_line(f"INVALID: {each.artifact}, {each.threads} thread(s): {each.invalid}.")
+    for threads, group in groupby(found, key=lambda each: each.threads):
+        _print_comparison(threads, list(group))
+    for each in found:
+        if operators and each.operators and each.threads == found[0].threads:
+            _print_operators(each, operators)
+
+
+def device_label(measurement: Measurement) -> str:
+    """Say what a device is, beside its address."""
+    about = measurement.conditions.get("device", {})
+    parts = (about.get("model") or about.get("soc") or about.get("machine"), about.get("system"))
+    return ", ".join(part for part in parts if part) or "unknown"
+
+
+def ms(nanoseconds: float) -> str:
+    """Return milliseconds with three decimals."""
+    return f"{nanoseconds / 1e6:.3f}"
+
+
+def _row(measurement: Measurement) -> list[str]:
+    steady, middle = measurement.steady, len(measurement.load_ns) // 2
+    ready_ns = sorted(load + made for load, made in zip(measurement.load_ns, measurement.compile_ns, strict=True))
+    return [
+        measurement.artifact,
+        str(measurement.threads),
+        ms(steady.p50_ns),
+        f"{ms(steady.p50_low_ns)} .. {ms(steady.p50_high_ns)}",
+        ms(steady.p5_ns),
+        ms(steady.p90_ns),
+        ms(steady.p99_ns),
+        ms(ready_ns[middle]),
+        ms(sorted(measurement.first_ns)[middle]),
+        f"{measurement.model_memory_bytes / 2**20:.1f}",
+    ]
+
+
+def _print_comparison(threads: int, measured: list[Measurement]) -> None:
+    """Print how the files compare with the first, from the interleaved samples themselves."""
+    from edgecompress.profiling.statistics import compare
+
+    first, *others = measured
+    if not others or first.processes < 2:
+        return
+    rows = []
+    for other in others:
+        found = compare(first.samples_ns, other.samples_ns)
+        low, high = 100 * (found.low - 1), 100 * (found.high - 1)
+        rows.append([other.artifact, f"{100 * (found.ratio - 1):+.1f}", f"{low:+.1f} .. {high:+.1f}", found.verdict])
+    columns = ["file", "time %", "98 % interval", "verdict"]
+    print_table(f"Against {first.artifact}, {threads} thread(s)", columns, rows)
+
+
+def _print_operators(measurement: Measurement, count: int) -> None:
+    total = sum(operator.mean_ns for operator in measurement.operators) or 1.0
+    slowest = sorted(measurement.operators, key=lambda operator: -operator.mean_ns)[:count]
+    rows = [[o.name[:60], o.kind[:60], ms(o.mean_ns), f"{100 * o.mean_ns / total:.1f}"] for o in slowest]
+    print_table(f"Slowest operators of {measurement.artifact}", ["operator", "kind", "ms", "%"], rows)
+
+
+def _print_instructions(device: str, found: list[InstructionCount]) -> None:
+    rows = []
+    for each in found:
+        medians = [statistics.median(own) for own in each.counts]
+        spread = 100 * (max(medians) - min(medians)) / each.instructions
+        against = f"{each.instructions / found[0].instructions:.3f}"
+        rows.append([each.artifact, each.runtime, f"{each.instructions:,}", f"{spread:.3f}", against])
+    columns = ["file", "runtime", "instructions", "between processes %", "against first"]
+    print_table(f"Instructions of an inference on {device} (a count, not a time)", columns, rows)
+
+
+def _print_sustained(series: Sustained) -> None:
+    """Print every so many windows, and how the end compares with the beginning."""
+    windows = series.windows
+    step = max(1, -(-len(windows) // ROWS))
+    rows = [
+        [
+            f"{window.start_s:.0f}",
+            ms(window.p50_ns),
+            ms(window.p90_ns),
+            "-" if window.clock_mhz is None else f"{window.clock_mhz:.0f}",
+            "-" if window.temperature_c is None else f"{window.temperature_c:.1f}",
+        ]
+        for window in windows[::step]
+    ]
+    title = f"{series.artifact} on {series.device}, {series.threads} thread(s), without a pause"
+    print_table(title, ["after s", "p50 ms", "p90 ms", "clock MHz", "hottest C"], rows)
+    third = max(1, len(windows) // 3)
+    first, last = (sorted(w.p50_ns for w in part)[len(part) // 2] for part in (windows[:third], windows[-third:]))
+    print_line(f"Time of an inference in the last third against the first: {100 * (last / first - 1):+.1f} %.")

@@ -1,0 +1,62 @@
+"""Which cores of a device are alike, and which are to do the work."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from edgecompress.errors import DeviceError
+
+MAX_CORES = 64  # of a mask that travels as one number
+_MASK = re.compile(r"(?:0x)?([0-9a-fA-F]{1,16})")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Cores of one kind."""
+
+    cores: tuple[int, ...]
+    capacity: int | None  # the kernel's figure, 1024 for the fastest
+    max_mhz: float | None
+
+    @property
+    def mask(self) -> int:
+        """One bit a core."""
+        return sum(1 << core for core in self.cores)
+
+
+def clusters(conditions: dict[str, Any]) -> tuple[Cluster, ...]:
+    """Return the clusters of a snapshot, slowest first: cores of one capacity, or where that is not told, one clock.
+
+    The capacity counts for more, as a smaller core may have the higher clock.
+    """
+    capacities = {int(name[3:]): value for name, value in conditions.get("capacities", {}).items()}
+    clocks: dict[int, float | None] = {}
+    for cores, clock in conditions.get("clocks", {}).items():
+        clocks |= {int(core): clock["max_mhz"] for core in cores.split() if core.isdecimal()}
+    kinds: dict[tuple[int | None, float | None], list[int]] = {}
+    for core in sorted(core for core in capacities.keys() | clocks.keys() if core < MAX_CORES):
+        kinds.setdefault((capacities.get(core), clocks.get(core)), []).append(core)
+    found = [Cluster(tuple(cores), *kind) for kind, cores in kinds.items()]
+    return tuple(sorted(found, key=lambda each: (each.capacity or 0, each.max_mhz or 0.0)))
+
+
+def core_mask(wanted: str, conditions: dict[str, Any], *, device: str) -> int:
+    """Return the mask for `big` (all but the slowest cores), `little` (the slowest), `all` (0: no pinning), or a mask.
+
+    Raises:
+        DeviceError: the device has cores of one kind only, or does not tell, or the mask is no mask.
+    """
+    if wanted == "all":
+        return 0
+    if wanted not in ("big", "little"):
+        found = _MASK.fullmatch(wanted)
+        if not found or not int(found[1], 16):
+            raise DeviceError(f"'{wanted[:40]}' names no cores.", hint="Give big, little, all, or a mask such as f0.")
+        return int(found[1], 16)
+    kinds = clusters(conditions)
+    if len(kinds) < 2:
+        what = "has cores of one kind only" if kinds else "does not tell which of its cores are fast"
+        raise DeviceError(f"{device} {what}, so that none are '{wanted}'.", hint="Give `--cores all`, or a mask.")
+    return kinds[0].mask if wanted == "little" else sum(kind.mask for kind in kinds[1:])

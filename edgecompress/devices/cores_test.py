@@ -1,0 +1,61 @@
+import pytest
+
+from edgecompress.devices.cores import Cluster, clusters, core_mask
+from edgecompress.errors import DeviceError
+
+
+def clock(max_mhz):
+    return {"governor": "schedutil", "now_mhz": 300.0, "limit_mhz": max_mhz, "max_mhz": max_mhz}
+
+
+PHONE = {
+    "capacities": {
+        **{f"cpu{core}": 250 for core in range(4)},
+        **{f"cpu{core}": 870 for core in (4, 5, 6)},
+        "cpu7": 1024,
+    },
+    "clocks": {"0 1 2 3": clock(1804.8), "4 5 6": clock(2419.2), "7": clock(2841.6)},
+}
+PI_4 = {"clocks": {"0 1 2 3": clock(1800.0)}}
+
+
+def test_a_phone_with_three_kinds_of_cores():
+    assert clusters(PHONE) == (
+        Cluster((0, 1, 2, 3), 250, 1804.8),
+        Cluster((4, 5, 6), 870, 2419.2),
+        Cluster((7,), 1024, 2841.6),
+    )
+    assert core_mask("little", PHONE, device="adb:1") == 0x0F
+    assert core_mask("big", PHONE, device="adb:1") == 0xF0
+
+
+def test_the_clock_decides_where_there_is_no_capacity():
+    assert core_mask("big", {"clocks": PHONE["clocks"]}, device="adb:1") == 0xF0
+
+
+def test_the_capacity_counts_for_more_than_the_clock():
+    """A little core with the higher clock is still the slower one."""
+    told = {"capacities": {"cpu0": 500, "cpu1": 1024}, "clocks": {"0": clock(2400.0), "1": clock(2000.0)}}
+    assert core_mask("big", told, device="adb:1") == 0b10
+
+
+def test_a_board_with_equal_cores_has_no_big_ones():
+    with pytest.raises(DeviceError, match="ssh:pi has cores of one kind only"):
+        core_mask("big", PI_4, device="ssh:pi")
+    assert core_mask("all", PI_4, device="ssh:pi") == 0
+
+
+def test_a_device_that_tells_nothing():
+    with pytest.raises(DeviceError, match="does not tell which"):
+        core_mask("little", {}, device="ssh:pi")
+
+
+@pytest.mark.parametrize(("text", "mask"), [("f0", 0xF0), ("0x3", 3), ("1", 1)])
+def test_masks(text, mask):
+    assert core_mask(text, {}, device="local") == mask
+
+
+@pytest.mark.parametrize("text", ["0", "", "xyz", "-1", "f" * 17])
+def test_no_masks(text):
+    with pytest.raises(DeviceError, match="names no cores"):
+        core_mask(text, {}, device="local")

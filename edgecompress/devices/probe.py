@@ -1,0 +1,89 @@
+"""What a device is: its model, system, processor, memory, and whether our runner can work there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edgecompress.devices.transport import Transport
+
+# Each answer on a line of its own, behind a key; whatever a device lacks is simply not said.
+_QUESTIONS = r"""
+say() { key=$1; shift; value=$("$@" 2>/dev/null | tr -d '\0' | head -n 1) && echo "$key=$value"; }
+say machine uname -m
+say kernel uname -r
+say libc getconf GNU_LIBC_VERSION
+[ -x /system/bin/getprop ] && for key in ro.product.model ro.soc.model ro.board.platform ro.build.version.release \
+  ro.build.version.sdk; do say $key getprop $key; done
+[ -r /sys/firmware/devicetree/base/model ] && say board cat /sys/firmware/devicetree/base/model
+[ -r /etc/os-release ] && say system sh -c '. /etc/os-release; echo "$PRETTY_NAME"'
+say processor sh -c "grep -m 1 -E '^(model name|Hardware)' /proc/cpuinfo | cut -d : -f 2"
+say memory sh -c "grep MemTotal /proc/meminfo | tr -dc 0-9"
+say python python3 -c 'import platform; print(platform.python_version())'
+say user id -u
+for tool in timeout taskset sha256sum; do command -v $tool >/dev/null 2>&1 && echo "has_$tool=1"; done
+exit 0
+"""
+_GLIBC = re.compile(r"glibc (\d+)\.(\d+)")
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What a device says of itself; empty or None where it does not."""
+
+    model: str
+    soc: str
+    system: str  # with its version, such as "Android 14 (API 34)"
+    kernel: str
+    machine: str  # as `uname -m` says: aarch64, x86_64, armv7l, ...
+    glibc: tuple[int, int] | None  # None: another C library, such as Android's
+    android: bool
+    memory_bytes: int | None
+    python: str
+    tools: tuple[str, ...]
+    root: bool
+
+    @property
+    def label(self) -> str:
+        """The name to write beside a measurement."""
+        return self.model or self.soc or self.machine
+
+
+def probe(transport: Transport) -> DeviceInfo:
+    """Ask a device what it is.
+
+    Raises:
+        DeviceError: it cannot be reached.
+    """
+    answers = dict(
+        line.split("=", 1)
+        for line in transport.shell(_QUESTIONS).stdout[:65536].splitlines()
+        if "=" in line and not line.endswith("=")
+    )
+    return describe({key: _clean(value) for key, value in answers.items()})
+
+
+def describe(answers: dict[str, str]) -> DeviceInfo:
+    """Make sense of the answers."""
+    android = "ro.build.version.release" in answers
+    release, level = answers.get("ro.build.version.release", ""), answers.get("ro.build.version.sdk", "?")
+    glibc = _GLIBC.match(answers.get("libc", ""))
+    memory = answers.get("memory", "")
+    return DeviceInfo(
+        model=answers.get("ro.product.model", "") if android else answers.get("board", ""),
+        soc=answers.get("ro.soc.model", "") or answers.get("ro.board.platform", "") or answers.get("processor", ""),
+        system=f"Android {release} (API {level})" if android else answers.get("system", ""),
+        kernel=answers.get("kernel", ""),
+        machine=answers.get("machine", ""),
+        glibc=(int(glibc[1]), int(glibc[2])) if glibc else None,
+        android=android,
+        memory_bytes=int(memory) * 1024 if memory.isdecimal() and len(memory) < 15 else None,
+        python=answers.get("python", ""),
+        tools=tuple(tool for tool in ("timeout", "taskset", "sha256sum") if f"has_{tool}" in answers),
+        root=answers.get("user") == "0",
+    )
+
+
+def _clean(text: str) -> str:
+    """Drop what could move a terminal's cursor, and bound the length: a device may say anything."""
+    return "".join(character for character in text if character.isprintable()).strip()[:120]

@@ -1,0 +1,89 @@
+"""A board through the real OpenSSH client, which knows the user's configuration, keys, agents and jump hosts."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from edgecompress.devices.adb import copy_error
+from edgecompress.devices.address import Address
+from edgecompress.devices.transport import PROTOCOL, Finished, Transport, execute, last_line
+from edgecompress.errors import DeviceError
+
+FOLDER = f".cache/edgecompress/{PROTOCOL}"  # below the home folder, where ssh and sftp both begin
+CLIENT_FAILED = 255  # ssh's exit status for its own errors
+CONNECT_TIMEOUT_S = 10
+COPY_TIMEOUT_S = 300
+
+_REASONS = (  # what ssh says, what it means, what to try
+    (
+        "Host key verification failed",
+        "has a host key that is unknown or has changed",
+        "Connect once by hand: `ssh {}`.",
+    ),
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "has another host key than before", "Connect once by hand: `ssh {}`."),
+    ("Permission denied", "does not let us in without a password", "Set up a key: `ssh-copy-id {}`."),
+    ("Could not resolve hostname", "cannot be found by its name", "Is the name right, and the device on?"),
+    ("Connection refused", "refuses connections", "Is its ssh server running, and the port right?"),
+    ("timed out", "does not answer", "Is it on, and in the same network?"),
+    ("No route to host", "cannot be reached", "Is it on, and in the same network?"),
+)
+
+
+class SshTransport(Transport):
+    """One host; its connection is opened once and shared by every command (ControlMaster)."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.folder = FOLDER
+        self._scratch = tempfile.TemporaryDirectory(prefix="edgecompress-")
+        # The user's own configuration otherwise; this names another one, as GIT_SSH_COMMAND does for git.
+        config = os.environ.get("EDGECOMPRESS_SSH_CONFIG")
+        self._options = [
+            *(("-F", config) if config else ()),
+            *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}"),
+            *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
+            *("-o", "ControlMaster=auto", "-o", f"ControlPath={self._scratch.name}/master"),
+            *("-o", "ControlPersist=60", "-o", "ForwardX11=no", "-o", "ClearAllForwardings=yes"),
+        ]
+
+    def client(self, command: str) -> list[str]:
+        """Return `ssh` without a terminal."""
+        port = ["-p", str(self.address.port)] if self.address.port else []
+        return ["ssh", "-T", *self._options, *port, "--", self.address.target, command]
+
+    def explain(self, finished: Finished) -> DeviceError | None:
+        """Turn ssh's own words into a sentence; a command of the device that ends with 255 has none of them."""
+        if finished.status != CLIENT_FAILED:
+            return None
+        for words, meaning, hint in _REASONS:
+            if words in finished.stderr:
+                return DeviceError(f"{self.address} {meaning}.", hint=hint.format(self.address.target))
+        return DeviceError(f"The connection to {self.address} was lost: {last_line(finished.stderr)}.")
+
+    def push(self, source: Path, target: str) -> None:
+        """Copy a file with `scp`, over sftp: no shell on the device sees the name."""
+        self._copy(str(source.resolve()), self._remote(target))
+
+    def pull(self, source: str, target: Path) -> None:
+        """Copy a file with `scp`, over sftp."""
+        self._copy(self._remote(source), str(target.resolve()))
+
+    def close(self) -> None:
+        """End the shared connection."""
+        port = ["-p", str(self.address.port)] if self.address.port else []
+        execute(["ssh", *self._options, *port, "-O", "exit", "--", self.address.target], timeout_s=10, what="ssh")
+        self._scratch.cleanup()
+
+    def _remote(self, path: str) -> str:
+        user, at, host = self.address.target.rpartition("@")
+        return f"{user}{at}[{host}]:{path}" if ":" in host else f"{self.address.target}:{path}"
+
+    def _copy(self, source: str, target: str) -> None:
+        port = ["-P", str(self.address.port)] if self.address.port else []
+        command = ["scp", "-q", "-s", *self._options, *port, "--", source, target]
+        finished = execute(command, timeout_s=COPY_TIMEOUT_S, what=str(self.address))
+        if finished.status:
+            known = self.explain(Finished(CLIENT_FAILED, "", finished.stderr))
+            raise copy_error(self.address, last_line(finished.stderr), known)

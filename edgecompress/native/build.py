@@ -1,0 +1,83 @@
+"""C to programs for a device, by the compiler in PyPI's `ziglang`: one for every target, none of the system's."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from edgecompress.errors import DeviceError
+from edgecompress.native.cache import cache_folder
+from edgecompress.storage import written_whole
+
+SOURCES = Path(__file__).parent
+MACHINES = ("x86_64", "aarch64")
+GLIBC = (2, 27)  # the oldest that the programs run on; no runtime asks for an older one
+TIMEOUT_S = 300
+_FLAGS = ("-std=gnu11", "-O2", "-s", "-Wall", "-Wextra", "-Werror")
+
+
+def can_build() -> bool:
+    """Whether the compiler is installed."""
+    return importlib.util.find_spec("ziglang") is not None
+
+
+def build_runner(machine: str) -> Path:
+    """Return the runner for a machine (as `uname -m` says), built now or before.
+
+    Raises:
+        DeviceError: there is no such target, no compiler, or it fails.
+    """
+    sources = sorted((SOURCES / "runner").glob("*.[ch]"))
+    return _build("edgecompress-runner", sources, machine, ("-ldl",))
+
+
+def build_instruction_counter(machine: str) -> Path:
+    """Return QEMU's plugin that counts instructions, for the machine that QEMU runs on."""
+    return _build("libinstruction_count.so", [SOURCES / "instruction_count.c"], machine, ("-shared", "-fPIC"))
+
+
+def _build(name: str, sources: list[Path], machine: str, flags: tuple[str, ...]) -> Path:
+    """Build beside and rename; the name of the folder is the hash of all that goes in."""
+    if machine not in MACHINES:
+        raise DeviceError(
+            f"There is no runner for {machine[:40]} processors.", hint=f"There is one for {' and '.join(MACHINES)}."
+        )
+    if not can_build():
+        raise DeviceError(
+            "The runner is built by the ziglang package, which is missing.",
+            hint=f"`{sys.executable} -m pip install ziglang`, or measure with `--runner python`.",
+        )
+    target = f"{machine}-linux-gnu.{GLIBC[0]}.{GLIBC[1]}"
+    parts = [target, *_FLAGS, *flags, metadata.version("ziglang"), *(each.read_text() for each in sources)]
+    path = cache_folder() / hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32] / name
+    if path.is_file():
+        return path
+    with written_whole(path) as beside:
+        inputs = [str(each) for each in sources if each.suffix == ".c"]
+        _compile(["-target", target, *_FLAGS, *inputs, *flags, "-o", str(beside)])
+    path.chmod(0o755)
+    return path
+
+
+def _compile(arguments: list[str]) -> None:
+    folder = str(cache_folder() / "zig")  # its own cache, of compiled C libraries
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "ziglang", "cc", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(f"The compiler did not finish within {TIMEOUT_S} s.") from error
+    if done.returncode:
+        raise DeviceError(f"The runner cannot be built: {done.stderr.strip()[:1000]}")

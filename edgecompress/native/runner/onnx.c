@@ -1,0 +1,221 @@
+/* ONNX Runtime's C interface: a table of functions whose order never changes, so that a position is enough. */
+#include "session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef void *handle;
+typedef void (*function)(void);
+
+struct api_base {
+    const function *(*get_api)(uint32_t version);
+    const char *(*get_version)(void);
+};
+
+/* Positions in the table, as onnxruntime_c_api.h lists them; those of the first version, which all later ones keep. */
+enum {
+    GET_ERROR_MESSAGE = 2,
+    CREATE_ENV = 3,
+    CREATE_SESSION = 7,
+    RUN = 9,
+    CREATE_SESSION_OPTIONS = 10,
+    ENABLE_PROFILING = 14,
+    SET_LOG_SEVERITY = 22,
+    SET_INTRA_THREADS = 24,
+    SET_INTER_THREADS = 25,
+    INPUT_COUNT = 30,
+    OUTPUT_COUNT = 31,
+    INPUT_TYPE = 33,
+    INPUT_NAME = 36,
+    OUTPUT_NAME = 37,
+    CREATE_TENSOR = 48,
+    TENSOR_DATA = 51,
+    CAST_TO_TENSOR_INFO = 55,
+    ELEMENT_TYPE = 60,
+    DIMENSIONS_COUNT = 61,
+    DIMENSIONS = 62,
+    TENSOR_TYPE_AND_SHAPE = 65,
+    DEFAULT_ALLOCATOR = 78,
+    RELEASE_VALUE = 96,
+    RELEASE_TENSOR_INFO = 99,
+    END_PROFILING = 110,
+};
+enum { API_VERSION = 17, LOG_FATAL = 4, WARM_UP_RUNS = 3 };
+enum { MAX_TRACE_BYTES = 64 << 20 };
+
+struct onnx {
+    const function *api;
+    handle environment, session, allocator;
+    char *input_names[MAX_TENSORS], *output_names[MAX_TENSORS];
+    handle inputs[MAX_TENSORS], outputs[MAX_TENSORS];
+    const char *model;
+    int threads;
+};
+
+#define CALL(onnx, position, types, ...) \
+    check(onnx, ((handle(*) types)(onnx)->api[position])(__VA_ARGS__))
+
+static void check(struct onnx *onnx, handle status) {
+    if (status)
+        refuse("%s", ((const char *(*)(handle))onnx->api[GET_ERROR_MESSAGE])(status));
+}
+
+static const struct {
+    const char *dtype;
+    size_t item_bytes;
+} TYPES[] = {[1] = {"float32", 4}, [2] = {"uint8", 1},  [3] = {"int8", 1},     [4] = {"uint16", 2},
+             [5] = {"int16", 2},   [6] = {"int32", 4},  [7] = {"int64", 8},    [9] = {"bool", 1},
+             [10] = {"float16", 2}, [11] = {"float64", 8}, [12] = {"uint32", 4}, [13] = {"uint64", 8}};
+
+static handle make_session(struct onnx *onnx, const char *trace_prefix) {
+    handle options, session;
+    CALL(onnx, CREATE_SESSION_OPTIONS, (handle *), &options);
+    CALL(onnx, SET_LOG_SEVERITY, (handle, int), options, LOG_FATAL);
+    CALL(onnx, SET_INTRA_THREADS, (handle, int), options, onnx->threads);
+    CALL(onnx, SET_INTER_THREADS, (handle, int), options, 1);
+    if (trace_prefix)
+        CALL(onnx, ENABLE_PROFILING, (handle, const char *), options, trace_prefix);
+    CALL(onnx, CREATE_SESSION, (handle, const char *, handle, handle *), onnx->environment, onnx->model, options,
+         &session);
+    return session;
+}
+
+static void describe_tensor(struct onnx *onnx, handle info, struct tensor *tensor, int *type) {
+    size_t rank;
+    int64_t shape[MAX_RANK] = {0};
+    CALL(onnx, ELEMENT_TYPE, (handle, int *), info, type);
+    CALL(onnx, DIMENSIONS_COUNT, (handle, size_t *), info, &rank);
+    if (rank <= MAX_RANK)
+        CALL(onnx, DIMENSIONS, (handle, int64_t *, size_t), info, shape, rank);
+    int known = *type >= 0 && (size_t)*type < sizeof TYPES / sizeof *TYPES;
+    describe(tensor, known ? TYPES[*type].dtype : NULL, known ? TYPES[*type].item_bytes : 0, rank, shape);
+}
+
+static void *tensor_data(struct onnx *onnx, handle value) {
+    void *data;
+    CALL(onnx, TENSOR_DATA, (handle, void **), value, &data);
+    return data;
+}
+
+static void make_inputs(struct onnx *onnx, struct session *session) {
+    for (size_t i = 0; i < session->input_count; i++) {
+        struct tensor *input = &session->inputs[i];
+        handle type_info, info;
+        int type;
+        CALL(onnx, INPUT_NAME, (handle, size_t, handle, char **), onnx->session, i, onnx->allocator,
+             &onnx->input_names[i]);
+        snprintf(input->name, sizeof input->name, "%s", onnx->input_names[i]);
+        CALL(onnx, INPUT_TYPE, (handle, size_t, handle *), onnx->session, i, &type_info);
+        CALL(onnx, CAST_TO_TENSOR_INFO, (handle, handle *), type_info, &info);
+        if (!info)
+            refuse("input %s is not a tensor", input->name);
+        describe_tensor(onnx, info, input, &type);
+        CALL(onnx, CREATE_TENSOR, (handle, const int64_t *, size_t, int, handle *), onnx->allocator, input->shape,
+             input->rank, type, &onnx->inputs[i]);
+    }
+}
+
+static void run_session(struct onnx *onnx, handle runtime_session, struct session *session, handle *outputs) {
+    CALL(onnx, RUN,
+         (handle, handle, char *const *, const handle *, size_t, char *const *, size_t, handle *),
+         runtime_session, NULL, onnx->input_names, onnx->inputs, session->input_count, onnx->output_names,
+         session->output_count, outputs);
+}
+
+/* The outputs of the first inference are written to again and again, as an application would. */
+static void run(struct session *session) {
+    struct onnx *onnx = session->state;
+    run_session(onnx, onnx->session, session, onnx->outputs);
+}
+
+static void write_input(struct session *session, size_t index, const void *data) {
+    struct onnx *onnx = session->state;
+    memcpy(tensor_data(onnx, onnx->inputs[index]), data, session->inputs[index].size_bytes);
+    for (size_t i = 0; i < session->output_count; i++) { /* other inputs may make outputs of another shape */
+        if (onnx->outputs[i])
+            ((void (*)(handle))onnx->api[RELEASE_VALUE])(onnx->outputs[i]);
+        onnx->outputs[i] = NULL;
+    }
+}
+
+static void read_outputs(struct session *session, void (*visit)(const void *, size_t, void *), void *context) {
+    struct onnx *onnx = session->state;
+    for (size_t i = 0; i < session->output_count; i++) {
+        struct tensor *output = &session->outputs[i];
+        handle info;
+        int type;
+        CALL(onnx, TENSOR_TYPE_AND_SHAPE, (handle, handle *), onnx->outputs[i], &info);
+        describe_tensor(onnx, info, output, &type);
+        ((void (*)(handle))onnx->api[RELEASE_TENSOR_INFO])(info);
+        visit(tensor_data(onnx, onnx->outputs[i]), output->size_bytes, context);
+    }
+}
+
+/* Where files may be written: Android has no /tmp. The name is this process's alone. */
+static const char *trace_prefix(char *prefix, size_t room) {
+    const char *wanted = getenv("TMPDIR"), *places[] = {wanted ? wanted : "/tmp", "/tmp", "/data/local/tmp", "."};
+    size_t place = 0;
+    while (place + 1 < sizeof places / sizeof *places && access(places[place], W_OK))
+        place++;
+    snprintf(prefix, room, "%s/edgecompress-%d", places[place], (int)getpid());
+    return prefix;
+}
+
+/* The runtime writes its trace to a file of JSON; its lines become one. */
+static void print_operators(struct session *session, int runs) {
+    struct onnx *onnx = session->state;
+    handle outputs[MAX_TENSORS] = {NULL};
+    char *path;
+    char prefix[256];
+    handle profiled = make_session(onnx, trace_prefix(prefix, sizeof prefix));
+    for (int i = 0; i < WARM_UP_RUNS + runs; i++)
+        run_session(onnx, profiled, session, outputs);
+    CALL(onnx, END_PROFILING, (handle, handle, char **), profiled, onnx->allocator, &path);
+    FILE *trace = fopen(path, "r");
+    if (!trace)
+        refuse("ONNX Runtime's trace cannot be read");
+    printf("\"warm_up\": %d, \"trace\": ", WARM_UP_RUNS);
+    long count = 0;
+    for (int c; (c = getc(trace)) != EOF && count < MAX_TRACE_BYTES; count++)
+        putchar(c == '\n' || c == '\r' ? ' ' : c);
+    fclose(trace);
+    unlink(path);
+}
+
+void onnx_open(struct session *session, const char *library_path, const char *model, int threads) {
+    struct onnx *onnx = calloc(1, sizeof *onnx);
+    int64_t start_ns = now_ns();
+    void *library = open_library(library_path);
+    const struct api_base *base = ((const struct api_base *(*)(void))symbol(library, "OrtGetApiBase"))();
+    onnx->api = base->get_api(API_VERSION);
+    if (!onnx->api)
+        refuse("ONNX Runtime %s is too old", base->get_version());
+    session->library_ns = now_ns() - start_ns;
+    snprintf(session->version, sizeof session->version, "%s", base->get_version());
+    onnx->model = model;
+    onnx->threads = threads;
+    start_ns = now_ns();
+    CALL(onnx, CREATE_ENV, (int, const char *, handle *), LOG_FATAL, "edgecompress", &onnx->environment);
+    session->load_ns = now_ns() - start_ns;
+    start_ns = now_ns();
+    onnx->session = make_session(onnx, NULL);
+    session->compile_ns = now_ns() - start_ns;
+    CALL(onnx, DEFAULT_ALLOCATOR, (handle *), &onnx->allocator);
+    CALL(onnx, INPUT_COUNT, (handle, size_t *), onnx->session, &session->input_count);
+    CALL(onnx, OUTPUT_COUNT, (handle, size_t *), onnx->session, &session->output_count);
+    if (session->input_count > MAX_TENSORS || session->output_count > MAX_TENSORS)
+        refuse("the model has more than %d inputs or outputs", MAX_TENSORS);
+    make_inputs(onnx, session);
+    for (size_t i = 0; i < session->output_count; i++) {
+        CALL(onnx, OUTPUT_NAME, (handle, size_t, handle, char **), onnx->session, i, onnx->allocator,
+             &onnx->output_names[i]);
+        snprintf(session->outputs[i].name, sizeof session->outputs[i].name, "%s", onnx->output_names[i]);
+    }
+    session->state = onnx;
+    session->run = run;
+    session->write_input = write_input;
+    session->read_outputs = read_outputs;
+    session->print_operators = print_operators;
+}

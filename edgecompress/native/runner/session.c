@@ -1,0 +1,81 @@
+/* What the runtimes' adapters share: clock, refusals, JSON strings, tensors, shared libraries. */
+#include "session.h"
+
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { REFUSED = 3 }; /* exit status */
+
+static const size_t MAX_TENSOR_BYTES = 256u << 20;
+
+int64_t now_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+void print_string(const char *text) {
+    putchar('"');
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            printf("\\%c", *c);
+        else if (*c < 0x20 || *c > 0x7e)
+            printf("\\u%04x", *c); /* bytes above ASCII as Latin-1: a name is only shown */
+        else
+            putchar(*c);
+    }
+    putchar('"');
+}
+
+_Noreturn void refuse(const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    __fpurge(stdout); /* an answer that had begun */
+    printf("{\"refusal\": ");
+    print_string(text);
+    printf("}\n");
+    fflush(stdout);
+    _exit(REFUSED);
+}
+
+void describe(struct tensor *tensor, const char *dtype, size_t item_bytes, size_t rank, const int64_t *shape) {
+    if (!dtype)
+        refuse("tensor %s is of a type that cannot be fed", tensor->name);
+    if (rank > MAX_RANK)
+        refuse("tensor %s has %zu axes; at most %d are allowed", tensor->name, rank, MAX_RANK);
+    tensor->dtype = dtype;
+    tensor->item_bytes = item_bytes;
+    tensor->rank = rank;
+    tensor->size_bytes = item_bytes;
+    for (size_t axis = 0; axis < rank; axis++) {
+        int64_t length = axis == 0 && shape[axis] < 0 ? 1 : shape[axis];
+        if (length < 0)
+            refuse("tensor %s has a free axis other than the first", tensor->name);
+        if (length > 0 && tensor->size_bytes > MAX_TENSOR_BYTES / (size_t)length)
+            refuse("tensor %s takes more than %zu bytes", tensor->name, MAX_TENSOR_BYTES);
+        tensor->shape[axis] = length;
+        tensor->size_bytes *= (size_t)length;
+    }
+}
+
+void *open_library(const char *path) {
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        refuse("cannot load the runtime: %s", dlerror());
+    return library;
+}
+
+void *symbol(void *library, const char *name) {
+    void *found = dlsym(library, name);
+    if (!found)
+        refuse("the runtime has no %s; it is another version", name);
+    return found;
+}

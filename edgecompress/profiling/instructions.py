@@ -1,0 +1,93 @@
+"""Instructions per inference on an emulated processor: what to compare variants by when there is no device.
+
+Emulation keeps no time, so no time is reported. How many instructions a model takes is exact and free of noise, and
+changes with the processor, as XNNPACK picks other kernels; how long they take is another question.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from edgecompress.errors import DeviceError
+from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.launch import Launch
+from edgecompress.profiling.session import Opened
+from edgecompress.progress import Progress, silent
+from edgecompress.storage import sha256_of
+from edgecompress.values import InstructionCount
+
+WARM_UP_RUNS = 3  # ONNX Runtime still settles in the first ones
+RUNS = 10
+MAX_COUNTS_BYTES = 1 << 20
+
+
+def count_instructions(
+    bench: Bench, paths: Sequence[Path], *, on_progress: Progress = silent
+) -> tuple[InstructionCount, ...]:
+    """Count the instructions of each artifact's inference, in `bench.plan.processes` processes.
+
+    Raises:
+        DeviceError: more than one thread is asked for, whose instructions would include their waiting, or nothing was
+            counted.
+    """
+    if bench.plan.threads != (1,):
+        raise DeviceError(
+            f"{bench.device} counts instructions, and those of several threads include their waiting for one another.",
+            hint="Leave out `--threads` for emulated devices.",
+        )
+    found = []
+    for index, path in enumerate(paths):
+        counts, hows = [], []
+        for process in range(bench.plan.processes):
+            on_progress(bench.device, index * bench.plan.processes + process, len(paths) * bench.plan.processes)
+            own, how, opened = _count(bench, path)
+            counts.append(own)
+            hows.append((how, opened))
+        how, opened = hows[0]
+        found.append(
+            InstructionCount(
+                artifact=str(path),
+                sha256=sha256_of(path),
+                device=bench.device,
+                runtime=how.runtime(path, opened.version),
+                threads=1,
+                counts=tuple(counts),
+                instructions=round(statistics.median(count for own in counts for count in own)),
+                output_hash=opened.output_hash,
+                conditions={
+                    "emulator": emulator_version(bench),
+                    "host": platform.machine(),
+                    "seed": bench.plan.seed,
+                    "device": asdict(bench.info),
+                },
+            )
+        )
+    on_progress(bench.device, 1, 1)
+    return tuple(found)
+
+
+def emulator_version(bench: Bench) -> str:
+    """Return QEMU's first line about itself."""
+    lines = bench.transport.run(["qemu-aarch64", "--version"], timeout_s=10).stdout.splitlines()
+    return lines[0][:200] if lines else ""
+
+
+def _count(bench: Bench, path: Path) -> tuple[tuple[int, ...], Launch, Opened]:
+    with tempfile.TemporaryDirectory(prefix="edgecompress-") as folder:
+        counts = Path(folder) / "counts"
+        session, how = bench.open(path, threads=1, counts=counts)
+        warm = session.time_block(runs=WARM_UP_RUNS)
+        block = session.time_block(runs=RUNS)
+        bench.close(session)
+        lines = counts.read_text()[:MAX_COUNTS_BYTES].split()[len(warm.samples_ns) :]
+    if len(lines) != len(block.samples_ns) or not all(line.isdecimal() and line != "0" for line in lines):
+        raise DeviceError(
+            f"{bench.device} did not count the instructions of {path.name}.",
+            hint="Was this QEMU built without plugins? Debian's is built with them.",
+        )
+    return tuple(map(int, lines)), how, session.opened

@@ -1,0 +1,125 @@
+"""Bring a runner and what it needs onto a device, and say how it is started there."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecompress.devices.emulated import LIBRARIES, PACKAGES, EmulatedTransport
+from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.probe import DeviceInfo
+from edgecompress.devices.store import place
+from edgecompress.devices.transport import Transport
+from edgecompress.errors import DeviceError
+from edgecompress.native.build import SOURCES, build_instruction_counter, build_runner, can_build
+from edgecompress.native.libraries import Library, library_file, library_for, require_glibc
+from edgecompress.runtimes.session import runtime_name
+
+RUNNERS = ("auto", "native", "python", "benchmark_model")
+RUNTIMES = {"LiteRT": "litert", "ONNX Runtime": "onnx"}
+LOADER = "ld-linux-aarch64.so.1"
+# What LiteRT's and ONNX Runtime's libraries ask for, by `readelf -d`.
+_C_LIBRARIES = (
+    "libc.so.6",
+    "libm.so.6",
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libgcc_s.so.1",
+)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a runner starts with a model on a device."""
+
+    runner: str
+    words: tuple[str, ...]
+    library: Library | None  # None: the device's own, whose version the runner tells
+
+    def runtime(self, path: Path, version: str) -> str:
+        """Name and version of the runtime."""
+        return self.library.label if self.library else f"{runtime_name(path)} {version}"
+
+
+def choose_runner(runner: str, transport: Transport) -> str:
+    """Return "native" or "python" for "auto": the C runner, unless this machine lacks the compiler for it."""
+    if runner != "auto":
+        return runner
+    return "native" if can_build() or not isinstance(transport, LocalTransport) else "python"
+
+
+def launch(
+    transport: Transport,
+    info: DeviceInfo,
+    path: Path,
+    *,
+    runner: str,
+    threads: int,
+    seed: int = 0,
+    cores: int = 0,
+    inputs: Path | None = None,
+    counts: Path | None = None,
+    on_push: Callable[[str], None] = lambda name: None,
+) -> Launch:
+    """Place the files and return the words; `counts` is where an emulated device writes its instructions.
+
+    Refuses before anything is pushed. Raises DeviceError if the device cannot run the runner or the runtime.
+    """
+    runtime = RUNTIMES[runtime_name(path)]
+    files = {path.name: path}
+    if inputs is not None:
+        files["inputs"] = inputs
+    options = ["--runtime", runtime, "--threads", str(threads), "--seed", str(seed)]
+    options += ["--cores", f"{cores:x}"] if cores else []
+    library = None
+    if choose_runner(runner, transport) == "python":
+        where = place(transport, {**files, "runner.py": SOURCES / "runner.py"}, on_push=on_push)
+        words = [_python(transport, info), where["runner.py"]]
+    else:
+        machine = "aarch64" if isinstance(transport, EmulatedTransport) else info.machine
+        library = library_for(runtime, machine, device=str(transport.address))
+        if not info.android and not isinstance(transport, EmulatedTransport):
+            require_glibc(library, info.glibc, device=str(transport.address))
+        files |= {"edgecompress-runner": build_runner(machine), Path(library.member).name: library_file(library)}
+        if info.android:
+            files |= _own_c_library()
+        where = place(transport, files, on_push=on_push)
+        words = _prefix(transport, info, where, counts)
+        words += [where["edgecompress-runner"], "--library", where[Path(library.member).name]]
+        words += ["--marks", "1"] if counts else []
+    words += ["--model", where[path.name], *options]
+    words += ["--inputs", where["inputs"]] if inputs is not None else []
+    return Launch("python" if library is None else "native", tuple(words), library)
+
+
+def _python(transport: Transport, info: DeviceInfo) -> str:
+    if isinstance(transport, LocalTransport):
+        return sys.executable
+    if not info.python:
+        raise DeviceError(f"{transport.address} has no python3.", hint="Measure with `--runner native`.")
+    return "python3"
+
+
+def _prefix(transport: Transport, info: DeviceInfo, where: dict[str, str], counts: Path | None) -> list[str]:
+    if isinstance(transport, EmulatedTransport):
+        assert counts is not None
+        return transport.emulator(build_instruction_counter(platform.machine()), counts)
+    if info.android:  # whose own C library cannot load the runtimes: ours, through its own loader
+        folders = ":".join(dict.fromkeys(where[name].rpartition("/")[0] for name in _C_LIBRARIES))
+        return [where[LOADER], "--library-path", folders]
+    return []
+
+
+def _own_c_library() -> dict[str, Path]:
+    found = {name: LIBRARIES / name for name in (LOADER, *_C_LIBRARIES)}
+    if not all(path.is_file() for path in found.values()):
+        raise DeviceError(
+            f"Android needs the GNU C library beside the runner, and this machine has none for aarch64 ({LIBRARIES}).",
+            hint=f"`sudo apt-get install {PACKAGES.partition(' ')[2]}`.",
+        )
+    return found

@@ -1,0 +1,199 @@
+"""A model held by a runner on a device: requests to it and its answers, each checked before it is believed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from annotated_types import Len
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from edgecompress.devices.transport import KILL_AFTER_S, Transport, last_line
+from edgecompress.errors import DeviceError, RuntimeRefusal
+from edgecompress.profiling.onnx_trace import parse_trace
+from edgecompress.values import OperatorTime
+
+ANSWER_TIMEOUT_S = 60.0
+MAX_OPERATORS = 100_000
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class RunnerTensor:
+    """An input or output, as the runner describes it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the runner says once the model is loaded and has run for the first time."""
+
+    version: str
+    library_ns: int
+    load_ns: int
+    compile_ns: int
+    first_ns: int
+    model_memory_bytes: int
+    cores: int  # mask of the cores that it may run on
+    output_hash: str
+    inputs: tuple[RunnerTensor, ...]
+    outputs: tuple[RunnerTensor, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Inferences that were timed one after another."""
+
+    start_ns: int  # of the device's clock
+    cpu_ns: int
+    core: int  # where it ran at the end
+    clock_khz: int  # of that core, right after; 0 where the device does not tell
+    cores: int  # mask of the cores that it might run on
+    samples_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The runner's figures about its whole life."""
+
+    peak_memory_bytes: int
+    cpu_ns: int
+    samples_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Operator:
+    name: str
+    kind: str
+    delegated: bool
+    mean_ns: float
+
+
+class _Plausible(BaseModel):
+    """What an operator's time must be, whoever tells it."""
+
+    name: str
+    kind: str
+    mean_ns: Annotated[float, Field(ge=0, le=1e13)]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    records: int
+    outputs: tuple[RunnerTensor, ...]
+
+
+class RunnerSession:
+    """A runner that has loaded a model; use it in a `with` statement, which ends it on the device.
+
+    Between requests the process that holds the model is stopped, so that sessions on one device do not disturb each
+    other. Raises RuntimeRefusal if the runtime refuses the model or crashes on it, DeviceError if the device or the
+    runner fails, and never believes a figure that cannot be.
+    """
+
+    def __init__(self, transport: Transport, words: Sequence[str], *, model: str, limit_s: float) -> None:
+        self._device, self._model = str(transport.address), model
+        self._offset_ns: int | None = None
+        self.started_ns = time.monotonic_ns()
+        self._conversation = transport.converse([*words, "--limit", str(round(limit_s))], timeout_s=limit_s)
+        try:
+            self.opened = self._receive(Opened, ANSWER_TIMEOUT_S)
+        except BaseException:
+            self.close()
+            raise
+        self.opened_ns = time.monotonic_ns()
+
+    def __enter__(self) -> RunnerSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the runner: it leaves when its input closes."""
+        self._conversation.finish(timeout_s=KILL_AFTER_S + 1)
+
+    def time_block(self, *, runs: int = 1, seconds: float = 0.0) -> Block:
+        """Time inferences, at least `runs` and for `seconds`."""
+        block = self._ask(f"time {runs} {seconds:.6f}", Block, seconds + ANSWER_TIMEOUT_S)
+        if not block.samples_ns or min(block.samples_ns) <= 0:
+            raise DeviceError(f"The runner on {self._device} answered with times that cannot be.")
+        return block
+
+    def operator_times(self, *, runs: int) -> tuple[tuple[OperatorTime, ...], str]:
+        """Time each operator in a second instance: the table, in order of execution, and a note if it is empty."""
+        answer = self._ask(f"operators {runs}", dict[str, Any], ANSWER_TIMEOUT_S)
+        try:
+            if "trace" in answer:
+                table = parse_trace(answer["trace"], warm_up=max(0, int(answer["warm_up"])), runs=runs)
+            else:
+                told = TypeAdapter(tuple[_Operator, ...]).validate_python(answer["operators"])
+                table = tuple(_named(each, position) for position, each in enumerate(told))
+            TypeAdapter(Annotated[tuple[_Plausible, ...], Len(max_length=MAX_OPERATORS)]).validate_python(
+                table, from_attributes=True
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise RuntimeRefusal(f"The operators' times from {self._device} are of an unknown form.") from error
+        return table, str(answer.get("note", ""))[:300]
+
+    def run_batch(self, source: str, target: str, *, timeout_s: float) -> tuple[int, tuple[RunnerTensor, ...]]:
+        """Run the records in the device's file `source`, outputs to `target`: their number, and the outputs' forms."""
+        answer = self._ask(f"batch {source} {target}", _Batch, timeout_s)
+        return answer.records, answer.outputs
+
+    def clock_offset(self, asked_ns: int, block: Block) -> int:
+        """What to add to the device's clock for this host's; a block cannot have begun before it was asked for."""
+        if self._offset_ns is None:
+            self._offset_ns = asked_ns - block.start_ns
+        return self._offset_ns
+
+    def report(self) -> Report:
+        """Ask for the figures about the whole life."""
+        return self._ask("report", Report, ANSWER_TIMEOUT_S)
+
+    def _ask(self, request: str, kind: type[Answer], timeout_s: float) -> Answer:
+        self._conversation.send(request)
+        return self._receive(kind, timeout_s)
+
+    def _receive(self, kind: type[Answer], timeout_s: float) -> Answer:
+        line = self._conversation.receive(timeout_s=timeout_s)
+        if line is None:
+            raise self._silent_end()
+        try:
+            answer = json.loads(line)
+            if isinstance(answer, dict):
+                self._raise_if_failed(answer)
+            return TypeAdapter(kind).validate_python(answer)
+        except (ValueError, ValidationError, RecursionError) as error:
+            raise DeviceError(f"The runner on {self._device} answered nonsense: {line[:100]!r}.") from error
+
+    def _raise_if_failed(self, answer: dict[str, Any]) -> None:
+        if "refusal" in answer:
+            raise RuntimeRefusal(f"{self._device} refused {self._model}: {str(answer['refusal'])[:300].rstrip('.')}.")
+        if "crash" in answer:
+            raise RuntimeRefusal(
+                f"The runtime crashed on {self._model} on {self._device} ({str(answer['crash'])[:100]}).",
+                hint="The file may be damaged, or the runtime may have a bug.",
+            )
+        if "late" in answer:
+            raise DeviceError(f"The measurement of {self._model} on {self._device} took too long, and was ended.")
+
+    def _silent_end(self) -> DeviceError:
+        said = self._conversation.stderr_end()
+        if not said.strip():  # what adb leaves when a cable is pulled
+            return DeviceError(f"{self._device} went away in the middle of a measurement.", hint="Is it connected?")
+        return DeviceError(f"The runner on {self._device} ended early: {last_line(said)}.")
+
+
+def _named(operator: _Operator, position: int) -> OperatorTime:
+    """XNNPACK's own operators have no names of the model's."""
+    if operator.delegated:
+        return OperatorTime(f"XNNPACK operator {position}", f"XNNPACK {operator.kind}", operator.mean_ns, 1.0)
+    return OperatorTime(operator.name, operator.kind, operator.mean_ns, 1.0)

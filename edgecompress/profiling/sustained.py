@@ -1,0 +1,59 @@
+"""Speed against time and temperature: one inference after another, for minutes, as a camera's application runs them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.validity import hottest
+from edgecompress.progress import Progress, silent
+from edgecompress.storage import sha256_of
+from edgecompress.values import Sustained, Window
+
+BLOCK_S = 1.0
+WINDOWS = 60  # as many as make a readable plot
+EXTRA_S = 300.0  # of a runner's life beyond what is asked for
+
+
+def sustain(bench: Bench, path: Path, *, seconds: float, on_progress: Progress = silent) -> Sustained:
+    """Run an artifact for `seconds` without a pause but for a look at the device every window, a sixtieth of them.
+
+    The runner is started cold, and nothing is warmed up: how speed falls from the first second on is the question.
+
+    Raises ModelFileError, RuntimeRefusal or DeviceError.
+    """
+    threads = bench.plan.threads[0]
+    before = bench.look()
+    session, how = bench.open(path, threads=threads, limit_s=seconds + EXTRA_S)
+    windows: list[Window] = []
+    window_s = max(BLOCK_S, seconds / WINDOWS)
+    began_s = time.monotonic()
+    try:
+        while (start_s := time.monotonic() - began_s) < seconds:
+            on_progress(f"{bench.device}, {path.name}", int(start_s), int(seconds))
+            samples_ns: list[int] = []
+            clock_khz = 0
+            while (left_s := window_s - (time.monotonic() - began_s - start_s)) > 0:
+                block = bench.time_block(session, f"samples {path.name}", seconds=min(BLOCK_S, left_s))
+                samples_ns += block.samples_ns
+                clock_khz = block.clock_khz
+            p50, p90 = np.quantile(samples_ns, (0.5, 0.9)).tolist()
+            clock_mhz = clock_khz / 1000 if clock_khz else None
+            windows.append(Window(round(start_s, 3), len(samples_ns), p50, p90, clock_mhz, hottest(bench.look())))
+        after = bench.look()
+    finally:
+        bench.close(session)
+    on_progress(f"{bench.device}, {path.name}", int(seconds), int(seconds))
+    return Sustained(
+        artifact=str(path),
+        sha256=sha256_of(path),
+        device=bench.device,
+        runtime=how.runtime(path, session.opened.version),
+        threads=threads,
+        windows=tuple(windows),
+        conditions={"before": before, "after": after, "cores": bench.plan.cores, "device": asdict(bench.info)},
+    )

@@ -1,0 +1,125 @@
+"""Measure with Google's `benchmark_model` where the user has one, as for a phone whose runner of ours is untried.
+
+The tool tells figures about a process, not its samples. So each process counts as one sample, its median (its mean,
+where a version tells no median), and the intervals come from processes alone.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from edgecompress.devices.store import place
+from edgecompress.errors import DeviceError, UnsupportedModelError
+from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.benchmark_model import BenchmarkOutput, arguments, parse_operators_csv, parse_output
+from edgecompress.profiling.statistics import summarize
+from edgecompress.progress import Progress, silent
+from edgecompress.storage import sha256_of
+from edgecompress.values import Measurement, OperatorTime
+
+EXTRA_S = 60.0  # for loading and warming up
+
+
+def profile_with_benchmark_model(
+    bench: Bench, tool: Path, paths: Sequence[Path], *, on_progress: Progress = silent
+) -> tuple[Measurement, ...]:
+    """Measure TFLite files with the tool, a file from this host built for the device; the files take turns.
+
+    Raises DeviceError if the tool fails, or is to be pinned where there is no `taskset`; UnsupportedModelError for
+    other files than TFLite.
+    """
+    for path in paths:
+        if path.suffix.lower() != ".tflite":
+            raise UnsupportedModelError(f"benchmark_model runs TFLite files, not {path.name}.")
+    if not tool.is_file():
+        raise DeviceError(
+            f"There is no file '{tool}'.", hint="Give the path of a benchmark_model built for the device."
+        )
+    if bench.mask and "taskset" not in bench.info.tools:
+        raise DeviceError(
+            f"{bench.device} has no `taskset` to keep benchmark_model to some cores.", hint="Use `--cores all`."
+        )
+    generator = np.random.default_rng(bench.plan.seed)
+    found = []
+    for threads in bench.plan.threads:
+        before = bench.look()
+        outputs: dict[Path, list[BenchmarkOutput]] = {path: [] for path in paths}
+        for process in range(bench.plan.processes):
+            on_progress(f"{bench.device}, threads: {threads}", process, bench.plan.processes)
+            for index in generator.permutation(len(paths)):
+                outputs[paths[index]].append(_run(bench, tool, paths[index], threads))
+        conditions = {"before": before, "after": bench.look(), "device": asdict(bench.info), "cores": bench.plan.cores,
+                      "samples": "one a process: its median, or mean where the tool tells no median"}  # fmt: skip
+        for path in paths:
+            operators, note = _operators(bench, tool, path, threads)
+            found.append(
+                _measurement(bench, path, threads, outputs[path], operators, {**conditions, "operators": note})
+            )
+    on_progress(bench.device, 1, 1)
+    return tuple(found)
+
+
+def _measurement(
+    bench: Bench,
+    path: Path,
+    threads: int,
+    outputs: list[BenchmarkOutput],
+    operators: tuple[OperatorTime, ...],
+    conditions: dict[str, object],
+) -> Measurement:
+    series = [[each.mean_ns if each.median_ns is None else each.median_ns] for each in outputs]
+    return Measurement(
+        artifact=str(path),
+        sha256=sha256_of(path),
+        device=bench.device,
+        runner="benchmark_model",
+        runtime="LiteRT in benchmark_model",
+        threads=threads,
+        processes=len(outputs),
+        load_ns=tuple(each.init_ns for each in outputs),
+        compile_ns=(0,) * len(outputs),
+        first_ns=tuple(each.first_ns for each in outputs),
+        samples_ns=tuple(tuple(each) for each in series),
+        steady=summarize(series, seed=bench.plan.seed),
+        cpu_ns=0.0,
+        peak_memory_bytes=max(each.peak_memory_bytes or 0 for each in outputs),
+        model_memory_bytes=round(statistics.median(each.model_memory_bytes or 0 for each in outputs)),
+        output_hash="",
+        operators=operators,
+        conditions={**conditions, "runs": [asdict(each) for each in outputs]},
+    )
+
+
+def _run(bench: Bench, tool: Path, path: Path, threads: int) -> BenchmarkOutput:
+    plan = bench.plan
+    said = _call(bench, tool, path, threads, runs=plan.min_runs, seconds=plan.min_seconds)
+    return parse_output(said)
+
+
+def _operators(bench: Bench, tool: Path, path: Path, threads: int) -> tuple[tuple[OperatorTime, ...], str]:
+    """In a run of their own, since timing them slows the tool down."""
+    table = f"{bench.transport.folder}/operators.csv"
+    _call(bench, tool, path, threads, runs=bench.plan.min_runs, seconds=0.0, operators_csv=table)
+    text = bench.transport.shell('cat "$1" && rm -f "$1"', table).stdout
+    if not text.strip():
+        return (), "none: this version of benchmark_model writes no table"
+    return parse_operators_csv(text), ""
+
+
+def _call(
+    bench: Bench, tool: Path, path: Path, threads: int, *, runs: int, seconds: float, operators_csv: str = ""
+) -> str:
+    where = place(bench.transport, {"benchmark_model": tool, path.name: path})
+    limit_s = bench.plan.max_seconds
+    words = [where["benchmark_model"], *arguments(
+        where[path.name], threads=threads, runs=runs, seconds=seconds, max_seconds=limit_s, operators_csv=operators_csv
+    )]  # fmt: skip
+    if bench.mask:
+        words = ["taskset", f"{bench.mask:x}", *words]
+    finished = bench.transport.run(words, timeout_s=limit_s + EXTRA_S)
+    return f"{finished.stdout}\n{finished.stderr}"
