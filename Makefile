@@ -6,13 +6,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint install lock clean
+.PHONY: demo test device-test lint install lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgecompress run models/mobilenet_v1/recipes/digits.toml --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: $(VENV)/.tested
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Ask a device, or the emulated ones (as root, with Debian's packages named in docs/devices.md), all the same questions.
+DEVICE ?= local
+device-test: $(VENV)/.tested
+	$(if $(filter emulated,$(DEVICE)),$(BIN)/python -m device_tests.servers) \
+	  $(BIN)/python -m pytest device_tests --device $(DEVICE)
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .

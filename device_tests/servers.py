@@ -1,6 +1,6 @@
 """Servers of emulated devices on the loopback address: a real sshd, and our adbd with the real adb's server.
 
-`python -m device_tests.servers COMMAND...` makes the root file systems, then runs the command where servers may run: in
+`python -m device_tests.servers COMMAND...` makes the root file systems and programs, then runs the command where servers may run: in
 a private namespace, whose mounts, network and processes vanish with it. There Debian's archive is out of reach.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import platform
 import shlex
 import shutil
 import signal
@@ -25,6 +26,8 @@ import psutil
 from device_tests.adbd.device import FAULTS
 from device_tests.rootfs import PROPERTIES, enable_emulation, make_roots, run_tool
 from edgecompress.errors import DeviceError
+from edgecompress.native.build import MACHINES, build_instruction_counter, build_runner
+from edgecompress.native.libraries import LIBRARIES, library_file
 
 HOST = "127.0.0.1"
 ALIAS = "emulated-pi"
@@ -75,6 +78,15 @@ def enter_namespace_command(argv: Sequence[str]) -> list[str]:
     script = f'ip link set lo up && {NAMESPACE_MARK}=1 "$@"; exit $?'
     unshare = ["unshare", "-m", "-n", "-p", "-f", "--kill-child", "--propagation", "private", "--mount-proc"]
     return [*unshare, "sh", "-c", script, "sh", *argv]
+
+
+def prepare_programs() -> None:
+    """Build and fetch what runs on devices, while the package index can be reached."""
+    for library in LIBRARIES:
+        library_file(library)
+    for machine in MACHINES:
+        build_runner(machine)
+    build_instruction_counter(platform.machine())
 
 
 def in_namespace() -> bool:
@@ -292,5 +304,6 @@ def _run(*command: str) -> None:
 if __name__ == "__main__":
     enable_emulation()
     make_roots(ROOTS)
+    prepare_programs()
     inside = enter_namespace_command(sys.argv[1:])
     os.execvp(inside[0], inside)

@@ -27,14 +27,8 @@ PHONE_FOLDER = "/data/local/tmp"
 LIMIT_S = 60
 
 
-@pytest.fixture(scope="module")
-def roots(tmp_path_factory):
-    if not in_namespace():
-        pytest.fail("start it by: python -m device_tests.servers python -m pytest device_tests/servers_test.py")
-    for name, kind in (("pi", "pi4"), ("phone", "phone")):
-        machine = tmp_path_factory.mktemp(kind)
-        write_machine(machine, kind)
-        bind_machine(ROOTS / name, machine)
+@pytest.fixture
+def roots(machines):
     return ROOTS
 
 

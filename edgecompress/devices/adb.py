@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ FOLDER = f"/data/local/tmp/edgecompress/{PROTOCOL}"  # the one place where a she
 COPY_TIMEOUT_S = 300
 START_TIMEOUT_S = 20  # the first call starts adb's server
 
-_END = "edgecompress: end"
+_END = "edgecompress-end"
 _STATES = {
     "unauthorized": "Unlock it and allow USB debugging for this computer.",
     "offline": "Reconnect the cable, or run `adb reconnect offline`.",
@@ -43,14 +42,15 @@ class AdbTransport(Transport):
         self.address = Address("adb", serial)
         self.folder = FOLDER
 
-    def run(self, words: Sequence[str], *, timeout_s: float) -> Finished:
-        """Run a command, and see that it came to its end: adb reports success when the connection is cut."""
-        script = '"$@"; status=$?; echo; echo "$0"; exit $status'
-        finished = super().run(["sh", "-c", script, _END, *words], timeout_s=timeout_s)
+    def finish(self, command: str, *, timeout_s: float) -> Finished:
+        """See that a command came to its end: adb reports success when the connection is cut."""
+        finished = super().finish(f"{command}; status=$?; echo; echo {_END}; exit $status", timeout_s=timeout_s)
         output, end, _ = finished.stdout.rpartition(f"\n{_END}")
-        if not end:
-            raise DeviceError(f"{self.address} was lost in the middle of a command.", hint="Is it still connected?")
-        return Finished(finished.status, output, finished.stderr)
+        if end:
+            return Finished(finished.status, output, finished.stderr)
+        raise self.explain(finished) or DeviceError(
+            f"{self.address} was lost in the middle of a command.", hint="Is it still connected?"
+        )
 
     def client(self, command: str) -> list[str]:
         """Return `adb shell` without a terminal."""
@@ -58,8 +58,9 @@ class AdbTransport(Transport):
 
     def explain(self, finished: Finished) -> DeviceError | None:
         """Recognize adb's own words, which begin with "adb:" or "error:"."""
-        words = last_line(finished.stderr)
-        if finished.status == 0 or not words.startswith(("adb: ", "error: ")):
+        lines = (line.strip() for line in finished.stderr.splitlines())
+        words = next((line for line in lines if line.startswith(("adb: ", "error: "))), "")[:300].rstrip(".")
+        if finished.status == 0 or not words:
             return None
         for state, hint in _STATES.items():
             if state in words:

@@ -24,7 +24,7 @@ with reserved(parse_address(sys.argv[1]), on_wait=lambda: print("waits", flush=T
 
 
 @pytest.fixture
-def address(tmp_path, monkeypatch):
+def address():
     """Of a device that only this test knows."""
     return Address("ssh", f"board-{uuid.uuid4().hex[:12]}")
 
@@ -42,7 +42,9 @@ def hold(address):
     yield start
     for child in started:
         child.kill()
-        child.communicate()
+        child.wait()
+        child.stdin.close()
+        child.stdout.close()
 
 
 def test_each_kind_of_address_has_its_transport():

@@ -1,4 +1,6 @@
+import platform
 import shutil
+import statistics
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,12 @@ from edgecompress.devices import emulated
 from edgecompress.devices.address import EMULATED_CPUS, Address
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.emulated import LIBRARIES, QEMU, EmulatedTransport
+from edgecompress.devices.probe import probe
 from edgecompress.errors import DeviceError
+from edgecompress.native.build import MACHINES
+from edgecompress.profiling.launch import launch
+from edgecompress.profiling.session import RunnerSession
+from edgecompress.runtimes.sample_files_test import int8_relu, partly_delegated, quantized_relu
 
 CAN_EMULATE = shutil.which(QEMU) is not None and LIBRARIES.is_dir()
 pytestmark = pytest.mark.skipif(not CAN_EMULATE, reason=f"it takes {QEMU} and {LIBRARIES}")
@@ -38,24 +45,24 @@ def test_commas_are_refused(plugin, counts):
 
 def test_without_qemu_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(DeviceError, match="^emulated:max cannot be emulated: qemu-aarch64 is missing") as raised:
+    with pytest.raises(DeviceError, match=r"^emulated:max cannot be emulated: qemu-aarch64 is missing") as raised:
         EmulatedTransport(Address("emulated", "max"))
     assert raised.value.hint.startswith("`sudo apt-get install qemu-user ")
 
 
 def test_without_the_c_library_the_error_names_its_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(emulated, "LIBRARIES", tmp_path / "missing")
-    with pytest.raises(DeviceError, match="cannot be emulated: .*/missing is missing"):
+    with pytest.raises(DeviceError, match=r"cannot be emulated: .*/missing is missing"):
         EmulatedTransport(Address("emulated", "max"))
 
 
 @pytest.mark.parametrize("cpu", EMULATED_CPUS)
 def test_the_made_machine(cpu):
-    """Four cores of the processor asked for, and a snapshot of it says so."""
+    """Four cores with the features of the processor asked for, and a snapshot of it says so."""
     with EmulatedTransport(Address("emulated", cpu)) as transport:
         folder = machine(transport)
         found = snapshot(root=str(folder))
-        assert found["processor"] == {"cortex-a53": "0xd03", "cortex-a72": "0xd08"}.get(cpu, "0xd0b")
+        assert found["processor"] == "0xd08"  # whichever it is, so that kernels are chosen by its features alone
         assert found["cores"] == "0-3"
         assert ("asimddp" in found["flags"]) == (cpu in ("cortex-a76", "max"))
         assert ("i8mm" in found["flags"]) == (cpu == "max")
@@ -68,3 +75,33 @@ def test_it_runs_this_machines_commands():
     """The shell and the files are the host's; only what stands behind `emulator` is for Arm."""
     with EmulatedTransport(Address("emulated", "max")) as transport:
         assert transport.shell("echo here").stdout == "here\n"
+
+
+LARGEST_BLOCK = 512  # instructions that QEMU translates at a time; one that is interrupted is counted again
+
+
+def count(cpu, path, folder):
+    """The median of an inference's instructions, and the hash of the outputs."""
+    counts = folder / "counts"
+    with EmulatedTransport(Address("emulated", cpu)) as transport:
+        how = launch(transport, probe(transport), path, runner="native", threads=1, counts=counts)
+        with RunnerSession(transport, how.words, model=path.name, limit_s=60) as session:
+            assert len(session.time_block(runs=21).samples_ns) == 21
+            counted = [int(line) for line in counts.read_text().split()]
+            assert len(counted) == 21 and min(counted) > 0
+            return statistics.median(counted), session.opened.output_hash
+
+
+@pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no plugin is built for {platform.machine()}")
+@pytest.mark.parametrize("make", [partly_delegated, quantized_relu])
+def test_an_inference_takes_the_same_instructions_each_time(make, tmp_path):
+    (first, hash_of_first), (second, hash_of_second) = (count("cortex-a53", make(tmp_path), tmp_path) for _ in range(2))
+    assert abs(first - second) <= LARGEST_BLOCK and hash_of_first == hash_of_second
+
+
+@pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no plugin is built for {platform.machine()}")
+def test_more_elements_take_more_instructions(tmp_path):
+    """4 values in one operator, and 4096 in three: 4 values a vector, so at least 3 * 1024 instructions more."""
+    few, _ = count("cortex-a53", int8_relu(tmp_path), tmp_path)
+    many, _ = count("cortex-a53", partly_delegated(tmp_path), tmp_path)
+    assert many - few > 3 * 1024

@@ -1,4 +1,4 @@
-"""Where there are no governors, as in most virtual machines; to set one and give it back takes a device that has some."""
+"""Where there are no governors, as in most virtual machines; to set a real one takes a device that has some."""
 
 from pathlib import Path
 
@@ -14,8 +14,9 @@ HAS_GOVERNORS = any(Path("/sys/devices/system/cpu/cpufreq").glob("policy*/scalin
 @pytest.mark.skipif(HAS_GOVERNORS, reason="this machine has governors, which are not a unit test's to change")
 @pytest.mark.parametrize("name", ["performance", "powersave", "it's; exit 1", "$(exit 1)", ""])
 def test_a_machine_without_governors_says_so(name):
-    with pytest.raises(DeviceError, match="cannot be set on local: it has no governors") as raised, governor(
-        LocalTransport(), name
+    with (
+        pytest.raises(DeviceError, match="cannot be set on local: it has no governors") as raised,
+        governor(LocalTransport(), name),
     ):
         pytest.fail("the block must not be entered")
     assert raised.value.message == f"The governor '{name}' cannot be set on local: it has no governors."

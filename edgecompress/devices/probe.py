@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from edgecompress.devices.transport import Transport
 
@@ -47,6 +48,10 @@ class DeviceInfo:
     def label(self) -> str:
         """The name to write beside a measurement."""
         return self.model or self.soc or self.machine
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {**asdict(self), "glibc": list(self.glibc or ()), "tools": list(self.tools)}
 
 
 def probe(transport: Transport) -> DeviceInfo:

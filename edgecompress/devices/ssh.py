@@ -15,6 +15,7 @@ FOLDER = f".cache/edgecompress/{PROTOCOL}"  # below the home folder, where ssh a
 CLIENT_FAILED = 255  # ssh's exit status for its own errors
 CONNECT_TIMEOUT_S = 10
 COPY_TIMEOUT_S = 300
+FULL_KIB = 64
 
 _REASONS = (  # what ssh says, what it means, what to try
     (
@@ -57,9 +58,8 @@ class SshTransport(Transport):
         """Turn ssh's own words into a sentence; a command of the device that ends with 255 has none of them."""
         if finished.status != CLIENT_FAILED:
             return None
-        for words, meaning, hint in _REASONS:
-            if words in finished.stderr:
-                return DeviceError(f"{self.address} {meaning}.", hint=hint.format(self.address.target))
+        if error := self._known(finished.stderr):
+            return error
         return DeviceError(f"The connection to {self.address} was lost: {last_line(finished.stderr)}.")
 
     def push(self, source: Path, target: str) -> None:
@@ -85,5 +85,18 @@ class SshTransport(Transport):
         command = ["scp", "-q", "-s", *self._options, *port, "--", source, target]
         finished = execute(command, timeout_s=COPY_TIMEOUT_S, what=str(self.address))
         if finished.status:
-            known = self.explain(Finished(CLIENT_FAILED, "", finished.stderr))
-            raise copy_error(self.address, last_line(finished.stderr), known)
+            reason = finished.stderr
+            if not self._known(reason) and self._is_full():
+                reason = "No space left on device"  # sftp says no more than "Failure"
+            raise copy_error(self.address, last_line(reason), self._known(reason))
+
+    def _known(self, said: str) -> DeviceError | None:
+        for words, meaning, hint in _REASONS:
+            if words in said:
+                return DeviceError(f"{self.address} {meaning}.", hint=hint.format(self.address.target))
+        return None
+
+    def _is_full(self) -> bool:
+        lines = self.shell('df -Pk "$1" 2>/dev/null', self.folder).stdout.splitlines()
+        free = lines[-1].split()[3:4] if lines else []
+        return bool(free) and free[0].isdecimal() and int(free[0]) < FULL_KIB

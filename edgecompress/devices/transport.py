@@ -27,6 +27,7 @@ GRACE_S = 5  # a client waits longer than the device does, so that the device's 
 KILL_AFTER_S = 2
 MAX_OUTPUT_BYTES = 64 << 20
 TIMED_OUT = 124  # `timeout`'s exit status
+ENDED_BY_TIMEOUT = (TIMED_OUT, 128 + signal.SIGTERM, 128 + signal.SIGKILL)  # the latter two are busybox's
 PROTOCOL = "v1"  # of what lies in a device's folder
 
 _running: set[subprocess.Popen[bytes]] = set()  # clients of every device, for `end_clients`
@@ -80,14 +81,17 @@ class Transport(ABC):
 
     def run(self, words: Sequence[str], *, timeout_s: float) -> Finished:
         """Run a command, given as words, and wait for it at most `timeout_s`."""
-        finished = execute(
-            self.client(limited(words, timeout_s)), timeout_s=timeout_s + GRACE_S, what=str(self.address)
-        )
+        began_s = time.monotonic()
+        finished = self.finish(limited(words, timeout_s), timeout_s=timeout_s + GRACE_S)
         if error := self.explain(finished):
             raise error
-        if finished.status == TIMED_OUT:
+        if finished.status in ENDED_BY_TIMEOUT and time.monotonic() - began_s >= timeout_s:
             raise DeviceError(f"{self.address} did not finish `{words[0]}` within {timeout_s:g} s.")
         return finished
+
+    def finish(self, command: str, *, timeout_s: float) -> Finished:
+        """Run a shell command of the device to its end."""
+        return execute(self.client(command), timeout_s=timeout_s, what=str(self.address))
 
     def shell(self, script: str, *arguments: str, timeout_s: float = 30) -> Finished:
         """Run a shell script; `arguments` are its $1, $2, ..."""

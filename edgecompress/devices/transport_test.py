@@ -59,7 +59,9 @@ def test_its_input_is_empty():
     assert LOCAL.run(["cat"], timeout_s=10).stdout == ""
 
 
-AWKWARD = st.sampled_from([" ", "'", '"', "$(exit 1)", "`exit 1`", "\n", "\\", "$HOME", "*", ";", "&", "|", "-n", "#", "~"])
+AWKWARD = st.sampled_from(
+    [" ", "'", '"', "$(exit 1)", "`exit 1`", "\n", "\\", "$HOME", "*", ";", "&", "|", "-n", "#", "~"]
+)
 WORDS = st.lists(AWKWARD, max_size=6).map("".join) | st.text(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20
 )
@@ -96,7 +98,7 @@ def test_what_is_no_text_and_what_is_long_are_bounded(monkeypatch):
 
 
 def test_a_client_that_is_missing():
-    with pytest.raises(DeviceError, match="^Cannot start `no-such-client`: No such file or directory") as raised:
+    with pytest.raises(DeviceError, match=r"^Cannot start `no-such-client`: No such file or directory") as raised:
         execute(["no-such-client", "-x"], timeout_s=5, what="x")
     assert "installed" in raised.value.hint
 

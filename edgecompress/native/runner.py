@@ -163,8 +163,16 @@ class Worker:
             after_ns = clock()
             samples.append(after_ns - before_ns)
             before_ns = after_ns
+        cpu_ns, core = time.process_time_ns() - cpu_before, _core()
         self._samples_ns += samples
-        self._answer(start_ns=start_ns, cpu_ns=time.process_time_ns() - cpu_before, cores=_cores(), samples_ns=samples)
+        self._answer(
+            start_ns=start_ns,
+            cpu_ns=cpu_ns,
+            core=core,
+            clock_khz=_clock_khz(core),
+            cores=_cores(),
+            samples_ns=samples,
+        )
 
     def _operators(self, runs: str) -> None:
         self._answer(**self._model.operators(int(runs)))

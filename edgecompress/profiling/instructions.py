@@ -10,7 +10,6 @@ import platform
 import statistics
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from edgecompress.errors import DeviceError
@@ -63,7 +62,7 @@ def count_instructions(
                     "emulator": emulator_version(bench),
                     "host": platform.machine(),
                     "seed": bench.plan.seed,
-                    "device": asdict(bench.info),
+                    "device": bench.info.as_json(),
                 },
             )
         )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from annotated_types import Len
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from edgecompress.devices.transport import KILL_AFTER_S, Transport, last_line
+from edgecompress.devices.transport import GRACE_S, KILL_AFTER_S, Transport, last_line
 from edgecompress.errors import DeviceError, RuntimeRefusal
 from edgecompress.profiling.onnx_trace import parse_trace
 from edgecompress.values import OperatorTime
@@ -102,7 +102,7 @@ class RunnerSession:
         self._device, self._model = str(transport.address), model
         self._offset_ns: int | None = None
         self.started_ns = time.monotonic_ns()
-        self._conversation = transport.converse([*words, "--limit", str(round(limit_s))], timeout_s=limit_s)
+        self._conversation = transport.converse([*words, "--limit", str(round(limit_s))], timeout_s=limit_s + GRACE_S)
         try:
             self.opened = self._receive(Opened, ANSWER_TIMEOUT_S)
         except BaseException:

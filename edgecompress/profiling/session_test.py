@@ -103,6 +103,16 @@ def test_operators_have_names_and_kinds(tmp_path):
         assert {each.calls_per_inference for each in table} == {1.0}
 
 
+@pytest.mark.parametrize("runner", ["native", "python"])
+def test_operators_that_are_refused_are_a_refusal_and_no_nonsense(runner, tmp_path):
+    """ONNX Runtime loads the file again for its profiler, and by then it is gone."""
+    path = quantized_relu(tmp_path)
+    with real(path, runner) as session:
+        path.unlink()
+        with pytest.raises(RuntimeRefusal, match=r"^local refused relu\.onnx: "):
+            session.operator_times(runs=3)
+
+
 def test_a_batch(tmp_path):
     (tmp_path / "in").write_bytes(bytes([1, 2, 253, 254, 255, 0, 128, 127]))  # -3 is zero, and the least
     with real(int8_relu(tmp_path)) as session:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -55,5 +54,5 @@ def sustain(bench: Bench, path: Path, *, seconds: float, on_progress: Progress =
         runtime=how.runtime(path, session.opened.version),
         threads=threads,
         windows=tuple(windows),
-        conditions={"before": before, "after": after, "cores": bench.plan.cores, "device": asdict(bench.info)},
+        conditions={"before": before, "after": after, "cores": bench.plan.cores, "device": bench.info.as_json()},
     )

@@ -100,5 +100,8 @@ def _detail(value: Any) -> Any:
 
 
 def _text(text: str) -> str:
-    """Return a name of bounded length with "?" for what a trace cannot show: control characters and half surrogates."""
-    return re.sub(r"[\x00-\x1f]", "?", text[:NAME_CHARACTERS]).encode(errors="replace").decode()
+    """Return a name of bounded length with "?" for half surrogates and for what Perfetto misreads.
+
+    It shows control characters as their escapes, and cannot open a file with a string that ends in a backslash.
+    """
+    return re.sub(r"[\x00-\x1f\\]", "?", text[:NAME_CHARACTERS]).encode(errors="replace").decode()

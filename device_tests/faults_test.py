@@ -1,0 +1,353 @@
+"""What goes wrong on a device is one clear sentence, and leaves nothing behind; other devices go on."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from device_tests.conftest import SHORT, reconnect
+from device_tests.machines import write_machine
+from device_tests.servers import ALIAS, ROOTS
+from edgecompress.devices.address import Address, parse_address
+from edgecompress.devices.connect import connect
+from edgecompress.devices.governor import governor
+from edgecompress.devices.store import clean, place
+from edgecompress.errors import DeviceError
+from edgecompress.pipeline.profile import Extras, profile_files
+from edgecompress.profiling import cool_down
+from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.protocol import profile
+from edgecompress.runtimes.sample_files_test import endless, partly_delegated
+
+LIMIT_S = 15
+emulated = pytest.mark.emulated
+
+
+@pytest.fixture
+def small(tmp_path):
+    return partly_delegated(tmp_path)
+
+
+@pytest.fixture
+def phone(fleet):
+    return f"adb:{fleet.phone.serial}"
+
+
+def processes(word):
+    """Command lines of the living processes with a word in them, on devices, too: they are all on this machine."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+            if any(word in part for part in line) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(line)
+        except psutil.Error:
+            continue
+    return [line for line in found if "pytest" not in " ".join(line)]
+
+
+def none_left(word):
+    """Whether every such process ends, within some seconds."""
+    end = time.monotonic() + LIMIT_S
+    while left := processes(word):
+        if time.monotonic() > end:
+            return left
+        time.sleep(0.1)
+    return []
+
+
+def one_sentence(error, *words):
+    """Whether a person can read it: the words are there, and no traceback, no second line."""
+    text = str(error.value)
+    assert all(word in text for word in words), text
+    assert "\n" not in text and "Traceback" not in text and len(text) < 400
+    return True
+
+
+def test_a_time_out_leaves_no_process(transport):
+    with pytest.raises(DeviceError, match="within 1 s"):
+        transport.run(["sleep", "7531"], timeout_s=1)
+    assert none_left("7531") == []
+
+
+def test_a_runner_that_hangs_is_ended(transport, tmp_path):
+    """A model that never ends its first inference: the device's own limit ends it."""
+    model = endless(tmp_path)
+    with Bench(transport, Plan(**SHORT)) as bench, pytest.raises(DeviceError, match="took too long"):
+        bench.open(model, threads=1, limit_s=3)
+    assert none_left(model.name) == []
+
+
+def test_closing_ends_a_runner_in_the_middle_of_its_work(transport, small):
+    with Bench(transport, Plan(**SHORT)) as bench:
+        session, _ = bench.open(small, threads=1)
+        session._conversation.send("time 1 600")
+        time.sleep(0.3)
+    assert none_left(small.name) == []
+
+
+def test_ctrl_c_leaves_nothing_on_the_device(device, small):
+    """The command itself, interrupted while it measures."""
+    command = [sys.executable, "-m", "edgecompress", "profile", str(small), "--on", device, "--processes", "50"]
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    end = time.monotonic() + 60
+    while len(processes("edgecompress-runner")) < 1 and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(1)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130 and "Traceback" not in said
+    assert none_left("edgecompress-runner") == []
+
+
+@pytest.mark.parametrize("fault", ["full-disk", "read-only", "cut-push"])
+@emulated
+def test_a_push_that_fails(fleet, phone, fault, tmp_path):
+    words = {"full-disk": "is full", "read-only": "cannot be written", "cut-push": "failed"}[fault]
+    (tmp_path / "large").write_bytes(os.urandom(500_000))
+    with connect(parse_address(phone)) as transport:
+        fleet.phone.set_fault(fault)
+        with pytest.raises(DeviceError) as error:
+            place(transport, {"large": tmp_path / "large"})
+        assert one_sentence(error, words, phone)
+        fleet.phone.set_fault("")
+        reconnect(fleet.phone)
+        where = place(transport, {"large": tmp_path / "large"})["large"]  # nothing half-written is taken for the file
+        transport.pull(where, tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "large").read_bytes()
+
+
+@emulated
+def test_a_device_unplugged_in_the_middle_of_a_run(fleet, phone, small):
+    with connect(parse_address(phone)) as transport, Bench(transport, Plan(**SHORT)) as bench:
+        session, _ = bench.open(small, threads=1)
+        bench.close(session)
+        fleet.phone.set_fault("cut-run")
+        with pytest.raises(DeviceError) as error:
+            session, _ = bench.open(small, threads=1)
+            session.time_block(seconds=30)
+        assert one_sentence(error, phone)
+    fleet.phone.set_fault("")
+    assert none_left("edgecompress-runner") == []
+
+
+@pytest.mark.parametrize(("fault", "words"), [("unauthorized", "unauthorized"), ("offline", "offline")])
+@emulated
+def test_a_phone_that_does_not_talk_to_us(fleet, phone, fault, words, small):
+    fleet.phone.set_fault(fault)
+    threading.Thread(target=reconnect, args=[fleet.phone]).start()  # `adb connect` waits for such a phone
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        with pytest.raises(DeviceError) as error:
+            profile_files([small], devices=[phone], plan=Plan(**SHORT))
+        if words in str(error.value):
+            break
+        time.sleep(0.2)
+    assert one_sentence(error, words, phone)
+
+
+@emulated
+def test_the_other_devices_measurements_are_kept(fleet, phone, small):
+    fleet.phone.set_fault("full-disk")
+    with connect(parse_address(phone)) as transport:
+        fleet.phone.set_fault("")
+        clean(transport)
+        fleet.phone.set_fault("full-disk")
+    found = profile_files([small], devices=["local", phone, f"ssh:{ALIAS}"], plan=Plan(**SHORT))
+    assert {each.device for each in found.measurements} == {"local", f"ssh:{ALIAS}"}
+    assert [failure.device for failure in found.failures] == [phone] and "is full" in found.failures[0].message
+
+
+@emulated
+def test_two_phones_are_listed_when_one_is_meant(fleet, tmp_path):
+    from device_tests.servers import adb_daemon, free_port
+
+    with adb_daemon(tmp_path / "second", ROOTS / "phone", port=free_port()) as second:
+        reconnect(second)
+        with pytest.raises(DeviceError) as error:
+            connect(Address("adb"))
+        assert one_sentence(error, "2 Android devices", fleet.phone.serial, second.serial)
+        subprocess.run(["adb", "disconnect", second.serial], capture_output=True, timeout=20)
+    with connect(Address("adb")) as transport:
+        assert transport.address == Address("adb", fleet.phone.serial)
+
+
+@emulated
+def test_a_phone_that_is_not_there(fleet):
+    with connect(parse_address("adb:NOSUCH")) as transport, pytest.raises(DeviceError) as error:
+        transport.run(["true"], timeout_s=10)
+    assert one_sentence(error, "adb:NOSUCH is not connected")
+
+
+def other_known_hosts(fleet, tmp_path, known_hosts):
+    """A client's configuration with other known hosts."""
+    text = fleet.pi.config.read_text().replace(str(fleet.pi.known_hosts), str(known_hosts))
+    (tmp_path / "config").write_text(text)
+    return str(tmp_path / "config")
+
+
+@pytest.mark.parametrize("known", ["wrong", "none"])
+@emulated
+def test_a_host_key_that_is_not_known(fleet, known, tmp_path, monkeypatch):
+    hosts = fleet.pi.wrong_known_hosts if known == "wrong" else tmp_path / "nothing"
+    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", other_known_hosts(fleet, tmp_path, hosts))
+    with connect(parse_address(f"ssh:{ALIAS}")) as transport, pytest.raises(DeviceError) as error:
+        transport.run(["true"], timeout_s=10)
+    assert one_sentence(error, f"ssh:{ALIAS} has a host key that is unknown or has changed", "by hand")
+
+
+@emulated
+def test_a_board_that_does_not_let_us_in(fleet, tmp_path, monkeypatch):
+    text = fleet.pi.config.read_text().replace(str(fleet.pi.identity), str(tmp_path / "nothing"))
+    (tmp_path / "config").write_text(text)
+    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", str(tmp_path / "config"))
+    with connect(parse_address(f"ssh:{ALIAS}")) as transport, pytest.raises(DeviceError) as error:
+        transport.run(["true"], timeout_s=10)
+    assert one_sentence(error, "does not let us in", "ssh-copy-id")
+
+
+@emulated
+def test_a_board_whose_folder_is_read_only(fleet, small):
+    with connect(parse_address(f"ssh:{ALIAS}")) as transport:
+        clean(transport)
+        made = subprocess.run(["mount", "-o", "remount,ro", str(ROOTS / "pi" / "root")], capture_output=True)
+        assert made.returncode == 0, made.stderr
+        try:
+            with pytest.raises(DeviceError) as error:
+                place(transport, {"model.tflite": small})
+        finally:
+            subprocess.run(["mount", "-o", "remount,rw", str(ROOTS / "pi" / "root")], check=True)
+    assert one_sentence(error, "cannot be written", "Read-only")
+
+
+@emulated
+def test_a_board_whose_disk_is_full(fleet, small, tmp_path):
+    (tmp_path / "large").write_bytes(os.urandom(3 << 20))
+    home = str(ROOTS / "pi" / "root")
+    with connect(parse_address(f"ssh:{ALIAS}")) as transport:
+        clean(transport)
+        subprocess.run(["mount", "-o", "remount,size=1m", home], check=True)
+        try:
+            with pytest.raises(DeviceError) as error:
+                place(transport, {"model.tflite": tmp_path / "large"})
+        finally:
+            subprocess.run(["mount", "-o", "remount,size=50%", home], check=True)
+    assert one_sentence(error, "is full")
+
+
+@emulated
+def test_benchmark_model_without_taskset(fleet, small, tmp_path):
+    """Nothing but that tool needs `taskset`: our runners keep to cores by themselves."""
+    (tmp_path / "benchmark_model").write_bytes(b"#!/bin/sh\n")
+    extras = Extras(benchmark_model=tmp_path / "benchmark_model")
+    tool = ROOTS / "pi/usr/bin/taskset"
+    moved = tool.rename(tool.with_name("taskset.away"))
+    try:
+        with pytest.raises(DeviceError) as error:
+            profile_files([small], devices=[f"ssh:{ALIAS}"], plan=Plan(cores="1", **SHORT), extras=extras)
+    finally:
+        moved.rename(tool)
+    assert one_sentence(error, "no `taskset`", "--cores all")
+
+
+@emulated
+def test_a_run_in_which_the_clock_fell_is_repeated_and_then_marked(fleet, small, monkeypatch):
+    """The Pi's clock limit falls once for good in the first round: that is repeated, and the second is believed."""
+    limit = fleet.machines["pi"] / "sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq"
+    monkeypatch.setattr(cool_down, "LOOK_EVERY_S", 0.1)
+    plan = replace(Plan(**SHORT), repeats=1)
+
+    def throttle(what, done, total):
+        if done > 0:  # the first block is over
+            limit.write_text("1000000\n")
+
+    try:
+        with connect(parse_address(f"ssh:{ALIAS}")) as transport, Bench(transport, plan) as bench:
+            (measurement,) = profile(bench, [small], on_progress=throttle)
+        assert not measurement.invalid
+        assert "fell from 1800 to 1000 MHz" in measurement.conditions["notes"][0]
+        limit.write_text("1800000\n")
+        with connect(parse_address(f"ssh:{ALIAS}")) as transport, Bench(transport, replace(plan, repeats=0)) as bench:
+            (measurement,) = profile(bench, [small], on_progress=throttle)
+        assert "the limit of the clock of cores 0 1 2 3 fell from 1800 to 1000 MHz" in measurement.invalid
+    finally:
+        write_machine(fleet.machines["pi"], "pi4")
+
+
+@emulated
+def test_the_pi_s_throttle_bit_makes_a_run_invalid(fleet, small):
+    word = fleet.machines["pi"] / "sys/devices/platform/soc/soc:firmware/get_throttled"
+
+    def throttle(what, done, total):
+        if done > 0:
+            word.write_text("40004\n")
+
+    try:
+        with (
+            connect(parse_address(f"ssh:{ALIAS}")) as transport,
+            Bench(transport, replace(Plan(**SHORT), repeats=0)) as bench,
+        ):
+            (measurement,) = profile(bench, [small], on_progress=throttle)
+    finally:
+        word.write_text("0\n")
+    assert "the firmware says that it is throttled" in measurement.invalid
+
+
+def governors(fleet):
+    folder = fleet.machines["pi"] / "sys/devices/system/cpu/cpufreq"
+    return {path.read_text().strip() for path in folder.glob("policy*/scaling_governor")}
+
+
+@pytest.mark.parametrize("ending", ["normal", "error", "killed"])
+@emulated
+def test_a_governor_is_restored_whatever_happens(fleet, ending):
+    was = governors(fleet)
+    with connect(parse_address(f"ssh:{ALIAS}")) as transport:
+        try:
+            with governor(transport, "performance") as said:
+                assert "performance" in said and governors(fleet) == {"performance"} != was
+                if ending == "error":
+                    raise KeyboardInterrupt
+                if ending == "killed":  # the client, as if the host had died
+                    for process in psutil.process_iter():
+                        if process.name() == "ssh":
+                            process.kill()
+        except KeyboardInterrupt:
+            pass
+    end = time.monotonic() + LIMIT_S
+    while governors(fleet) != was and time.monotonic() < end:
+        time.sleep(0.1)
+    assert governors(fleet) == was
+
+
+@emulated
+def test_a_phone_without_root_gets_fixed_performance(fleet, phone):
+    with connect(parse_address(phone)) as transport:
+        with governor(transport, "performance") as said:
+            assert "fixed-performance mode" in said
+        calls = transport.shell("cat /data/local/tmp/.calls").stdout.split("\n")
+    assert [call.split()[-1] for call in calls if "fixed-performance" in call] == ["true", "false"]
+
+
+def test_devices_lists_it(device, capsys, monkeypatch):
+    from edgecompress.devices.inventory import inventory
+
+    entries = {entry.device: entry for entry in inventory()}
+    if device.startswith("ssh:"):
+        pytest.skip("a board is listed when it is configured; see devices/configured_test.py")
+    assert entries[device].state == "ready" and entries[device].info.machine
+    assert Path(entries[device].info.kernel).name
