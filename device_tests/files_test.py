@@ -7,7 +7,7 @@ import pytest
 from edgecompress.devices.store import clean, place
 from edgecompress.storage import sha256_of
 
-AWKWARD = "it's a $(touch x); `id` \"name\" ü.tflite"
+AWKWARD = 'it\'s a $(touch x); `id` "name" ü.tflite'
 
 
 @pytest.mark.parametrize("size", [0, 1, 65536, 3_000_001])

@@ -26,7 +26,6 @@ from .conftest import SHORT
 FLOAT_TOLERANCE = 1e-4
 
 
-
 @pytest.fixture
 def small(tmp_path):
     return partly_delegated(tmp_path)

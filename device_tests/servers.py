@@ -1,7 +1,8 @@
 """Servers of emulated devices on the loopback address: a real sshd, and our adbd with the real adb's server.
 
-`python -m device_tests.servers COMMAND...` makes the root file systems and programs, then runs the command where servers may run: in
-a private namespace, whose mounts, network and processes vanish with it. There Debian's archive is out of reach.
+`python -m device_tests.servers COMMAND...` makes the root file systems and the programs, then runs the command where
+servers may run: in a private namespace, whose mounts, network and processes vanish with it, and from which nothing can
+be fetched.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from device_tests.servers import (
     adb_server,
     bind_machine,
     free_port,
-    in_namespace,
     ssh_server,
 )
 from edgecompress.errors import DeviceError

@@ -21,6 +21,7 @@ from typing import Literal
 
 from edgecompress import __version__
 from edgecompress.devices.conditions import snapshot
+from edgecompress.devices.emulated import PACKAGES, QEMU
 from edgecompress.errors import EdgeCompressError
 
 PYTHON = (3, 11)
@@ -31,8 +32,9 @@ KNOWN_GOOD = {
     **{"numpy": "2.4.6", "absl-py": "1.4.0", "protobuf": "7.36.2", "flatbuffers": "25.12.19", "h5py": "3.14.0"},
     **{"click": "8.5.1", "rich": "15.0.0", "rich-click": "1.9.9", "pydantic": "2.14.3", "tomli-w": "1.2.0"},
     **{"pillow": "13.0.0", "zstandard": "0.25.0", "scikit-learn": "1.9.1", "jinja2": "3.1.6"},
-    **{"matplotlib": "3.11.2", "psutil": "7.2.2"},
+    **{"matplotlib": "3.11.2", "psutil": "7.2.2", "scipy": "1.17.1", "ziglang": "0.17.0"},
 }
+EXTRAS = {"ziglang": "builds the runner that measures; without it, Python measures on this machine alone"}
 RIVALS = {"tensorflow": ("tensorflow-cpu", "tf-nightly"), "onnxruntime": ("onnxruntime-gpu",)}  # in one folder
 LEGACY_KERAS = ("1", "true", "True")  # the values of TF_USE_LEGACY_KERAS that TensorFlow takes for a yes
 IMPORTS = {
@@ -96,7 +98,8 @@ def _library(name: str) -> Check:
     known, installed = KNOWN_GOOD[name], _version(name)
     install = f"{_PIP} install {name}=={known}"
     if installed is None:
-        return Check(name, "missing", "not installed", install)
+        found = f"not installed; {EXTRAS[name]}" if name in EXTRAS else "not installed"
+        return Check(name, "missing", found, install, needed=name not in EXTRAS)
     if _minor(installed) == _minor(known):
         return Check(name, "ok", installed)
     relation = "older" if _minor(installed) < _minor(known) else "newer"
@@ -173,9 +176,8 @@ def _tools() -> Iterator[Check]:
     yield _tool("adb", ("adb",), "version", "to measure on Android phones", "sudo apt-get install adb")
     ssh = "to measure on boards such as a Raspberry Pi"
     yield _tool("ssh", ("ssh",), "-V", ssh, "sudo apt-get install openssh-client")
-    qemu = "to run the tests for devices without a device"
-    names = ("qemu-aarch64-static", "qemu-aarch64")
-    yield _tool("qemu-user", names, "--version", qemu, "sudo apt-get install qemu-user-static")
+    qemu = "to count instructions on emulated processors"
+    yield _tool("qemu-user", (QEMU,), "--version", qemu, f"sudo apt-get install {PACKAGES}")
 
 
 def _tool(name: str, programs: tuple[str, ...], argument: str, purpose: str, install: str) -> Check:

@@ -44,7 +44,7 @@ class AdbTransport(Transport):
 
     def finish(self, command: str, *, timeout_s: float) -> Finished:
         """See that a command came to its end: adb reports success when the connection is cut."""
-        finished = super().finish(f"{command}; status=$?; echo; echo {_END}; exit $status", timeout_s=timeout_s)
+        finished = super().finish(f"({command}); status=$?; echo; echo {_END}; exit $status", timeout_s=timeout_s)
         output, end, _ = finished.stdout.rpartition(f"\n{_END}")
         if end:
             return Finished(finished.status, output, finished.stderr)

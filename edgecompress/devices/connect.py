@@ -47,7 +47,10 @@ def reserved(address: Address, *, on_wait: Callable[[], None] = lambda: None) ->
     """
     name = hashlib.sha256(str(address).encode()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"edgecompress-{os.getuid()}-{name}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DeviceError(f"The lock '{path}' cannot be taken: {error.strerror}.", hint="Remove it.") from error
     try:
         deadline = time.monotonic() + LONGEST_WAIT_S
         while not _locked(handle):

@@ -21,7 +21,7 @@ class LocalTransport(Transport):
 
     def client(self, command: str) -> list[str]:
         """Return the shell itself."""
-        return ["sh", "-c", command]
+        return ["/bin/sh", "-c", command]
 
     def explain(self, finished: Finished) -> DeviceError | None:
         """A shell on this machine does not fail by itself."""

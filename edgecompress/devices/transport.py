@@ -173,9 +173,12 @@ class Conversation:
             self._said = (self._said + data)[-4096:]
 
     def _see_how_it_ended(self) -> None:
-        status = self._child.wait(timeout=GRACE_S)
-        if error := self._transport.explain(Finished(status, "", self.stderr_end())):
-            raise error
+        try:
+            status = self._child.wait(timeout=GRACE_S)
+        except subprocess.TimeoutExpired as error:
+            raise DeviceError(f"A command on {self._transport.address} closed its outputs, and goes on.") from error
+        if explained := self._transport.explain(Finished(status, "", self.stderr_end())):
+            raise explained
         if status == TIMED_OUT:
             raise DeviceError(f"{self._transport.address} ended the command: its time was up.")
 
@@ -183,7 +186,8 @@ class Conversation:
 def limited(words: Sequence[str], timeout_s: float) -> str:
     """Return the shell command for `words`, each quoted, which the device itself ends after `timeout_s`."""
     seconds = max(1, round(timeout_s))
-    return shlex.join(["sh", "-c", _LIMITED, str(KILL_AFTER_S), str(seconds), *words])
+    # `exec`, so that the client is `timeout` itself in the end, and dies with its group
+    return f"exec {shlex.join(['sh', '-c', _LIMITED, str(KILL_AFTER_S), str(seconds), *words])}"
 
 
 def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -233,18 +237,40 @@ def execute(command: Sequence[str], *, timeout_s: float, what: str) -> Finished:
         DeviceError: it takes longer than `timeout_s`, or is not there.
     """
     child = start(command)
+    assert child.stdin and child.stdout and child.stderr
+    said = {child.stdout.fileno(): bytearray(), child.stderr.fileno(): bytearray()}
     try:
-        out, err = child.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
+        child.stdin.close()
+        _read_all(said, deadline_s=time.monotonic() + timeout_s)
+        child.wait(timeout=GRACE_S)
+    except (TimeoutError, subprocess.TimeoutExpired) as error:
         raise DeviceError(f"{what} gave no answer within {timeout_s:g} s.", hint="Is it still connected?") from error
+    except OverflowError as error:
+        raise DeviceError(f"{what} answered with more than {MAX_OUTPUT_BYTES} bytes.") from error
     finally:
         if child.poll() is None:
             _kill(child)
-            child.communicate()
-        _running.discard(child)
-    return Finished(
-        child.returncode, out[:MAX_OUTPUT_BYTES].decode(errors="replace"), err[-65536:].decode(errors="replace")
-    )
+        stop(child, timeout_s=GRACE_S)
+    out, err = (bytes(each).decode(errors="replace") for each in said.values())
+    return Finished(child.returncode, out, err)
+
+
+def _read_all(said: dict[int, bytearray], *, deadline_s: float) -> None:
+    """Read pipes until all are closed; raises TimeoutError at the deadline, OverflowError where there is too much."""
+    with selectors.DefaultSelector() as selector:
+        for handle in said:
+            selector.register(handle, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(max(0.0, deadline_s - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            for key, _ in ready:
+                data = os.read(key.fd, 1 << 16)
+                if not data:
+                    selector.unregister(key.fd)
+                said[key.fd] += data
+                if len(said[key.fd]) > MAX_OUTPUT_BYTES:
+                    raise OverflowError
 
 
 def last_line(text: str) -> str:

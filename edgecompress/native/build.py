@@ -56,6 +56,7 @@ def _build(name: str, sources: list[Path], machine: str, flags: tuple[str, ...])
     parts = [target, *_FLAGS, *flags, metadata.version("ziglang"), *(each.read_text() for each in sources)]
     path = cache_folder() / hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32] / name
     if path.is_file():
+        path.chmod(0o755)  # once more: whoever built it may have been killed before this
         return path
     with written_whole(path) as beside:
         inputs = [str(each) for each in sources if each.suffix == ".c"]

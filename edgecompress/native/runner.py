@@ -118,6 +118,8 @@ class Worker:
         if options.cores:
             mask = int(options.cores, 16)
             os.sched_setaffinity(0, [core for core in range(64) if mask >> core & 1])
+            if _cores() != mask:
+                raise ValueError(f"the cores {mask:#x} cannot be had; the system allows {_cores():#x}")
         import_ns = time.monotonic_ns()
         kind: Any = Onnx if options.runtime == "onnx" else Litert
         before = _memory("VmRSS")
@@ -143,7 +145,7 @@ class Worker:
 
     def answer(self, line: str) -> None:
         """Answer one request."""
-        name, *words = line.split()
+        name, *words = line.rstrip("\n").split("\t" if line.startswith("batch") else " ")
         requests: dict[str, Any] = {
             "time": self._time,
             "operators": self._operators,
@@ -195,6 +197,8 @@ class Worker:
         self._answer(peak_memory_bytes=_memory("VmHWM"), cpu_ns=time.process_time_ns(), samples_ns=self._samples_ns)
 
     def _records(self, path: str) -> Any:
+        if not self._model.inputs or 0 in self._model.inputs[0][2]:
+            raise ValueError("the model has no inputs to take from a file")
         sizes = [int(np.prod(shape, dtype=np.int64)) * dtype.itemsize for _, dtype, shape in self._model.inputs]
         with open(path, "rb") as file:  # noqa: PTH123
             while first := file.read(sizes[0]):
@@ -289,7 +293,9 @@ def _limit_resources() -> None:
         (resource.RLIMIT_FSIZE, 1 << 30),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(what, (limit, limit))
+        hard = resource.getrlimit(what)[1]
+        lower = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(what, (lower, lower))
 
 
 def _work(options: argparse.Namespace, requests: int, answers: int) -> NoReturn:

@@ -252,7 +252,7 @@ def test_a_batch_is_its_records_one_by_one(name, runner, tmp_path):
     (tmp_path / "in").write_bytes(b"".join(array.tobytes() for record in fed for array in record))
     with running(runner, path) as started:
         started.answer()
-        answer = started.ask(f"batch {tmp_path}/in {tmp_path}/out")
+        answer = started.ask(f"batch\t{tmp_path}/in\t{tmp_path}/out")
         assert started.ask("time 1 0")["samples_ns"]
     with RuntimeProcess(path) as process:
         expected = [process.run(record) for record in fed]
@@ -323,11 +323,11 @@ def test_inputs_that_are_missing_or_empty_are_refused(small, runner, tmp_path):
             ends_with(started, "refusal", REFUSED)
     with running(runner, small) as started:
         started.answer()
-        started.send(f"batch {tmp_path}/missing {tmp_path}/out")
+        started.send(f"batch\t{tmp_path}/missing\t{tmp_path}/out")
         ends_with(started, "refusal", REFUSED)
     with running(runner, small) as started:
         started.answer()
-        assert started.ask(f"batch {tmp_path}/empty {tmp_path}/out")["records"] == 0
+        assert started.ask(f"batch\t{tmp_path}/empty\t{tmp_path}/out")["records"] == 0
     assert (tmp_path / "out").read_bytes() == b""
 
 
@@ -337,7 +337,7 @@ def test_a_record_that_ends_within_its_second_input_is_refused(runner, tmp_path)
     (tmp_path / "in").write_bytes(b"".join(array.tobytes() for array in record)[:-1])
     with running(runner, path) as started:
         started.answer()
-        started.send(f"batch {tmp_path}/in {tmp_path}/out")
+        started.send(f"batch\t{tmp_path}/in\t{tmp_path}/out")
         assert "middle of a record" in ends_with(started, "refusal", REFUSED)
     with running(runner, path, "--inputs", tmp_path / "in") as started:
         assert "middle of a record" in ends_with(started, "refusal", REFUSED)
@@ -348,7 +348,7 @@ def test_outputs_that_cannot_be_written_are_refused(small, runner, tmp_path):
     (tmp_path / "in").write_bytes(record[0].tobytes())
     with running(runner, small) as started:
         started.answer()
-        started.send(f"batch {tmp_path}/in {tmp_path}/no_such_folder/out")
+        started.send(f"batch\t{tmp_path}/in\t{tmp_path}/no_such_folder/out")
         ends_with(started, "refusal", REFUSED)
 
 

@@ -1,7 +1,7 @@
 """Instructions per inference on an emulated processor: what to compare variants by when there is no device.
 
-Emulation keeps no time, so no time is reported. How many instructions a model takes is exact and free of noise, and
-changes with the processor, as XNNPACK picks other kernels; how long they take is another question.
+Emulation keeps no time, so no time is reported. How many instructions a model takes hardly varies, and changes with
+the processor, as XNNPACK picks other kernels; how long they take is another question.
 """
 
 from __future__ import annotations

@@ -78,8 +78,9 @@ def launch(
     options += ["--cores", f"{cores:x}"] if cores else []
     library = None
     if choose_runner(runner, transport) == "python":
+        python = _python(transport, info)
         where = place(transport, {**files, "runner.py": SOURCES / "runner.py"}, on_push=on_push)
-        words = [_python(transport, info), where["runner.py"]]
+        words = [python, where["runner.py"]]
     else:
         machine = "aarch64" if isinstance(transport, EmulatedTransport) else info.machine
         library = library_for(runtime, machine, device=str(transport.address))
@@ -87,7 +88,7 @@ def launch(
             require_glibc(library, info.glibc, device=str(transport.address))
         files |= {"edgecompress-runner": build_runner(machine), Path(library.member).name: library_file(library)}
         if info.android:
-            files |= _own_c_library()
+            files |= _own_c_library(machine)
         where = place(transport, files, on_push=on_push)
         words = _prefix(transport, info, where, counts)
         words += [where["edgecompress-runner"], "--library", where[Path(library.member).name]]
@@ -115,7 +116,9 @@ def _prefix(transport: Transport, info: DeviceInfo, where: dict[str, str], count
     return []
 
 
-def _own_c_library() -> dict[str, Path]:
+def _own_c_library(machine: str) -> dict[str, Path]:
+    if machine != "aarch64":
+        raise DeviceError(f"There is no runner for Android on {machine}.", hint="Use a phone with 64-bit Arm.")
     found = {name: LIBRARIES / name for name in (LOADER, *_C_LIBRARIES)}
     if not all(path.is_file() for path in found.values()):
         raise DeviceError(

@@ -2,31 +2,28 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
+from edgecompress.devices.local import LocalTransport
 from edgecompress.errors import ModelFileError, RuntimeRefusal
 from edgecompress.profiling import warmup
+from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import OPERATOR_RUNS, profile
 from edgecompress.profiling.statistics import compare, summarize
-from edgecompress.runtimes.sample_files_test import FACE, TFLITE_FILES, endless, fixed_classifier
+from edgecompress.runtimes.sample_files_test import FACE, TFLITE_FILES, fixed_classifier, partly_delegated
 
-SHORT = {"processes": 2, "min_runs": 10, "min_seconds": 0.1, "max_seconds": 0.2}
+SHORT = Plan(processes=2, min_runs=10, min_seconds=0.1, max_seconds=0.2)
 LARGE = next(path for path in TFLITE_FILES if path.name == "face_detection_back.tflite")
 
 
 def children():
     listed = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text()
     return {int(pid) for pid in listed.split()}
-
-
-def wait_until_stopped(pid):
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{pid}/stat").read_text().rsplit(") ")[1][0] != "T":
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture(autouse=True)
@@ -42,74 +39,103 @@ def short_warm_up(monkeypatch):
     monkeypatch.setattr(warmup, "MAX_S", 0.6)
 
 
-def test_two_runtimes_against_one_another(tmp_path):
-    paths = [FACE, fixed_classifier(tmp_path)]
-    steps, before = [], children()
+def measure(paths, plan=SHORT, **options):
+    with Bench(LocalTransport(), plan) as bench:
+        return profile(bench, paths, **options)
 
-    def on_progress(what, done, total):
-        steps.append((what, done, total))
-        for pid in children() - before:  # between two blocks nobody may run; a signal takes a moment to arrive
-            wait_until_stopped(pid)
 
-    measurements = profile(paths, **SHORT, seed=5, device="this desk", on_progress=on_progress)
+@pytest.mark.parametrize("runner", ["native", "python"])
+def test_two_runtimes_against_one_another(runner, tmp_path):
+    paths, steps = [FACE, fixed_classifier(tmp_path)], []
+    plan = replace(SHORT, seed=5, runner=runner)
+    measurements = measure(paths, plan, on_progress=lambda *step: steps.append(step))
 
     assert [each.artifact for each in measurements] == [str(path) for path in paths]
     assert [each.runtime.split(" ")[0] for each in measurements] == ["LiteRT", "ONNX"]
     for each, path in zip(measurements, paths, strict=True):
         assert each.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert (each.device, each.threads, each.processes) == ("this desk", 1, 2)
-        assert len(each.load_ns) == len(each.first_ns) == len(each.samples_ns) == 2
+        assert (each.device, each.runner, each.threads, each.processes) == ("local", runner, 1, 2)
+        assert len(each.load_ns) == len(each.compile_ns) == len(each.first_ns) == len(each.samples_ns) == 2
         assert min(*each.load_ns, *each.first_ns, *map(min, each.samples_ns)) > 0
         assert each.steady == summarize(each.samples_ns, seed=5)
         assert 0 < each.model_memory_bytes < each.peak_memory_bytes
-        assert each.operators and str(OPERATOR_RUNS) in each.conditions["operators"]
+        assert each.cpu_ns > 0 and not each.invalid
         assert each.conditions["interleaved"] == [str(path) for path in paths]
         assert each.conditions["before"].keys() == each.conditions["after"].keys()
         assert [warm["seconds"] >= 0.5 for warm in each.conditions["warm_up"]] == [True, True]
-        assert json.loads(json.dumps(asdict(each)))["conditions"] == each.conditions
+        assert json.loads(json.dumps(asdict(each), allow_nan=False))["conditions"] == each.conditions
+    assert measurements[1].operators and str(OPERATOR_RUNS) in measurements[1].conditions["operators"]
+    assert bool(measurements[0].operators) == (runner == "native")
     done = [step[1] for step in steps]
-    assert done == sorted(done) and steps[-1] == ("threads: 1", 200, 200)
+    assert done == sorted(done) and steps[-1] == ("local, threads: 1", 200, 200)
+
+
+def test_between_blocks_no_runner_runs(tmp_path):
+    """All are stopped: what one's threads still do would fall into another's time."""
+    seen = []
+
+    def on_progress(what, done, total):
+        supervisors = [each for each in psutil.Process().children(recursive=True) if each.children()]
+        for worker in (each.children()[0] for each in supervisors if "edgecompress-runner" in each.name()):
+            deadline = time.monotonic() + 10
+            while worker.status() != psutil.STATUS_STOPPED:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            seen.append(worker.pid)
+
+    measure([FACE, fixed_classifier(tmp_path)], replace(SHORT, processes=1, runner="native"), on_progress=on_progress)
+    assert len(set(seen)) >= 2
+
+
+def test_operators_of_the_model_s_own_and_of_xnnpack(tmp_path):
+    (measurement,) = measure([partly_delegated(tmp_path)], replace(SHORT, processes=1, runner="native"))
+    names = [(each.name, each.kind) for each in measurement.operators]
+    assert names[1] == ("accumulated", "CUMSUM")
+    assert [name for name, _ in names] == ["XNNPACK operator 0", "accumulated", "XNNPACK operator 2"]
 
 
 def test_each_thread_count_is_measured():
-    measurements = profile([FACE], threads=(1, 2), **SHORT | {"processes": 1})
+    measurements = measure([FACE], replace(SHORT, threads=(1, 2), processes=1))
     assert [each.threads for each in measurements] == [1, 2]
 
 
+def test_the_timeline_holds_every_inference():
+    plan = replace(SHORT, processes=1, with_samples=True)
+    with Bench(LocalTransport(), plan) as bench:
+        (measurement,) = profile(bench, [FACE])
+        timeline = bench.timeline()
+    spans = [span for span in timeline.spans if span.lane.startswith("samples") and span.name == "inference"]
+    assert [span.duration_ns for span in spans] == list(measurement.samples_ns[0])
+    assert min(span.start_ns for span in timeline.spans) >= 0
+    assert {span.lane.split()[0] for span in timeline.spans} == {"processes", "warm-up", "samples", "operators"}
+
+
 def test_a_round_ends_at_the_cap_or_when_it_is_precise():
-    (capped,) = profile([FACE], **SHORT | {"half_width": 0.0})
-    (precise,) = profile([FACE], **SHORT | {"half_width": 1e9, "max_seconds": 60.0})
+    (capped,) = measure([FACE], replace(SHORT, half_width=0.0))
+    (precise,) = measure([FACE], replace(SHORT, half_width=1e9, max_seconds=60.0))
     for each, least_s in ((capped, 0.2), (precise, 0.1)):
         assert all(sum(series) >= least_s * 1e9 for series in each.samples_ns)
     assert not capped.conditions["precise"] and precise.conditions["precise"]
 
 
 def test_a_tenfold_difference_is_seen():
-    small, large = profile([FACE, LARGE], **SHORT | {"processes": 3})
+    small, large = measure([FACE, LARGE], replace(SHORT, processes=4))
     result = compare(small.samples_ns, large.samples_ns)
     assert result.verdict == "slower" and result.ratio > 2
 
 
-@pytest.mark.parametrize(("crashing", "reason"), [(False, "refused"), (True, "crashed (SIGSEGV)")])
-def test_without_operator_times_the_measurement_is_intact(crashing, reason, tmp_path):
-    """The profiler loads the file again, and by then it is gone, or another that crashes LiteRT."""
-    path = tmp_path / "model.tflite"
-    path.write_bytes(FACE.read_bytes())
-
-    def on_progress(what, done, total):
-        if done > 0:
-            path.unlink(missing_ok=True)
-            if crashing:
-                endless(tmp_path, recursive=True, shape=(1, 128, 128, 3)).rename(path)
-
-    (measurement,) = profile([path], **SHORT | {"processes": 1}, on_progress=on_progress)
-    assert measurement.operators == () and reason in measurement.conditions["operators"]
+def test_without_operator_times_the_measurement_is_intact(tmp_path):
+    """ONNX Runtime's profiler loads the file again, and by then it is gone."""
+    path = fixed_classifier(tmp_path)
+    plan = replace(SHORT, processes=1)
+    (measurement,) = measure([path], plan, on_progress=lambda what, done, total: done and path.write_bytes(b"gone"))
+    assert measurement.operators == () and "refused" in measurement.conditions["operators"]
     assert measurement.steady.count == len(measurement.samples_ns[0]) >= 10
 
 
 def test_an_artifact_that_does_not_run_is_named(tmp_path):
     (tmp_path / "broken.tflite").write_bytes(b"broken")
     with pytest.raises(RuntimeRefusal, match=r"broken\.tflite"):
-        profile([FACE, tmp_path / "broken.tflite"], **SHORT)
+        measure([FACE, tmp_path / "broken.tflite"])
     with pytest.raises(ModelFileError, match=r"missing\.tflite"):
-        profile([tmp_path / "missing.tflite"], **SHORT)
+        measure([tmp_path / "missing.tflite"])

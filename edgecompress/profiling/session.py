@@ -22,27 +22,34 @@ MAX_OPERATORS = 100_000
 Answer = TypeVar("Answer")
 
 
+# What a figure can be, whoever tells it: a day in nanoseconds, a tebibyte.
+Time = Annotated[int, Field(ge=0, le=86_400 * 10**9)]
+Clock = Annotated[int, Field(ge=0, le=2**63)]
+Bytes = Annotated[int, Field(ge=0, le=2**40)]
+Word = Annotated[str, Field(max_length=64, pattern=r"^[\w.+-]*$")]
+
+
 @dataclass(frozen=True)
 class RunnerTensor:
     """An input or output, as the runner describes it."""
 
     name: str
-    dtype: str
-    shape: tuple[int, ...]
+    dtype: Word
+    shape: tuple[Annotated[int, Field(ge=0, le=2**32)], ...]
 
 
 @dataclass(frozen=True)
 class Opened:
     """What the runner says once the model is loaded and has run for the first time."""
 
-    version: str
-    library_ns: int
-    load_ns: int
-    compile_ns: int
-    first_ns: int
-    model_memory_bytes: int
-    cores: int  # mask of the cores that it may run on
-    output_hash: str
+    version: Word
+    library_ns: Time
+    load_ns: Time
+    compile_ns: Time
+    first_ns: Time
+    model_memory_bytes: Annotated[int, Field(ge=-(2**40), le=2**40)]
+    cores: Annotated[int, Field(ge=0, le=2**64)]  # mask of the cores that it may run on
+    output_hash: Word
     inputs: tuple[RunnerTensor, ...]
     outputs: tuple[RunnerTensor, ...]
 
@@ -51,21 +58,21 @@ class Opened:
 class Block:
     """Inferences that were timed one after another."""
 
-    start_ns: int  # of the device's clock
-    cpu_ns: int
-    core: int  # where it ran at the end
-    clock_khz: int  # of that core, right after; 0 where the device does not tell
-    cores: int  # mask of the cores that it might run on
-    samples_ns: tuple[int, ...]
+    start_ns: Clock  # of the device's own
+    cpu_ns: Time
+    core: Annotated[int, Field(ge=0, le=4096)]  # where it ran at the end
+    clock_khz: Annotated[int, Field(ge=0, le=10**8)]  # of that core, right after; 0 where the device does not tell
+    cores: Annotated[int, Field(ge=0, le=2**64)]  # mask of the cores that it might run on
+    samples_ns: tuple[Time, ...]
 
 
 @dataclass(frozen=True)
 class Report:
     """The runner's figures about its whole life."""
 
-    peak_memory_bytes: int
-    cpu_ns: int
-    samples_ns: tuple[int, ...]
+    peak_memory_bytes: Bytes
+    cpu_ns: Time
+    samples_ns: tuple[Time, ...]
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class _Plausible(BaseModel):
 
 @dataclass(frozen=True)
 class _Batch:
-    records: int
+    records: Annotated[int, Field(ge=0)]
     outputs: tuple[RunnerTensor, ...]
 
 
@@ -145,7 +152,7 @@ class RunnerSession:
 
     def run_batch(self, source: str, target: str, *, timeout_s: float) -> tuple[int, tuple[RunnerTensor, ...]]:
         """Run the records in the device's file `source`, outputs to `target`: their number, and the outputs' forms."""
-        answer = self._ask(f"batch {source} {target}", _Batch, timeout_s)
+        answer = self._ask(f"batch\t{source}\t{target}", _Batch, timeout_s)
         return answer.records, answer.outputs
 
     def clock_offset(self, asked_ns: int, block: Block) -> int:

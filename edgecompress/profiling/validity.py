@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 LIMIT_FELL = 0.01  # of the clock's upper limit; below it is rounding
-CLOCK_FELL = 0.05  # between the highest reading and the median of the last ones
+CLOCK_FELL = 0.05  # between the highest of the earlier readings and the median of the last ones
 LAST_READINGS = 3
 NOW_BITS, PAST_BITS = 0xF, 16  # of the Raspberry Pi's word: what holds, and what has held since the start
 _PI_BITS = ("the supply's voltage is too low", "the clock is capped", "it is throttled", "it is at its soft heat limit")
@@ -33,9 +33,9 @@ def clock_fell(readings: Sequence[tuple[int, int]]) -> str:
         if khz > 0:
             by_core[core].append(khz)
     for core, clocks in sorted(by_core.items()):
-        last = sorted(clocks[-LAST_READINGS:])[len(clocks[-LAST_READINGS:]) // 2]
-        if last < max(clocks) * (1 - CLOCK_FELL):
-            return f"the clock of core {core} fell from {max(clocks) / 1000:.0f} to {last / 1000:.0f} MHz"
+        earlier, last = clocks[:-LAST_READINGS], sorted(clocks[-LAST_READINGS:])[LAST_READINGS // 2 :]
+        if earlier and last[0] < max(earlier) * (1 - CLOCK_FELL):
+            return f"the clock of core {core} fell from {max(earlier) / 1000:.0f} to {last[0] / 1000:.0f} MHz"
     return ""
 
 

@@ -53,8 +53,10 @@ def profile_with_benchmark_model(
             on_progress(f"{bench.device}, threads: {threads}", process, bench.plan.processes)
             for index in generator.permutation(len(paths)):
                 outputs[paths[index]].append(_run(bench, tool, paths[index], threads))
-        conditions = {"before": before, "after": bench.look(), "device": bench.info.as_json(), "cores": bench.plan.cores,
-                      "samples": "one a process: its median, or mean where the tool tells no median"}  # fmt: skip
+        conditions = {
+            **{"before": before, "after": bench.look(), "device": bench.info.as_json(), "cores": bench.plan.cores},
+            "samples": "one a process: its median, or mean where the tool tells no median",
+        }
         for path in paths:
             operators, note = _operators(bench, tool, path, threads)
             found.append(

@@ -114,6 +114,10 @@ def _notices(
         yield Notice(f"{', '.join(unmeasured)}: not measured yet in every setting", PROFILE)
     if imprecise := [row.artifact for row in rows if not all(timing.precise for timing in row.timings)]:
         yield Notice(f"{', '.join(imprecise)}: the median is less precise than was asked for", PROFILE)
+    for row in rows:
+        for timing in row.timings:
+            if timing.invalid:
+                yield Notice(f"{row.artifact} on {timing.setting.device}: invalid, {timing.invalid}", PROFILE)
 
 
 def _history(run: RunFolder) -> tuple[Epoch, ...]:

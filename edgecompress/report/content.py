@@ -53,6 +53,7 @@ class Timing:
     first_ms: Interval | None  # likewise, of the first inference
     model_memory_bytes: int
     precise: bool  # whether the median is as well known as was asked for
+    invalid: str = ""  # why it must not be believed, or nothing
 
 
 @dataclass(frozen=True)

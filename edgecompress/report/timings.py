@@ -37,10 +37,13 @@ def timing_of(measurement: Measurement) -> Timing:
         p5_ms=steady.p5_ns / NS_PER_MS,
         p90_ms=steady.p90_ns / NS_PER_MS,
         p99_ms=steady.p99_ns / NS_PER_MS,
-        load_ms=_median_and_extremes(measurement.load_ns),
+        load_ms=_median_and_extremes(
+            [sum(each) for each in zip(measurement.load_ns, measurement.compile_ns, strict=True)]
+        ),
         first_ms=_median_and_extremes(measurement.first_ns),
         model_memory_bytes=measurement.model_memory_bytes,
         precise=bool(measurement.conditions.get("precise", True)),
+        invalid=measurement.invalid,
     )
 
 

@@ -32,7 +32,7 @@ def test_times_are_in_milliseconds_and_starts_are_medians_over_processes(measure
 
 
 def test_a_measurement_without_starts_has_none(measured: Measurement) -> None:
-    timing = timing_of(replace(measured, load_ns=(), first_ns=()))
+    timing = timing_of(replace(measured, load_ns=(), compile_ns=(), first_ns=()))
     assert timing.load_ms is None and timing.first_ms is None
 
 

@@ -51,6 +51,8 @@ int main(int count, char **arguments) {
     }
     if (!options.runtime || !options.library || !options.model)
         return usage("--runtime, --library and --model are needed");
+    if (options.threads < 1 || options.threads > 64 || options.limit_s < 1)
+        return usage("--threads is from 1 to 64, and --limit at least 1");
     int requests[2], answers[2];
     if (pipe(requests) || pipe(answers))
         return usage("cannot make a pipe");

@@ -3,6 +3,7 @@
    time RUNS SECONDS    time inferences, at least so many and for so long
    operators RUNS       time each operator in a second, instrumented instance
    batch IN OUT         run the records in the file IN, one after another; the outputs go to the file OUT
+                        (tabs between these words, since names may hold spaces)
    report               everything so far, with every sample */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -102,11 +103,14 @@ static int bind_inputs(FILE *file, uint64_t seed) {
             refuse("not enough memory for the inputs");
         if (!file)
             fill(&session.inputs[i], seed, &position, memory);
-        else if (fread(memory, 1, session.inputs[i].size_bytes, file) != session.inputs[i].size_bytes) {
-            if (i || !feof(file))
+        else {
+            size_t size = fread(memory, 1, session.inputs[i].size_bytes, file);
+            if (!i && !size && feof(file)) {
+                free(memory);
+                return 0;
+            }
+            if (size != session.inputs[i].size_bytes)
                 refuse("the file of inputs ends in the middle of a record");
-            free(memory);
-            return 0;
         }
         session.write_input(&session, i, memory);
         free(memory);
@@ -209,6 +213,8 @@ static void run_batch(const char *in, const char *out) {
     FILE *records = fopen(in, "rb"), *outputs = fopen(out, "wb");
     if (!records || !outputs)
         refuse("the %s cannot be %s", records ? "outputs" : "inputs", records ? "written" : "read");
+    if (!session.input_count || !session.inputs[0].size_bytes)
+        refuse("the model has no inputs to take from a file");
     long count = 0;
     while (bind_inputs(records, 0)) {
         session.run(&session);
@@ -266,7 +272,7 @@ _Noreturn void work(const struct options *options) {
             printf("{");
             session.print_operators(&session, (int)runs);
             finish_line();
-        } else if (sscanf(line, "batch %s %s", in, out) == 2)
+        } else if (sscanf(line, "batch\t%[^\t]\t%[^\n]", in, out) == 2)
             run_batch(in, out);
         else if (!strcmp(line, "report\n"))
             report();
