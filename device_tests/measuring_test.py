@@ -1,13 +1,17 @@
 """A device computes what this machine computes, and what it says of its speed can be read."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from device_tests.conftest import SHORT
+from device_tests.servers import ALIAS, free_port, ssh_server
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
+from edgecompress.errors import RuntimeRefusal
 from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.instructions import count_instructions
@@ -18,8 +22,6 @@ from edgecompress.report.trace import write_trace
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.sample_files_test import FACE, fixed_classifier, partly_delegated
-
-from .conftest import SHORT
 
 # Float kernels of two processors add in another order: some hundred products of float32, whose sum is then off by at
 # most that many times 2^-24 of its terms' size, and layers hand the difference on. Seen: 5e-6 of the largest output.
@@ -82,25 +84,20 @@ def test_a_trace_of_it_can_be_written(device, small, tmp_path):
 
 @pytest.mark.emulated
 def test_python_on_the_device_measures_too(fleet, small, tmp_path, monkeypatch):
-    """On this machine, through its own sshd: the root file systems have no Python."""
-    from device_tests.servers import ALIAS, free_port, ssh_server
+    """On this machine, through an sshd of its own: the root file systems have no Python."""
 
     with ssh_server(tmp_path / "sshd", None, port=free_port()) as host:
         monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", str(host.config))
         with (
             connect(parse_address(f"ssh:{ALIAS}")) as transport,
-            Bench(transport, Plan(runner="python", **SHORT)) as bench,
+            Bench(transport, Plan(runner="python", python=sys.executable, **SHORT)) as bench,
         ):
-            if transport.shell("python3 -c 'import ai_edge_litert, numpy'").status:
-                pytest.skip("this machine's own python3 has no ai_edge_litert")
             (measurement,) = profile(bench, [small])
     assert measurement.runner == "python" and measurement.steady.count >= 5
 
 
 @pytest.mark.emulated
 def test_big_cores_that_are_not_there_are_refused_in_a_sentence(fleet, small):
-    from edgecompress.errors import RuntimeRefusal
-
     with (
         connect(parse_address(f"adb:{fleet.phone.serial}")) as transport,
         Bench(transport, Plan(cores="big", **SHORT)) as bench,

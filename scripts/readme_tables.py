@@ -96,9 +96,36 @@ def measured() -> dict[str, str]:
         ["int8 TFLite against ONNX: steps apart, at the most", f"{worst:g}", _yes(worst <= 1)],
         ["int8 TFLite against ONNX: equal argmax, %, at the least", f"{argmax:.2f}", _yes(argmax == 100)],
         ["`edgecompress --help`, median s", f"{startup['median_s']:.2f}", _yes(startup["median_s"] < 0.4)],
+        *_device_goals(),
     ]
     head = ["file", "accuracy, % (95 % interval)", "KiB", "KiB after zstd -19", "p50, ms, 1 thread (95 % interval)"]
-    return {"files": _table(head, files), "goals": _table(["figure", "measured", "goal reached"], goals)}
+    goals_table = _table(["figure", "measured", "goal reached"], goals)
+    return {"files": _table(head, files), "goals": goals_table, "instructions": _instructions()}
+
+
+def _device_goals() -> list[list[str]]:
+    agreement, calls = _read("runner_agreement.json"), _read("comparison_calls.json")
+    counts = _read("mobilenet_v1/instruction_counts.json")
+    apart = max(abs(each["ratio"] - 1) for each in agreement["files"])
+    wrong = 1 - calls["calls"]["0 %"]["cannot tell"] / calls["trials"]
+    found = calls["calls"]["3 %"]["slower"] / calls["trials"]
+    names = "the runner's p50 against `litert-benchmark`'s, by turns, three models: % apart, at the most"
+    return [
+        [names, f"{100 * apart:.1f}", _yes(apart <= 0.05)],
+        ["equal files that `compare` calls different, %", f"{100 * wrong:.1f}", _yes(wrong <= 0.05)],
+        ["differences of 3 % that `compare` finds, %", f"{100 * found:.1f}", _yes(found >= 0.9)],
+        [
+            "instructions, between processes: % apart, at the most",
+            f"{100 * counts['between_processes']:.3f}",
+            _yes(counts["between_processes"] <= 0.0005),
+        ],
+    ]
+
+
+def _instructions() -> str:
+    counts = _read("mobilenet_v1/instruction_counts.json")["counts"]
+    head = ["processor", *(name.removeprefix("dense.") for name in next(iter(counts.values())))]
+    return _table(head, [[cpu, *(f"{count / 1e6:.3f} M" for count in row.values())] for cpu, row in counts.items()])
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 @click.option("--set-governor", "governor", metavar="NAME", default="", help="Set the governor, and restore it.")
 @runner_option
 @click.option(
+    "--device-python", default="python3", show_default=True, help="The device's Python, such as one of a venv there."
+)
+@click.option(
     "--benchmark-model", type=click.Path(path_type=Path), help="Google's tool, built for the device, to measure with."
 )
 @click.option("--trace", type=click.Path(path_type=Path), help="Write a trace for Perfetto, with every inference.")
@@ -61,6 +64,7 @@ def _measure(sources: tuple[Path, ...], threads: tuple[int, ...], options: dict[
 
     plan = Plan(
         runner=options["runner"],
+        python=options["device_python"],
         threads=threads,
         cores=options["cores"],
         processes=options["processes"],

@@ -71,6 +71,7 @@ class Bench:
             self.info,
             path,
             runner=self.plan.runner,
+            python=self.plan.python,
             threads=threads,
             seed=self.plan.seed,
             cores=self.mask,

@@ -60,6 +60,7 @@ def launch(
     *,
     runner: str,
     threads: int,
+    python: str = "python3",
     seed: int = 0,
     cores: int = 0,
     inputs: Path | None = None,
@@ -78,9 +79,9 @@ def launch(
     options += ["--cores", f"{cores:x}"] if cores else []
     library = None
     if choose_runner(runner, transport) == "python":
-        python = _python(transport, info)
+        program = _python(transport, info, python)
         where = place(transport, {**files, "runner.py": SOURCES / "runner.py"}, on_push=on_push)
-        words = [python, where["runner.py"]]
+        words = [program, where["runner.py"]]
     else:
         machine = "aarch64" if isinstance(transport, EmulatedTransport) else info.machine
         library = library_for(runtime, machine, device=str(transport.address))
@@ -98,12 +99,12 @@ def launch(
     return Launch("python" if library is None else "native", tuple(words), library)
 
 
-def _python(transport: Transport, info: DeviceInfo) -> str:
-    if isinstance(transport, LocalTransport):
+def _python(transport: Transport, info: DeviceInfo, wanted: str) -> str:
+    if wanted == "python3" and isinstance(transport, LocalTransport):
         return sys.executable
-    if not info.python:
+    if wanted == "python3" and not info.python:
         raise DeviceError(f"{transport.address} has no python3.", hint="Measure with `--runner native`.")
-    return "python3"
+    return wanted
 
 
 def _prefix(transport: Transport, info: DeviceInfo, where: dict[str, str], counts: Path | None) -> list[str]:

@@ -10,6 +10,7 @@ class Plan:
     """The protocol's figures; a round is one process an artifact, until all are precise or one is at the cap."""
 
     runner: str = "auto"
+    python: str = "python3"  # the device's, for the Python runner
     threads: tuple[int, ...] = (1,)
     cores: str = "all"  # or "big", "little", a mask
     processes: int = 3

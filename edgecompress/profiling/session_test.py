@@ -319,3 +319,22 @@ def test_a_runner_that_stays_is_killed():
     """Though it does not read."""
     with pytest.raises(DeviceError, match="answered nonsense: 'nonsense'"):
         RunnerSession(LOCAL, ["sh", "-c", "echo nonsense; exec sleep 20"], model="m.tflite", limit_s=20)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"samples_ns": [10**400]}, {"cpu_ns": -1}, {"start_ns": 10**400}, {"core": -5}, {"clock_khz": -1}, {"cores": -1}],
+)
+def test_a_block_that_cannot_be(change, open_session):
+    with open_session(OPENED, BLOCK | change) as session, pytest.raises(DeviceError, match="nonsense"):
+        session.time_block()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"load_ns": -1}, {"first_ns": 10**30}, {"model_memory_bytes": 10**400}, {"output_hash": "x\x1b[2J"},
+     {"version": "v" * 999}],
+)  # fmt: skip
+def test_a_beginning_that_cannot_be(change, open_session):
+    with pytest.raises(DeviceError, match="nonsense"):
+        open_session(OPENED | change)

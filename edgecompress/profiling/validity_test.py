@@ -146,3 +146,8 @@ def test_what_a_device_no_longer_tells_is_no_reason(before, now):
 @given(st.lists(st.integers(1000, 3000), min_size=1, max_size=20))
 def test_a_clock_that_rises_and_stays_never_fell(clocks):
     assert clock_fell([(0, khz) for khz in [*sorted(clocks), max(clocks)]]) == ""
+
+
+@pytest.mark.parametrize("mhz", [[600, 600, 1500], [1000, 1000, 1053], [600, 1500], [600, 600, 600, 1500, 1500]])
+def test_a_clock_that_rises_has_not_fallen(mhz):
+    assert clock_fell([(0, 1000 * each) for each in mhz]) == ""

@@ -1,0 +1,101 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edgecompress.devices import adb
+from edgecompress.devices.address import EMULATED_CPUS
+from edgecompress.devices.configured import configuration_file
+from edgecompress.devices.emulated import LIBRARIES, QEMU
+from edgecompress.devices.inventory import inventory
+from edgecompress.errors import DeviceError
+
+CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
+TOOLS = "sh timeout uname getconf grep cut head tr cat id python3 ssh taskset sha256sum qemu-aarch64".split()
+LISTED = """List of devices attached
+R5CT10                 unauthorized usb:1-1 transport_id:1
+emulator-5554          offline transport_id:2
+"""
+
+
+@pytest.fixture(autouse=True)
+def tools(tmp_path, monkeypatch):
+    """A PATH without adb, and no configuration but the tests'."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in TOOLS:
+        if found := shutil.which(name):
+            (folder / name).symlink_to(Path(found).resolve() if name != "python3" else found)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
+    monkeypatch.setattr(adb.importlib.util, "find_spec", lambda name: None)  # nor one that a package brings
+    return folder
+
+
+def configure(text):
+    configuration_file().parent.mkdir(parents=True)
+    configuration_file().write_text(f"[devices]\n{text}\n")
+
+
+def by_device():
+    found = inventory()
+    assert len({entry.device for entry in found}) == len(found)
+    return {entry.device: entry for entry in found}
+
+
+def test_this_machine_is_ready():
+    entry = inventory()[0]
+    assert (entry.device, entry.name, entry.state, entry.why) == ("local", "", "ready", "")
+    assert entry.info.memory_bytes > 2**27 and entry.info.machine and not entry.info.android
+
+
+@pytest.mark.skipif(shutil.which(QEMU) is None or not LIBRARIES.is_dir(), reason=f"it takes {QEMU} and {LIBRARIES}")
+def test_emulated_processors_are_ready_and_say_what_they_do():
+    found = by_device()
+    for cpu in EMULATED_CPUS:
+        entry = found[f"emulated:{cpu}"]
+        assert (entry.state, entry.info) == ("ready", None) and "counts instructions" in entry.why
+
+
+def test_without_qemu_they_say_what_is_missing(tools):
+    (tools / QEMU).unlink(missing_ok=True)
+    entry = by_device()["emulated:max"]
+    assert entry.state == "unusable" and f"{QEMU} is missing" in entry.why and "apt-get install" in entry.why
+
+
+def test_without_adb_the_others_are_listed():
+    found = by_device()
+    assert found["adb"].state == "unusable" and found["adb"].why.startswith("There is no adb. Install it")
+    assert found["local"].state == "ready"
+
+
+def test_phones_that_cannot_be_used_say_why(tools):
+    (tools / "adb").write_text(f"#!/bin/sh\ncat <<'END'\n{LISTED}END\n")
+    (tools / "adb").chmod(0o755)
+    configure('phone = "adb:R5CT10"\nother = "adb:ABSENT"')
+    found = by_device()
+    assert "adb" not in found
+    assert found["adb:R5CT10"].state == "unauthorized" and "allow USB debugging" in found["adb:R5CT10"].why
+    assert found["adb:emulator-5554"].state == "offline" and "Reconnect" in found["adb:emulator-5554"].why
+    absent = found["adb:ABSENT"]
+    assert (absent.name, absent.state, absent.why) == ("other", "unusable", "It is not connected.")
+
+
+def test_a_board_that_does_not_answer_says_why():
+    configure(f'pi = "{CLOSED}"')
+    entry = by_device()[CLOSED]
+    assert (entry.name, entry.state, entry.info) == ("pi", "unusable", None)
+    assert entry.why.startswith(f"{CLOSED} refuses connections. Is its ssh server running")
+
+
+def test_names_of_the_user_s_are_shown_once():
+    configure('here = "local"\nsmall = "emulated:cortex-a53"')
+    found = by_device()
+    assert found["local"].name == "here" and found["emulated:cortex-a53"].name == "small"
+
+
+def test_a_damaged_file_is_an_error():
+    configure("pi = 1")
+    with pytest.raises(DeviceError, match=r"devices\.toml' is damaged"):
+        inventory()

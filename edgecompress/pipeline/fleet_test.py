@@ -1,0 +1,157 @@
+import os
+import signal
+import threading
+import uuid
+from pathlib import Path
+
+import pytest
+
+from edgecompress.devices.address import Address
+from edgecompress.devices.local import LocalTransport
+from edgecompress.errors import DeviceError, ModelFileError
+from edgecompress.pipeline.fleet import on_each
+from edgecompress.values import Failure
+
+CLOSED = Address("ssh", "nobody@127.0.0.1", 1)  # where nothing listens
+PATIENCE_S = 30
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(monkeypatch):
+    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
+
+
+@pytest.fixture
+def interruptible():
+    """A shell that starts the tests in the background lets them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def boards(count):
+    """Addresses that only this test knows; nothing connects before its first command."""
+    return [Address("ssh", f"board-{uuid.uuid4().hex[:12]}") for _ in range(count)]
+
+
+def children():
+    listed = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return {int(pid) for each in listed for pid in each.read_text().split()}
+
+
+def hello(transport, on_progress):
+    """Fails if the device cannot be reached."""
+    return f"{transport.address}: {transport.shell('echo hello').stdout.strip()}"
+
+
+def test_results_are_in_the_order_of_the_addresses():
+    """Each but the last waits for the next one to end first."""
+    addresses = boards(3)
+    ended = {str(address): threading.Event() for address in addresses}
+
+    def work(transport, on_progress):
+        index = addresses.index(transport.address)
+        if index + 1 < len(addresses):
+            assert ended[str(addresses[index + 1])].wait(PATIENCE_S)
+        ended[str(transport.address)].set()
+        return index
+
+    assert on_each(addresses, work) == ([0, 1, 2], [])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_device_that_fails_leaves_the_other_s_result(order):
+    results, failures = on_each([CLOSED, Address("local")][::order], hello)
+    assert results == ["local: hello"]
+    assert failures == [Failure(str(CLOSED), f"{CLOSED} refuses connections.", failures[0].hint)]
+    assert "ssh server" in failures[0].hint
+
+
+def test_if_all_fail_each_says_why():
+    def work(transport, on_progress):
+        raise ModelFileError(f"not on {transport.address}", hint="try")
+
+    addresses = boards(2)
+    wanted = [Failure(str(address), f"not on {address}", "try") for address in addresses]
+    assert on_each(addresses, work) == ([], wanted)
+
+
+def test_the_only_device_raises():
+    with pytest.raises(DeviceError, match=r"^ssh:nobody@127\.0\.0\.1:1 refuses connections\."):
+        on_each([CLOSED], hello)
+
+
+def test_what_is_no_error_of_ours_is_raised():
+    def work(transport, on_progress):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        on_each(boards(2), work)
+
+
+def test_progress_of_all_devices_arrives():
+    steps = []
+    addresses = boards(2)
+
+    def work(transport, on_progress):
+        for done in range(3):
+            on_progress(str(transport.address), done, 3)
+
+    on_each(addresses, work, on_progress=lambda *step: steps.append(step))
+    for address in addresses:
+        assert [step for step in steps if step[0] == str(address)] == [(str(address), done, 3) for done in range(3)]
+
+
+def test_a_device_is_kept_to_ourselves():
+    address, waits, works = boards(1)[0], [], threading.Lock()
+
+    def work(transport, on_progress):
+        assert works.acquire(blocking=False)
+        LocalTransport().run(["sleep", "0.3"], timeout_s=PATIENCE_S)
+        works.release()
+
+    on_each([address, address], work, on_progress=lambda *step: waits.append(step))
+    assert (f"waiting for {address}", 0, 1) in waits
+
+
+@pytest.mark.timeout(60)
+def test_ctrl_c_ends_what_runs_on_every_device(interruptible):
+    before, running = children(), threading.Barrier(3)
+
+    def interrupt():
+        running.wait(PATIENCE_S)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def work(transport, on_progress):
+        running.wait(PATIENCE_S)
+        LocalTransport().run(["sleep", "600"], timeout_s=600)
+        on_progress("measuring", 1, 2)
+        LocalTransport().run(["sleep", "600"], timeout_s=600)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        on_each(boards(2), work)
+    thread.join()
+    assert children() <= before
+
+
+@pytest.mark.timeout(60)
+def test_ctrl_c_while_progress_is_shown():
+    """Whichever thread draws the bar; the other device is in the middle of a command."""
+    first, second = boards(2)
+    before, started = children(), threading.Event()
+
+    def on_progress(what, done, total):
+        raise KeyboardInterrupt
+
+    def work(transport, report):
+        if transport.address == second:
+            started.set()
+            LocalTransport().run(["sleep", "600"], timeout_s=600)
+        assert started.wait(PATIENCE_S)
+        report("measuring", 0, 1)
+
+    with pytest.raises(KeyboardInterrupt):
+        on_each([first, second], work, on_progress=on_progress)
+    assert children() <= before
