@@ -4,6 +4,7 @@ Records pairs of processes of one file, interleaved as `edgecompress compare` do
 
 python scripts/comparison_calls.py FILE [--pairs 60] [--record edgecompress/profiling/testdata/recorded_pairs.npz]
     [--json models/comparison_calls.json]
+python scripts/comparison_calls.py --replay edgecompress/profiling/testdata/recorded_pairs.npz [--json ...]
 """
 
 from __future__ import annotations
@@ -31,20 +32,17 @@ KEPT = 400  # samples of a process, evenly over its life, for the recorded file
 def main() -> None:
     """Record, draw, print, and write down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--record", type=Path)
+    parser.add_argument("--replay", type=Path)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    twin = arguments.file.with_name(f"twin-{arguments.file.name}")
-    write_bytes(twin, arguments.file.read_bytes())
-    try:
-        plan = Plan(processes=arguments.pairs, max_seconds=3.0)
-        with connect(Address("local")) as transport, reserved(transport.address), Bench(transport, plan) as bench:
-            first, second = profile(bench, [arguments.file, twin])
-    finally:
-        twin.unlink()
-    kept = [[_thinned(series) for series in each.samples_ns] for each in (first, second)]
+    if arguments.replay:
+        with np.load(arguments.replay) as recorded:
+            kept = [list(recorded["first"]), list(recorded["second"])]
+    else:
+        kept = _record(arguments.file, arguments.pairs)
     calls = {f"{percent} %": _calls(*kept, 1 + percent / 100) for percent in (0, 3)}
     for difference, verdicts in calls.items():
         print(f"difference {difference}: {verdicts}")
@@ -54,8 +52,21 @@ def main() -> None:
         with written_whole(arguments.record) as beside, beside.open("wb") as file:
             np.savez_compressed(file, first=np.array(kept[0], np.int32), second=np.array(kept[1], np.int32))
     if arguments.json:
-        about = {"file": arguments.file.name, "pairs": arguments.pairs, "processes": PROCESSES, "trials": TRIALS}
+        about = {"pairs": len(kept[0]), "processes": PROCESSES, "trials": TRIALS}
         write_text(arguments.json, to_json({**about, "calls": calls, "versions": versions(), "machine": snapshot()}))
+
+
+def _record(path: Path, pairs: int) -> list[list[np.ndarray]]:
+    """Measure a file against its copy; return the samples of each process of both."""
+    twin = path.with_name(f"twin-{path.name}")
+    write_bytes(twin, path.read_bytes())
+    try:
+        plan = Plan(processes=pairs, max_seconds=3.0)
+        with connect(Address("local")) as transport, reserved(transport.address), Bench(transport, plan) as bench:
+            measured = profile(bench, [path, twin])
+    finally:
+        twin.unlink()
+    return [[_thinned(series) for series in each.samples_ns] for each in measured]
 
 
 def _thinned(samples_ns: tuple[int, ...]) -> np.ndarray:

@@ -42,6 +42,8 @@ def test_every_command_line_parses() -> None:
         if name.startswith("-"):
             continue
         command = loader.import_module(f"edgecompress.cli.{name}").command
+        while words and words[0] in getattr(command, "commands", {}):  # a command of a group
+            command = command.commands[words.pop(0)]
         known = {flag for parameter in command.params for flag in parameter.opts} | {"--help"}
         used = {word.split("=")[0] for word in words if word.startswith("--")}
         assert used <= known, (line, used - known)

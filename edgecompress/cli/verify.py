@@ -103,7 +103,7 @@ def _verify_on_devices(
         else:
             found, failures = verify_files(sources, devices=devices, data=data, limit=limit, on_progress=progress)
     if as_json:
-        print_json(found)
+        print_json({"agreements": found, "failures": failures})
     else:
         columns = ["file", "device", "images", "equal outputs %", "equal argmax %", "largest difference", "in steps"]
         rows = [

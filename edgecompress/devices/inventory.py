@@ -47,7 +47,7 @@ def inventory() -> list[Entry]:
         else:
             entries.append(Entry(f"adb:{each.serial}", "", each.state, state_hint(each.state)))
     known = {entry.device for entry in entries} | {str(address) for address in wanted}
-    missing = [address for address in names if address.kind == "adb" and str(address) not in known]
+    missing = [each for each in names if each.kind == "adb" and each.target and str(each) not in known]
     entries += [Entry(str(address), names[address], "unusable", "It is not connected.") for address in missing]
     wanted += [Address("emulated", cpu) for cpu in EMULATED_CPUS]
     wanted = list(dict.fromkeys(wanted))

@@ -11,7 +11,7 @@ from edgecompress.devices.inventory import inventory
 from edgecompress.errors import DeviceError
 
 CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
-TOOLS = "sh timeout uname getconf grep cut head tr cat id python3 ssh taskset sha256sum qemu-aarch64".split()
+TOOLS = [QEMU, "sh", "cat", "cut", "getconf", "grep", "head", "id", "python3", "ssh", "timeout", "tr", "uname"]
 LISTED = """List of devices attached
 R5CT10                 unauthorized usb:1-1 transport_id:1
 emulator-5554          offline transport_id:2

@@ -16,6 +16,7 @@ CLIENT_FAILED = 255  # ssh's exit status for its own errors
 CONNECT_TIMEOUT_S = 10
 COPY_TIMEOUT_S = 300
 FULL_KIB = 64
+SOCKETS = "/tmp"  # a socket's path must be short, which TMPDIR need not be
 
 _REASONS = (  # what ssh says, what it means, what to try
     (
@@ -38,7 +39,9 @@ class SshTransport(Transport):
     def __init__(self, address: Address) -> None:
         self.address = address
         self.folder = FOLDER
-        self._scratch = tempfile.TemporaryDirectory(prefix="edgecompress-")
+        self._scratch = tempfile.TemporaryDirectory(
+            prefix="edgecompress-", dir=SOCKETS if Path(SOCKETS).is_dir() else None
+        )
         # The user's own configuration otherwise; this names another one, as GIT_SSH_COMMAND does for git.
         config = os.environ.get("EDGECOMPRESS_SSH_CONFIG")
         self._options = [

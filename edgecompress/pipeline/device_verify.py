@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ from edgecompress.convert.embedded import embedded_preprocessing
 from edgecompress.data import load
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_order
+from edgecompress.devices.address import Address
 from edgecompress.devices.transport import Transport
-from edgecompress.errors import DataError, UnsupportedModelError
+from edgecompress.errors import DataError, DeviceError, UnsupportedModelError
 from edgecompress.formats.read import read_model
 from edgecompress.numerics.affine import dequantize, quantize
 from edgecompress.pipeline.fleet import on_each
@@ -30,6 +32,7 @@ from edgecompress.values import Failure, Preprocessing, TensorSpec
 from edgecompress.verification import Accuracy, accuracy, compare, output_step
 
 IMAGES = 200
+_COUNTED = re.compile(r"(?P<name>.+):(?P<count>[1-9][0-9]{0,6})", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,14 @@ def verify_files(
     """
     if not data:
         raise DataError("Images are needed to compare outputs.", hint="Name them: `--data fashion_mnist:200`.")
-    name, _, count = data.rpartition(":")
-    if not name or not count.isdecimal():
-        name, count = data, str(IMAGES)
-    dataset = load(name, progress=on_progress)
-    order = stratified_order(dataset.test.labels, seed=0)[: limit or int(count)]
+    addresses = parse_devices(devices)
+    found = _COUNTED.fullmatch(data)
+    dataset = load(found["name"] if found else data, progress=on_progress)
+    count = limit or (int(found["count"]) if found else IMAGES)
+    order = stratified_order(dataset.test.labels, seed=0)[:count]
     images, labels = dataset.test.images[order], dataset.test.labels[order]
     cases = [_case(path, str(path), images, labels, None, on_progress) for path in paths]
-    return _on_devices(cases, devices, on_progress)
+    return _on_devices(cases, addresses, on_progress)
 
 
 def verify_run_on(
@@ -95,7 +98,7 @@ def verify_run_on(
 
     Raises what `verify_files` raises, and RunFolderError.
     """
-    run = open_run(folder)
+    addresses, run = parse_devices(devices), open_run(folder)
     recipe, preprocessing = load_recipe(run.recipe), run.preprocessing()
     dataset, _ = load_for(recipe, on_progress=on_progress)
     order = stratified_order(dataset.test.labels, seed=recipe.train.seed)[: limit or IMAGES]
@@ -104,7 +107,7 @@ def verify_run_on(
         _case(run.artifact_path(artifact), artifact.path, images, labels, preprocessing, on_progress)
         for artifact in run.read_artifacts()
     ]
-    return _on_devices(cases, devices, on_progress)
+    return _on_devices(cases, addresses, on_progress)
 
 
 def _case(
@@ -136,7 +139,7 @@ def _usual(spec: TensorSpec, path: Path) -> Preprocessing:
 
 
 def _on_devices(
-    cases: list[_Case], devices: Sequence[str], on_progress: Progress
+    cases: list[_Case], addresses: Sequence[Address], on_progress: Progress
 ) -> tuple[list[DeviceAgreement], list[Failure]]:
     def work(transport: Transport, report: Progress) -> list[DeviceAgreement]:
         with Bench(transport, Plan()) as bench:
@@ -147,14 +150,17 @@ def _on_devices(
             report(f"verifying on {bench.device}", len(cases), len(cases))
             return found
 
-    results, failures = on_each(parse_devices(devices), work, on_progress=on_progress)
+    results, failures = on_each(addresses, work, on_progress=on_progress)
     return [each for found in results for each in found], failures
 
 
 def _agreement(bench: Bench, case: _Case) -> DeviceAgreement:
     records = [[case.stored[index : index + 1]] for index in range(len(case.stored))]
-    (found,) = outputs_on(bench, case.path, records)
-    scores = dequantize(found.reshape(-1, *case.output.shape[1:]), case.output).reshape(len(records), -1)
+    outputs = outputs_on(bench, case.path, records)
+    if len(outputs) != 1 or outputs[0].size != case.scores.size or outputs[0].dtype != case.output.dtype:
+        raise DeviceError(f"The outputs of {case.path.name} on {bench.device} have another form than here.")
+    stored = outputs[0].reshape(-1, *case.output.shape[1:])
+    scores = dequantize(stored, case.output).reshape(len(records), -1)
     result = compare(case.scores, scores, "", "", case.step)
     return DeviceAgreement(
         case.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from edgecompress.errors import DeviceError, EdgeCompressError
 from edgecompress.progress import Progress, silent
 from edgecompress.values import Failure
 
+STOP_EVERY_S = 0.1
 Result = TypeVar("Result")
 Work = Callable[[Transport, Progress], Result]
 
@@ -39,7 +40,9 @@ def on_each(
                 _collect(str(address), future, results, failures)
         except BaseException:
             stopping.set()
-            end_clients()
+            while not all(future.done() for future in futures):  # one may be about to start another command
+                end_clients()
+                wait(futures, timeout=STOP_EVERY_S)
             raise
     return results, failures
 

@@ -1,9 +1,12 @@
 import os
 import signal
+import tempfile
 import threading
+import time
 import uuid
 from pathlib import Path
 
+import psutil
 import pytest
 
 from edgecompress.devices.address import Address
@@ -17,8 +20,13 @@ PATIENCE_S = 30
 
 
 @pytest.fixture(autouse=True)
-def no_configuration(monkeypatch):
+def on_our_own(monkeypatch):
+    """No configuration of the user's, and locks that nobody else on this machine takes."""
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, whose name is too long for ssh's socket
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
+        monkeypatch.undo()
 
 
 @pytest.fixture
@@ -37,6 +45,15 @@ def boards(count):
 def children():
     listed = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     return {int(pid) for each in listed for pid in each.read_text().split()}
+
+
+def until_sleeping(count):
+    """Wait until so many commands run on devices."""
+    deadline = time.monotonic() + PATIENCE_S
+    while sum(each.name() == "sleep" for each in psutil.Process().children(recursive=True)) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return True
 
 
 def hello(transport, on_progress):
@@ -116,19 +133,14 @@ def test_a_device_is_kept_to_ourselves():
 
 @pytest.mark.timeout(60)
 def test_ctrl_c_ends_what_runs_on_every_device(interruptible):
-    before, running = children(), threading.Barrier(3)
-
-    def interrupt():
-        running.wait(PATIENCE_S)
-        os.kill(os.getpid(), signal.SIGINT)
+    before = children()
+    thread = threading.Thread(target=lambda: until_sleeping(2) and os.kill(os.getpid(), signal.SIGINT))
 
     def work(transport, on_progress):
-        running.wait(PATIENCE_S)
         LocalTransport().run(["sleep", "600"], timeout_s=600)
         on_progress("measuring", 1, 2)
         LocalTransport().run(["sleep", "600"], timeout_s=600)
 
-    thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         on_each(boards(2), work)
@@ -140,17 +152,17 @@ def test_ctrl_c_ends_what_runs_on_every_device(interruptible):
 def test_ctrl_c_while_progress_is_shown():
     """Whichever thread draws the bar; the other device is in the middle of a command."""
     first, second = boards(2)
-    before, started = children(), threading.Event()
+    before = children()
 
     def on_progress(what, done, total):
         raise KeyboardInterrupt
 
     def work(transport, report):
         if transport.address == second:
-            started.set()
             LocalTransport().run(["sleep", "600"], timeout_s=600)
-        assert started.wait(PATIENCE_S)
-        report("measuring", 0, 1)
+        else:
+            until_sleeping(1)
+            report("measuring", 0, 1)
 
     with pytest.raises(KeyboardInterrupt):
         on_each([first, second], work, on_progress=on_progress)

@@ -30,7 +30,7 @@ def count(paths, plan=PLAN, **options):
 
 
 def test_processes_agree(tmp_path):
-    path, steps = fixed_classifier(tmp_path), []
+    path, steps = fixed_classifier(tmp_path, height=32, width=32), []
     (found,) = count([path], replace(PLAN, processes=3), on_progress=lambda *step: steps.append(step))
     medians = [statistics.median(own) for own in found.counts]
     assert max(medians) - min(medians) <= SPREAD * min(medians)

@@ -14,6 +14,7 @@ from edgecompress.devices.local import LocalTransport
 from edgecompress.errors import DeviceError, UnsupportedModelError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.session import RunnerTensor
+from edgecompress.runtimes.channel import DTYPES
 
 RECORD_TIMEOUT_S = 10.0  # for each record, on the slowest device
 MAX_OUTPUT_BYTES = 1 << 30
@@ -52,6 +53,8 @@ def outputs_on(bench: Bench, path: Path, records: Sequence[Sequence[np.ndarray]]
 
 def _split(path: Path, tensors: tuple[RunnerTensor, ...], count: int, device: str) -> list[np.ndarray]:
     """Take the records of the outputs apart, as the device has described them."""
+    if any(tensor.dtype not in DTYPES for tensor in tensors):
+        raise DeviceError(f"The outputs from {device} are of a type that is not known.")
     sizes = [math.prod(tensor.shape) * np.dtype(tensor.dtype).itemsize for tensor in tensors]
     expected = sum(sizes) * count
     if min(sizes, default=0) < 0 or expected > MAX_OUTPUT_BYTES:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,9 +8,11 @@ from hypothesis import strategies as st
 from edgecompress.profiling.statistics import compare, median_half_width, summarize
 
 TRIALS = 200
+PROCESSES = 16  # of `edgecompress compare`
+RECORDED = Path(__file__).parent / "testdata" / "recorded_pairs.npz"
 
 
-def interleaved(seed, *, effect, processes=12, samples=400, noise=0.1, luck=0.015):
+def interleaved(seed, *, effect, processes=PROCESSES, samples=400, noise=0.1, luck=0.015):
     """Two artifacts' series: lognormal noise, a level that a pair shares, and luck of each process alone."""
     generator = np.random.default_rng(seed)
     first, second = [], []
@@ -26,8 +30,8 @@ def verdicts(effect, **options):
 
 def test_a_difference_of_3_percent_is_found():
     # A pair's log ratio spreads by sqrt(2 * (0.015^2 + (1.25 * 0.1 / sqrt(400))^2)) = 2.3 %, and by somewhat more since
-    # it is a median of medians. Twelve pairs: a standard error of 0.7 %, and log 1.03 is 4.3 of them, where Student's
-    # test at this level finds 95 of 100.
+    # it is a median of medians. Sixteen pairs: a standard error of 0.6 %, and log 1.03 is five of them, where Student's
+    # test at this level finds 99 of 100.
     assert verdicts(1.03).count("slower") >= 0.9 * TRIALS
     assert verdicts(1 / 1.03).count("faster") >= 0.9 * TRIALS
 
@@ -38,7 +42,28 @@ def test_no_difference_is_not_called_one(options):
     assert verdicts(1.0, **options).count("cannot tell") >= 0.95 * TRIALS
 
 
-@pytest.mark.parametrize("processes", [3, 12])
+def recorded_calls(factor):
+    """Verdicts over sixteen pairs drawn from real ones: one file against its copy, by scripts/comparison_calls.py."""
+    with np.load(RECORDED) as file:
+        twins = (file["first"], file["second"])
+    generator, found = np.random.default_rng(1), []
+    for _ in range(TRIALS):
+        a, b = twins[:: 1 if generator.integers(2) else -1]
+        drawn = generator.choice(len(a), PROCESSES, replace=False)
+        found.append(compare(list(a[drawn]), list(b[drawn] * factor)).verdict)
+    return found
+
+
+def test_recorded_pairs_of_equal_files_are_not_called_different():
+    assert recorded_calls(1.0).count("cannot tell") >= 0.95 * TRIALS
+
+
+def test_a_difference_of_3_percent_is_found_in_recorded_pairs():
+    assert recorded_calls(1.03).count("slower") >= 0.9 * TRIALS
+    assert recorded_calls(1 / 1.03).count("faster") >= 0.9 * TRIALS
+
+
+@pytest.mark.parametrize("processes", [3, 16])
 def test_the_interval_holds_the_truth(processes):
     # 98 % nominal; below 188 of 200 a binomial with that mean falls once in 2,000 runs
     results = [compare(*interleaved(seed, effect=1.1, processes=processes)) for seed in range(TRIALS)]

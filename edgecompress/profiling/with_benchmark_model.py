@@ -7,6 +7,7 @@ where a version tells no median), and the intervals come from processes alone.
 from __future__ import annotations
 
 import statistics
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -105,7 +106,8 @@ def _run(bench: Bench, tool: Path, path: Path, threads: int) -> BenchmarkOutput:
 
 def _operators(bench: Bench, tool: Path, path: Path, threads: int) -> tuple[tuple[OperatorTime, ...], str]:
     """In a run of their own, since timing them slows the tool down."""
-    table = f"{bench.transport.folder}/operators.csv"
+    table = f"{bench.transport.folder}/operators-{uuid.uuid4().hex}.csv"
+    bench.transport.shell('mkdir -p "$1"', bench.transport.folder)  # on this machine nothing is pushed into it
     _call(bench, tool, path, threads, runs=bench.plan.min_runs, seconds=0.0, operators_csv=table)
     text = bench.transport.shell('cat "$1" && rm -f "$1"', table).stdout
     if not text.strip():

@@ -1,0 +1,232 @@
+"""The commands that ask devices, as a person would call them, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from edgecompress.devices.conditions import snapshot
+from edgecompress.devices.cores import clusters
+from edgecompress.devices.local import LocalTransport
+from edgecompress.pipeline.device_verify_test import tflite_classifier
+from edgecompress.profiling import plan, warmup
+from edgecompress.runtimes.sample_files_test import fixed_classifier
+
+CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
+
+
+@pytest.fixture(autouse=True)
+def on_our_own(tmp_path, monkeypatch):
+    """No configuration of the user's, no phones, and locks that nobody else on this machine takes."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/adb").write_text("#!/bin/sh\necho 'List of devices attached'\n")
+    (tmp_path / "bin/adb").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, whose name is too long for ssh's socket
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
+        monkeypatch.undo()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Measurements that are as short as can be, and say little."""
+    monkeypatch.setattr(warmup, "MIN_S", 0.05)
+    monkeypatch.setattr(warmup, "MAX_S", 0.1)
+    monkeypatch.setattr(plan, "Plan", partial(plan.Plan, min_runs=5, min_seconds=0.02, half_width=1e9))
+
+
+@pytest.fixture
+def say(cli):
+    """Runs a command; whatever it says, it is no traceback."""
+
+    def run(*arguments):
+        result = cli(*arguments)
+        assert "Traceback" not in result.out + result.err
+        return result
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path):
+    return fixed_classifier(tmp_path, height=32, width=32)
+
+
+def one_line(text):
+    """Undo the wrapping of usage errors, whose box is drawn around them."""
+    return " ".join(text.replace("│", " ").split())
+
+
+def test_devices_are_listed(say, tmp_path):
+    (tmp_path / "config/edgecompress").mkdir(parents=True)
+    (tmp_path / "config/edgecompress/devices.toml").write_text(f'[devices]\npi = "{CLOSED}"\n')
+    result = say("devices")
+    assert result.code == 0 and not result.err
+    rows = [line.split() for line in result.out.splitlines()]
+    assert next(row for row in rows if row and row[0] == "local")[-1] == "ready"
+    assert next(row for row in rows if row[:2] == [CLOSED, "(pi)"])[-1] == "unusable"
+    assert f"{CLOSED}: {CLOSED} refuses connections." in result.out
+
+    found = json.loads(say("devices", "--json").out)
+    assert {"device", "name", "state", "why", "info", "clusters"} == set(found[0])
+    assert found[0]["device"] == "local" and found[0]["info"]["memory_bytes"] > 0
+    assert [entry["state"] for entry in found if entry["name"] == "pi"] == ["unusable"]
+
+
+def test_a_damaged_list_of_devices_is_a_sentence(say, tmp_path):
+    (tmp_path / "config/edgecompress").mkdir(parents=True)
+    (tmp_path / "config/edgecompress/devices.toml").write_text("[devices")
+    result = say("devices", "--json")
+    assert result.code == 1 and "devices.toml' cannot be read" in result.err
+    assert json.loads(result.out)["error"]["kind"] == "DeviceError"
+
+
+def test_clean_removes_what_was_left(say, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = Path(LocalTransport().folder)
+    (folder / "0123").mkdir(parents=True)
+    (folder / "0123/model.tflite").write_bytes(bytes(100_000))
+    kept = tmp_path / "cache/edgecompress/kept"
+    kept.write_bytes(b"kept")
+    result = say("devices", "clean")
+    assert result.code == 0 and result.out.startswith("local: removed ") and result.out.endswith(" KiB.\n")
+    assert float(result.out.split()[2]) >= 97.0
+    assert not folder.exists() and kept.exists()
+    assert say("devices", "clean", "--on", "local").out == "local: removed 0.0 KiB.\n"
+    assert say("devices", "clean", "--on", CLOSED).code == 1
+
+
+@pytest.mark.parametrize("device", ["nonsense", "adb:-x", "ssh:-oProxyCommand=x", "emulated:z80", ""])
+@pytest.mark.parametrize("words", ["profile {model}", "compare {model} {model}", "verify {model} --data digits:2"])
+def test_what_is_no_device_is_a_sentence(words, device, say, tmp_path):
+    model = tflite_classifier(tmp_path)
+    result = say(*words.format(model=model).split(), "--on", device)
+    assert result.code == 1 and not result.out
+    assert result.err.startswith("Error: ") and device.partition(":")[2] in result.err and result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["0", "65", "1,", ",", "two", "1.5", "-1", "1,0"])
+def test_threads_that_are_none(words, say, model):
+    result = say("profile", model, "--threads", words)
+    assert result.code == 2 and "is no list of numbers from 1 to 64" in one_line(result.err)
+
+
+@pytest.mark.parametrize("words", ["10x", "0s", "0.5", "7h", "s", "", "1e3", "-5s", "nan", "9999999s"])
+def test_times_that_are_none(words, say, model):
+    result = say("profile", model, "--sustained", words)
+    assert result.code == 2 and "is no time from 1s to 6h, such as 90s or 10m" in one_line(result.err)
+
+
+@pytest.mark.skipif(len(clusters(snapshot())) > 1, reason="this machine has cores of several kinds")
+@pytest.mark.parametrize("cores", ["big", "little"])
+def test_cores_of_a_kind_that_is_not_there(cores, say, model):
+    result = say("profile", model, "--cores", cores)
+    assert result.code == 1 and f"so that none are '{cores}'. Give `--cores all`, or a mask." in result.err
+
+
+@pytest.mark.parametrize("cores", ["0", "middle", "", "fffffffffffffffff"])
+def test_cores_that_are_none(cores, say, model):
+    result = say("profile", model, "--cores", cores)
+    assert result.code == 1 and f"'{cores}' names no cores." in result.err
+
+
+def test_a_profile_with_each_thread_count(say, model, quick):
+    result = say("profile", model, "--threads", "1,2", "--processes", "1", "--json")
+    assert result.code == 0 and not result.err
+    found = json.loads(result.out)
+    assert [(each["artifact"], each["threads"]) for each in found["measurements"]] == [(str(model), 1), (str(model), 2)]
+    assert found["failures"] == [] and min(map(min, found["measurements"][0]["samples_ns"])) > 0
+
+
+def test_a_trace_has_an_event_for_each_inference(say, model, quick, tmp_path):
+    result = say("profile", model, "--processes", "1", "--trace", tmp_path / "out.json", "--json")
+    assert result.code == 0
+    (measured,) = json.loads(result.out)["measurements"]
+    events = json.loads((tmp_path / "out.json").read_text())["traceEvents"]
+    lanes = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e["ph"] == "M" and e["name"] == "thread_name"}
+    durations_us = [
+        event["dur"]
+        for event in events
+        if event["ph"] == "X" and event["name"] == "inference"
+        if lanes[event["pid"], event["tid"]].startswith("samples ")
+    ]
+    assert durations_us == [sample_ns / 1000 for sample_ns in measured["samples_ns"][0]]
+
+
+def test_a_trace_that_cannot_be_written_is_a_sentence(say, model, quick, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = say("profile", model, "--processes", "1", "--trace", tmp_path / "file/out.json")
+    assert result.code == 1 and result.err.startswith("Error: ") and "file" in result.err
+
+
+def test_a_device_that_fails_leaves_the_other_s_table(say, model, quick):
+    result = say("profile", model, "--processes", "1", "--on", CLOSED, "--on", "local")
+    assert result.code == 1
+    assert "On local (" in result.out and str(model) in one_line(result.out).replace(" ", "")
+    assert result.err.startswith(f"Error: {CLOSED} refuses connections. Is its ssh server running")
+    assert result.err.count("\n") == 1
+
+
+def test_sustained_prints_speed_against_time(say, model):
+    result = say("profile", model, "--sustained", "1s")
+    assert result.code == 0 and "without a pause" in result.out
+    assert "Time of an inference in the last third against the first: " in result.out
+
+
+def test_compare_is_a_sentence_a_device(say, model, quick, tmp_path):
+    other = tflite_classifier(tmp_path)  # 640 multiply-adds
+    result = say("compare", model, other, "--processes", "2", "--on", "local", "--on", CLOSED)
+    assert result.code == 1 and f"Error: {CLOSED} refuses connections." in result.err
+    assert result.out.startswith(f"local, 1 thread(s): {other.name} ") and result.out.endswith(f" {model.name}\n")
+    assert say("compare", model, other, "--processes", "1").code == 2
+
+
+def test_verify_says_whether_outputs_are_the_same(say, tmp_path):
+    path = tflite_classifier(tmp_path)
+    result = say("verify", path, "--data", "digits:20", "--json")
+    assert result.code == 0
+    document = json.loads(result.out)
+    (found,) = document["agreements"]
+    assert document["failures"] == []
+    assert (found["artifact"], found["device"], found["images"], found["equal_outputs"]) == (
+        str(path),
+        "local",
+        20,
+        100,
+    )
+    table = say("verify", path, "--data", "digits:20", "--on", "local")
+    assert table.code == 0 and "Outputs on devices against this machine's" in table.out and "100.000" in table.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        ("verify {model}", 1, "Images are needed to compare outputs. Name them: `--data "),
+        ("verify {model} --data digtis:20", 1, "digtis"),
+        ("verify {model} --data digits:20 --max-drop 1", 2, "--max-drop needs a RUN, and no --on."),
+        ("verify {folder}/gone.tflite --data digits:20", 1, "There is no file"),
+        ("profile {folder}/gone.tflite", 1, "There is no file"),
+        ("profile {folder}/notes.txt", 1, "cannot be run"),
+        ("profile {folder} {model}", 1, "cannot be mixed"),
+        ("profile {folder}", 1, "Error: "),
+        ("profile {model} --on local --on local", 1, "local is named twice."),
+        ("profile {model} --benchmark-model {folder}/gone", 1, "benchmark_model runs TFLite files"),
+        ("profile {model} --on emulated:max --sustained 5s", 1, "emulated:max "),
+        ("profile {model} --set-governor no-such-governor", 1, "Error: "),
+        ("profile", 2, "RUN|FILE"),
+        ("compare {model}", 2, "SECOND"),
+        ("compare {model} {folder}", 1, "Error: "),
+    ],
+)
+def test_errors_are_sentences(words, code, reason, say, model, tmp_path):
+    (tmp_path / "notes.txt").write_text("notes")
+    result = say(*words.format(model=model, folder=tmp_path).split())
+    assert result.code == code and reason in one_line(result.err)
+    assert code == 2 or result.err.count("\n") == 1
