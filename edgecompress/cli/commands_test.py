@@ -118,7 +118,9 @@ def test_a_second_run_with_one_seed_gives_the_same_bytes(run_folder: Path, tmp_p
 def test_profile_measures_every_file(cli, run_folder: Path) -> None:
     result = cli("profile", run_folder, "--processes", "2", "--json")
     assert result.code == 0
-    for measurement in json.loads(result.out):
+    found = json.loads(result.out)
+    assert len(found["measurements"]) == len(list((run_folder / "artifacts").iterdir())) and not found["failures"]
+    for measurement in found["measurements"]:
         assert measurement["processes"] == 2 == len(measurement["load_ns"]) == len(measurement["samples_ns"])
         steady = measurement["steady"]
         assert 0 < steady["p5_ns"] <= steady["p50_ns"] <= steady["p90_ns"] <= steady["p99_ns"]
