@@ -12,7 +12,7 @@ from typing import Any
 
 from edgecompress.errors import RunFolderError
 from edgecompress.storage import from_json, sha256_of, to_json, write_text
-from edgecompress.values import Artifact, LayerNote, Measurement, Preprocessing
+from edgecompress.values import Artifact, InstructionCount, LayerNote, Measurement, Preprocessing
 
 LIBRARIES = (
     "tensorflow",
@@ -90,6 +90,10 @@ class RunFolder:
     def read_measurements(self) -> list[Measurement]:
         """Read what was measured."""
         return from_json(list[Measurement], self._existing("measurements.json", "profile"))
+
+    def read_instructions(self) -> list[InstructionCount]:
+        """Read what was counted on emulated processors."""
+        return from_json(list[InstructionCount], self._existing("instructions.json", "profile"))
 
     def artifact_path(self, artifact: Artifact) -> Path:
         """Return where an artifact lies.

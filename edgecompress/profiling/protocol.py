@@ -62,7 +62,7 @@ def profile(bench: Bench, paths: Sequence[Path], *, on_progress: Progress = sile
                 track.invalid = track.invalid or invalid
         conditions = {
             **{"before": looks[0], "during": looks[1:-1], "after": looks[-1], "notes": notes, "seed": plan.seed},
-            **{"cores": plan.cores, "mask": f"{bench.mask:x}" if bench.mask else None, "device": bench.info.as_json()},
+            **{"pinned": plan.cores, "mask": f"{bench.mask:x}", "device": bench.info.as_json()},
             "interleaved": [str(path) for path in paths],
         }
         measurements += [track.measurement(conditions) for track in tracks]

@@ -54,5 +54,5 @@ def sustain(bench: Bench, path: Path, *, seconds: float, on_progress: Progress =
         runtime=how.runtime(path, session.opened.version),
         threads=threads,
         windows=tuple(windows),
-        conditions={"before": before, "after": after, "cores": bench.plan.cores, "device": bench.info.as_json()},
+        conditions={"before": before, "after": after, "pinned": bench.plan.cores, "device": bench.info.as_json()},
     )

@@ -55,7 +55,7 @@ def profile_with_benchmark_model(
             for index in generator.permutation(len(paths)):
                 outputs[paths[index]].append(_run(bench, tool, paths[index], threads))
         conditions = {
-            **{"before": before, "after": bench.look(), "device": bench.info.as_json(), "cores": bench.plan.cores},
+            **{"before": before, "after": bench.look(), "device": bench.info.as_json(), "pinned": bench.plan.cores},
             "samples": "one a process: its median, or mean where the tool tells no median",
         }
         for path in paths:

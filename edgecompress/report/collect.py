@@ -43,6 +43,7 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
     listed = {(artifact.path, artifact.sha256) for artifact in artifacts}
     measured = run.read_measurements() if run.has("measurements") else []
     current = [each for each in measured if (each.artifact, each.sha256) in listed]
+    counted = run.read_instructions() if run.has("instructions") else []
     settings = settings_of(current)
     rows = []
     for done, artifact in enumerate(artifacts):
@@ -70,6 +71,7 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
         operators=tuple(slow_operators_of(each) for each in current if setting_of(each) == settings[0]),
         history=_history(run),
         conditions=tuple(conditions_of(current, setting) for setting in settings),
+        instructions=tuple(each for each in counted if (each.artifact, each.sha256) in listed),
     )
 
 

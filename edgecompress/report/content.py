@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecompress.formats.sizes import Sizes
-from edgecompress.values import LayerNote, OperatorTime
+from edgecompress.values import InstructionCount, LayerNote, OperatorTime
 from edgecompress.verification import Accuracy, Verification
 
 
@@ -143,3 +143,4 @@ class Content:
     operators: tuple[SlowOperators, ...]
     history: tuple[Epoch, ...]
     conditions: tuple[Conditions, ...]
+    instructions: tuple[InstructionCount, ...] = ()  # of files that are still these

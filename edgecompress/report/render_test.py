@@ -156,11 +156,20 @@ def test_ids_are_unique(content: Content) -> None:
 def test_pages_have_every_part_of_a_complete_run(render: Callable[..., str], content: Content) -> None:
     page = render(content, plots={})
     parts = ("Files", "Accuracy of the Keras models", "TFLite against ONNX", "Layers", "Float operators of int8 files")
-    for part in (*parts, "Slowest operators", "Training", "Conditions on local, 2 threads", "Recipe"):
+    for part in (*parts, "Slowest operators", "Instructions", "Training", "Conditions on local, 2 threads", "Recipe"):
         assert part in page
     for text in ("cannot tell", "◆", "90.21", "89.61–90.79", "11.500", "TF-MOT does not prune DepthwiseConv2D"):
         assert text in page
-    for text in ("Softmax", "ondemand", "tensorflow-model-optimization", "conv_pw_13", "50.8", "87.75"):
+    for text in (
+        "Softmax",
+        "ondemand",
+        "1,234,567",
+        "emulated:cortex-a76",
+        "tensorflow-model-optimization",
+        "conv_pw_13",
+        "50.8",
+        "87.75",
+    ):
         assert text in page
 
 
@@ -169,7 +178,18 @@ def test_pages_of_files_alone_have_no_empty_parts(render: Callable[..., str], co
     page = render(collect(converted), plots={}).split("</style>")[-1]
     for text in ("not verified", "not measured yet", "edgecompress profile RUN", "192.0"):
         assert text in page
-    for part in ("accuracy", "p50", "Layers", "Training", "Conditions", "Recipe", "Trade-off", "Slowest", "Pareto"):
+    for part in (
+        "accuracy",
+        "p50",
+        "Layers",
+        "Instructions",
+        "Training",
+        "Conditions",
+        "Recipe",
+        "Trade-off",
+        "Slowest",
+        "Pareto",
+    ):
         assert part not in page
     assert "Float operators of int8 files" in page and "None: between the conversions" in page
 
@@ -192,7 +212,7 @@ def test_every_row_of_the_markdown_tables_has_as_many_cells_as_the_head(content:
             cells += 1
         elif token.type == "tr_close":
             widths[-1].add(cells)
-    assert len(widths) == 9 and all(len(each) == 1 for each in widths)
+    assert len(widths) == 10 and all(len(each) == 1 for each in widths)
     assert [token.type for token in tokens(to_markdown(content, plots=IMAGES))].count("image") == 2
 
 

@@ -80,7 +80,8 @@ def stages(history: tuple[Epoch, ...]) -> list[tuple[str, int, Epoch, float]]:
 def before_and_after(conditions: Conditions) -> list[tuple[str, str, str]]:
     """Return each condition's name, and what it was before and after."""
     before, after = _leaves(conditions.before), _leaves(conditions.after)
-    return [(name, before.get(name, ""), after.get(name, "")) for name in before | after]
+    found = [(name, before.get(name, ""), after.get(name, "")) for name in before | after]
+    return [row for row in found if any(row[1:])]
 
 
 def _leaves(value: Any, name: str = "") -> dict[str, str]:

@@ -11,7 +11,8 @@ from edgecompress.values import Measurement
 
 OPERATORS = 5  # rows of a table of slow operators
 NS_PER_MS = 1e6
-OF_ONE_FILE = {"operators", "warm_up", "median_half_width", "precise", "interleaved", "before", "after"}
+OF_ONE_FILE = {"operators", "warm_up", "median_half_width", "precise", "library_ns", "interleaved"}
+OF_MOMENTS = {"before", "during", "after"}
 
 
 def settings_of(measurements: Sequence[Measurement]) -> tuple[Setting, ...]:
@@ -61,7 +62,7 @@ def slow_operators_of(measurement: Measurement) -> SlowOperators:
 def conditions_of(measurements: Sequence[Measurement], setting: Setting) -> Conditions:
     """Return what held in a setting; files that were measured against one another share it."""
     found = next(each.conditions for each in measurements if setting_of(each) == setting)
-    shared = {key: value for key, value in found.items() if key not in OF_ONE_FILE}
+    shared = {key: value for key, value in found.items() if key not in OF_ONE_FILE | OF_MOMENTS}
     before, after = (value if isinstance(value, dict) else {} for value in (found.get("before"), found.get("after")))
     return Conditions(setting, {**before, **shared}, {**after, **shared})
 
