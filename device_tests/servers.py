@@ -303,8 +303,11 @@ def _run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    enable_emulation()
-    make_roots(ROOTS)
-    prepare_programs()
+    try:
+        enable_emulation()
+        make_roots(ROOTS)
+        prepare_programs()
+    except DeviceError as error:
+        sys.exit(f"Error: {error}")
     inside = enter_namespace_command(sys.argv[1:])
     os.execvp(inside[0], inside)

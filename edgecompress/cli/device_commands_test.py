@@ -230,3 +230,17 @@ def test_errors_are_sentences(words, code, reason, say, model, tmp_path):
     result = say(*words.format(model=model, folder=tmp_path).split())
     assert result.code == code and reason in one_line(result.err)
     assert code == 2 or result.err.count("\n") == 1
+
+
+def test_a_recipe_for_a_device_that_does_not_exist_ends_before_the_training(say, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[model]\narchitecture = "lenet_5"\n[data]\nname = "digits"\n[profile]\ndevices = ["moon"]\n')
+    result = say("run", recipe, "--out", tmp_path / "run")
+    assert result.code == 1 and "'moon' is no device" in result.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_trace_that_cannot_be_written_costs_no_figures(say, model, tmp_path):
+    (tmp_path / "file").touch()
+    result = say("profile", model, "--processes", "1", "--trace", tmp_path / "file" / "trace.json")
+    assert result.code == 1 and "Cannot write" in result.err and "p50 ms" in result.out

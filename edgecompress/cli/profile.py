@@ -46,16 +46,16 @@ def command(sources: tuple[Path, ...], threads: tuple[tuple[int, ...], ...], **o
     if sum(source.is_dir() for source in sources) and len(sources) > 1:
         raise RunFolderError("A run folder cannot be mixed with files.", hint="Give one run folder, or files.")
     found = _measure(sources, flat(threads), options)
-    if options["trace"]:
-        from edgecompress.report.trace import write_trace
-
-        write_trace(options["trace"], found.timelines)
     if options["as_json"]:
         print_json(replace(found, timelines=()))  # they are what --trace writes
     else:
         print_profiled(found, options["operators"])
     for failure in found.failures:
         print_error(failure.message, failure.hint)
+    if options["trace"]:  # last: figures that took minutes are not lost to a folder that cannot be written
+        from edgecompress.report.trace import write_trace
+
+        write_trace(options["trace"], found.timelines)
     if found.failures:
         raise SystemExit(1)
 

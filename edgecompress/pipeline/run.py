@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.pipeline.convert import convert_run
-from edgecompress.pipeline.profile import profile_run
+from edgecompress.pipeline.profile import parse_devices, profile_run
 from edgecompress.pipeline.train import train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.profiling.plan import Plan
@@ -29,6 +29,7 @@ def run_recipe(
     """
     targets = tuple(parse_target(text) for text in recipe.convert.targets)
     options = Options(io=recipe.convert.io, keep_float=recipe.convert.keep_float, sparse=recipe.convert.sparse)
+    parse_devices(recipe.profile.devices)  # a name that is wrong shows before hours of training
     run = train(recipe, folder, resume=resume, on_progress=on_progress)
     convert_run(run, targets, options=options, on_progress=on_progress)
     verification = verify_run(run, limit=recipe.verify.limit, on_progress=on_progress)
