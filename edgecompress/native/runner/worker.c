@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -22,7 +21,7 @@
 
 /* No kernel has this call. The plugin that counts instructions sees it, with 0 before an inference and 1 after. */
 enum { MARK = 0x5eed };
-enum { MAX_SAMPLES = 1 << 22, MAX_LINE = 8192, BUFFER_BYTES = 1 << 20, PAGE_BYTES = 4096 };
+enum { MAX_SAMPLES = 1 << 22, MAX_LINE = 8192, BUFFER_BYTES = 1 << 20 };
 
 static struct session session;
 static int64_t samples_ns[MAX_SAMPLES];
@@ -255,15 +254,6 @@ static void limit_resources(void) {
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
-/* Where memory lies is luck, and what is allocated first (a path, say) moves all that follows. So that such luck belongs
-   to a process, and not to a file's name, the heap begins anywhere in a page (Mytkowicz et al., Producing wrong data
-   without doing anything obviously wrong, 2009). */
-static void shuffle_heap(void) {
-    uint16_t offset = 0;
-    if (getrandom(&offset, sizeof offset, GRND_NONBLOCK) == sizeof offset && !malloc(16 + offset % PAGE_BYTES))
-        refuse("not enough memory");
-}
-
 _Noreturn void work(const struct options *options) {
     char line[MAX_LINE], in[MAX_LINE], out[MAX_LINE];
     long runs;
@@ -274,8 +264,6 @@ _Noreturn void work(const struct options *options) {
     limit_resources();
     if (options->cores)
         pin(options->cores);
-    if (!options->marks) /* instructions are to be the same each time */
-        shuffle_heap();
     open_model(options);
     while (fgets(line, sizeof line, stdin)) {
         if (sscanf(line, "time %ld %lf", &runs, &seconds) == 2)
