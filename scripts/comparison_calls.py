@@ -46,13 +46,15 @@ def main() -> None:
     calls = {f"{percent} %": _calls(*kept, 1 + percent / 100) for percent in (0, 3)}
     for difference, verdicts in calls.items():
         print(f"difference {difference}: {verdicts}")
+    ratio = float(np.median([_pair_ratio(a, b) for a, b in zip(*kept, strict=True)]))
+    print(f"the copy takes {100 * (ratio - 1):+.2f} % more time than the file: median over the pairs")
     reached = calls["0 %"]["cannot tell"] >= 0.95 * TRIALS and calls["3 %"]["slower"] >= 0.9 * TRIALS
     print("reached" if reached else "NOT REACHED")
     if arguments.record:
         with written_whole(arguments.record) as beside, beside.open("wb") as file:
             np.savez_compressed(file, first=np.array(kept[0], np.int32), second=np.array(kept[1], np.int32))
     if arguments.json:
-        about = {"pairs": len(kept[0]), "processes": PROCESSES, "trials": TRIALS}
+        about = {"pairs": len(kept[0]), "processes": PROCESSES, "trials": TRIALS, "ratio_of_copies": ratio}
         write_text(arguments.json, to_json({**about, "calls": calls, "versions": versions(), "machine": snapshot()}))
 
 
@@ -67,6 +69,10 @@ def _record(path: Path, pairs: int) -> list[list[np.ndarray]]:
     finally:
         twin.unlink()
     return [[_thinned(series) for series in each.samples_ns] for each in measured]
+
+
+def _pair_ratio(first: np.ndarray, second: np.ndarray) -> float:
+    return compare([first, first], [second, second]).ratio
 
 
 def _thinned(samples_ns: tuple[int, ...]) -> np.ndarray:
