@@ -45,7 +45,7 @@ IMPORTS = {
     ),
     "import tf_keras and TF-MOT": (
         "tensorflow-model-optimization",
-        "from edgecompress.keras_bridge.environment import load_tf_keras, load_tfmot\n"
+        "from edgecompress.environment import load_tf_keras, load_tfmot\n"
         "print('tf_keras', load_tf_keras().__version__, 'and TF-MOT', load_tfmot().__version__)",
     ),
     "import LiteRT": (

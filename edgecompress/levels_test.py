@@ -12,16 +12,20 @@ ROOT = Path(__file__).parent
 # A package or module may import those on lower levels, and itself; packages on one level do not know each other.
 LEVELS = {
     "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0,
-    "storage": 1, "formats": 1, "numerics": 1, "devices": 2, "native": 2, "training_schedule": 1,
-    "runs": 2, "runtimes": 2, "keras_bridge": 2,
-    "zoo": 3, "data": 3, "methods": 3, "convert": 3, "profiling": 3,
-    "training": 4, "recipes": 4, "verification": 4,
-    "pipeline": 5,
-    "report": 6, "doctor": 6,
-    "cli": 7, "__main__": 8,
+    "storage": 1, "formats": 1, "numerics": 1, "training_schedule": 1, "environment": 1,
+    "runs": 2, "devices": 2, "native": 2, "layers": 2,
+    "runtimes": 3, "keras_bridge": 3,
+    "zoo": 4, "data": 4, "methods": 4, "convert": 4, "profiling": 4,
+    "training": 5, "recipes": 5, "verification": 5,
+    "pipeline": 6,
+    "report": 7, "doctor": 7,
+    "cli": 8, "__main__": 9,
 }  # fmt: skip
 TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras")
-MAY_USE_TENSORFLOW = ("keras_bridge/", "zoo/", "data/", "methods/", "training.py", "convert/tflite/export.py")
+MAY_USE_TENSORFLOW = (
+    "environment.py", "layers/", "keras_bridge/", "zoo/", "data/", "methods/", "training.py",
+    "convert/tflite/export.py",
+)  # fmt: skip
 MODULES = [
     path for path in sorted(ROOT.rglob("*.py")) if not path.name.endswith("_test.py") and path.name != "conftest.py"
 ]

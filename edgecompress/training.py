@@ -16,8 +16,8 @@ import numpy as np
 from edgecompress.data import Split
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_split
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import TrainingError
-from edgecompress.keras_bridge.environment import load_tensorflow, load_tf_keras
 from edgecompress.methods.base import Prepared
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import write_bytes, write_text

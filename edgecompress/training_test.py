@@ -10,8 +10,8 @@ import pytest
 
 from edgecompress.data import load
 from edgecompress.data.preprocessing import standard
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import TrainingError
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.methods.base import Prepared
 from edgecompress.methods.pruning import MagnitudePruning

@@ -26,7 +26,7 @@ from edgecompress.data import load
 from edgecompress.data.calibration import calibration_batch
 from edgecompress.data.preprocessing import standard
 from edgecompress.devices.conditions import snapshot
-from edgecompress.keras_bridge.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.quiet import quiet
 from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text

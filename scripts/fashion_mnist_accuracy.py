@@ -17,8 +17,8 @@ import numpy as np
 from edgecompress.cli.output import progress_bars
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.devices.conditions import snapshot
+from edgecompress.environment import load_tf_keras
 from edgecompress.formats.sizes import compressed_sizes
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.pipeline.run import run_recipe
 from edgecompress.pipeline.train import load_for
 from edgecompress.recipes import Recipe, load_recipe

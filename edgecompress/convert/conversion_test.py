@@ -12,9 +12,9 @@ from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.embedded import METADATA_KEY
 from edgecompress.convert.targets import TARGETS, Options, Target, parse_target
 from edgecompress.convert.tflite.post_training import layer_pattern
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.formats.tflite import read_graph
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.numerics.affine import dequantize
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.values import Preprocessing

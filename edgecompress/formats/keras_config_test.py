@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.keras_config import summarize_config
-from edgecompress.keras_bridge.environment import load_tf_keras
 
 
 def every_layer(keras, *, three: bool):
@@ -120,7 +120,7 @@ def test_agrees_with_keras_on_every_layer(flavour, request):
 
 def test_work_agrees_with_tensorflows_own_count(tf_keras):
     """TensorFlow's profiler counts two operations for each multiply-add of the graph's convolutions and products."""
-    from edgecompress.keras_bridge.environment import load_tensorflow
+    from edgecompress.environment import load_tensorflow
 
     tf = load_tensorflow()
     layers = tf_keras.layers
@@ -159,7 +159,7 @@ def test_a_nested_model_counts_its_parameters_once_and_its_work_each_time(flavou
 
 
 def test_looks_through_the_wrappers_of_tf_mot(tf_keras):
-    from edgecompress.keras_bridge.environment import load_tfmot
+    from edgecompress.environment import load_tfmot
 
     tfmot = load_tfmot()
     layers = tf_keras.layers

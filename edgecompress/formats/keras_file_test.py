@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
+from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.keras_file import check_keras, code_layers, read_keras
-from edgecompress.keras_bridge.environment import load_tf_keras, load_tfmot
 
 VWW = Path(__file__).parents[2] / ".." / "shared" / "models" / "mlperf_vww_mobilenetv1_025_96.h5"
 

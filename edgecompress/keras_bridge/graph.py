@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.environment import load_tensorflow, load_tf_keras
 
 Layer = Any
 Model = Any

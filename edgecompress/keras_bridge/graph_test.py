@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers, walk_layers
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
 from edgecompress.keras_bridge.separable import split_separable

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.environment import load_tensorflow, load_tf_keras
 
 # Keys of Keras 3 on which neither a layer's weights nor its function depend once it is trained.
 WITHOUT_EFFECT = (

@@ -7,9 +7,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.formats.keras_file import code_layers, read_keras
-from edgecompress.keras_bridge.environment import load_tf_keras, load_tfmot
 from edgecompress.keras_bridge.keras3 import load_keras3
 
 REASON_CHARACTERS = 200  # Keras's errors may hold whole model configs

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError, UntrustedCodeError
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.keras_bridge.load import is_quantization_aware, load_model, save_model
 from edgecompress.methods.base import compress
 from edgecompress.methods.quantization import QuantizationAwareTraining

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.environment import load_tf_keras
 from edgecompress.keras_bridge.graph import replay
 
 

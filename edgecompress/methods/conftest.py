@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.environment import load_tf_keras
 from edgecompress.methods.base import Prepared
 
 INPUTS = np.random.default_rng(0).normal(size=(64, 8, 8, 4)).astype(np.float32)

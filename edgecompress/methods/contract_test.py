@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError, UnsupportedModelError
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.methods import METHODS, find
 from edgecompress.methods.base import chain, compress, only
 from edgecompress.methods.pruning import MagnitudePruning, XNNPACKLatencyPruning

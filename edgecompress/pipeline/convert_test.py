@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from edgecompress.convert.targets import Options, parse_target
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import (
     ConversionError,
     DataError,
@@ -17,7 +18,6 @@ from edgecompress.errors import (
     UnsupportedModelError,
     UntrustedCodeError,
 )
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.keras_bridge.load import load_model
 from edgecompress.numerics.affine import dequantize
 from edgecompress.pipeline.convert import convert_file

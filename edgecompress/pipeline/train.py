@@ -8,8 +8,8 @@ from typing import Any
 
 from edgecompress.data import Dataset, load
 from edgecompress.data.preprocessing import standard
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import RunFolderError
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.keras_bridge.load import save_model
 from edgecompress.methods.base import Prepared, compress
 from edgecompress.progress import Progress, silent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.environment import load_tf_keras
 from edgecompress.zoo.architecture import Architecture
 
 

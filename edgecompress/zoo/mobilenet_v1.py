@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import ArchitectureError
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.zoo.architecture import Architecture, Option, require_resolution
 
 # (filters, stride) of the thirteen blocks behind the stem of 32 filters; Table 1 of the paper.

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import ArchitectureError
-from edgecompress.keras_bridge.environment import load_tf_keras
 from edgecompress.zoo import find
 from edgecompress.zoo.counts import count
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.environment import load_tf_keras
 from edgecompress.zoo.architecture import Architecture, Option, require_resolution
 
 SQUEEZE = (16, 16, 32, 32, 48, 48, 64, 64)  # filters of fire 2 to 9; each expands to 4 times as many 1x1 and 3x3 ones

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import ArchitectureError, ModelFileError
-from edgecompress.keras_bridge.environment import load_tf_keras, load_tfmot
 from edgecompress.zoo import find
 from edgecompress.zoo.weights import load_weights
 

@@ -11,9 +11,9 @@ import pytest
 
 from edgecompress.convert.onnx.emit import OPERATORS, emit_onnx
 from edgecompress.convert.onnx.emit_test import checked, run_onnx
+from edgecompress.environment import load_tensorflow
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_building_test import run_litert
-from edgecompress.keras_bridge.environment import load_tensorflow
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from edgecompress.convert.tflite.annotate import annotate
+from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError, UnsupportedModelError
-from edgecompress.keras_bridge.environment import load_tensorflow
 from edgecompress.quiet import quiet
 
 

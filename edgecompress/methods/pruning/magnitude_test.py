@@ -70,7 +70,7 @@ def test_latency_pruning_refuses_a_network_that_xnnpack_runs_dense(plain_model, 
 
 
 def test_latency_pruning_takes_the_1x1_convolutions_of_one_that_it_runs_sparse() -> None:
-    from edgecompress.keras_bridge.environment import load_tf_keras
+    from edgecompress.environment import load_tf_keras
     from edgecompress.methods.base import Prepared
 
     keras = load_tf_keras()

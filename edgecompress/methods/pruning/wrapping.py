@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from edgecompress.environment import load_tfmot
 from edgecompress.errors import MethodError
-from edgecompress.keras_bridge.environment import load_tfmot
 from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared

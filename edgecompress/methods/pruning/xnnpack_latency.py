@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from edgecompress.environment import load_tfmot
 from edgecompress.errors import MethodError
-from edgecompress.keras_bridge.environment import load_tfmot
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
 from edgecompress.methods.pruning.wrapping import refuse_after_sharing, schedule, strip, wrap
 

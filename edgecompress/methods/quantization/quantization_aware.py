@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import MethodError
-from edgecompress.keras_bridge.environment import load_tf_keras, load_tfmot
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
 from edgecompress.keras_bridge.kernels import kernel_zeros
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step

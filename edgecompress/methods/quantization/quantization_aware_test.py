@@ -20,7 +20,7 @@ def test_what_tfmot_cannot_wrap_stays_float_with_the_reason(awkward_model, train
 
 
 def test_a_batch_norm_with_nothing_to_fold_into_stays_float(trainer) -> None:
-    from edgecompress.keras_bridge.environment import load_tf_keras
+    from edgecompress.environment import load_tf_keras
 
     keras = load_tf_keras()
     image = keras.Input((8, 8, 4))

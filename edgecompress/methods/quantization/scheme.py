@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from edgecompress.keras_bridge.environment import load_tfmot
+from edgecompress.environment import load_tfmot
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.base import Constraint
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from edgecompress.environment import load_tfmot
 from edgecompress.errors import MethodError
-from edgecompress.keras_bridge.environment import load_tfmot
 from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step

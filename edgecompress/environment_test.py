@@ -15,7 +15,7 @@ import edgecompress, edgecompress.methods, edgecompress.zoo, edgecompress.recipe
 assert dict(os.environ) == before and "tensorflow" not in sys.modules
 """,
     "loading gives Keras 2 as tf.keras": """
-from edgecompress.keras_bridge.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_tensorflow, load_tf_keras
 assert load_tensorflow().keras.layers.Dense is load_tf_keras().layers.Dense and load_tf_keras().__version__[0] == "2"
 """,
     "TensorFlow that came first with Keras 3 is refused": """
@@ -23,7 +23,7 @@ import os
 os.environ.pop("TF_USE_LEGACY_KERAS", None)
 import tensorflow
 from edgecompress.errors import EdgeCompressError
-from edgecompress.keras_bridge.environment import load_tf_keras
+from edgecompress.environment import load_tf_keras
 try:
     load_tf_keras()
 except EdgeCompressError as error:
