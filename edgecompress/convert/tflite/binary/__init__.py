@@ -1,0 +1,1 @@
+"""Binary layers in TFLite files: found, packed to bits, and joined to integer thresholds."""

@@ -1,0 +1,99 @@
+"""A float TFLite file with binary layers to one that stores and computes them in bits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edgecompress.convert.tflite.binary.fusing import fold_affine, join_reshapes, join_signs, pool_bits
+from edgecompress.convert.tflite.binary.lowering import Convolution, Lowering, NotBinary
+from edgecompress.convert.tflite.binary.matching import DEPTHWISE, KINDS, BinaryLayer, binary_layers, split_kernel
+from edgecompress.convert.tflite.editor import Editor
+from edgecompress.convert.tflite.post_training import layer_pattern
+from edgecompress.errors import ConversionError
+from edgecompress.values import LayerNote
+
+
+@dataclass(frozen=True)
+class BinaryFile:
+    """The file, and what became of each layer with a binary kernel."""
+
+    content: bytes
+    notes: tuple[LayerNote, ...]
+
+
+def binary_tensors(content: bytes) -> tuple[str, ...]:
+    """Return the names of what the layers with binary kernels compute, which other quantization must leave alone."""
+    return tuple(layer.name for layer in binary_layers(Editor(content)))
+
+
+def emit_binary(content: bytes, *, expected: dict[str, bool] | None = None) -> BinaryFile:
+    """Return the file with every layer whose kernel is binary in bits.
+
+    Layers whose inputs are signs become LceBconv2d, with integer thresholds where their output is read as signs
+    alone; layers with real inputs keep their arithmetic and store their kernel at one bit a weight. `expected` names
+    the layers that are meant to be binary, and says whether their inputs are as well.
+
+    Raises:
+        ConversionError: there is no binary layer, or one that is meant to be binary stayed float; all are named.
+    """
+    editor = Editor(content)
+    layers = binary_layers(editor)
+    problems = [problem for name, inputs in (expected or {}).items() if (problem := _missing(layers, name, inputs))]
+    if not layers and not problems:
+        raise ConversionError(
+            "No layer of the model has a binary kernel.",
+            hint="Train one with --binary, such as: edgecompress train quicknet --binary bnn.",
+        )
+    lowering, convolutions, notes = Lowering(editor), list[Convolution](), list[LayerNote]()
+    for layer in layers:
+        try:
+            if layer.source is not None:
+                convolutions.append(lowering.convolution(layer))
+            else:
+                lowering.weights(layer)
+                reason = (
+                    "a channel for itself has no bits to pack" if layer.kind == DEPTHWISE else "its inputs are real"
+                )
+                notes.append(LayerNote(layer.name, "binary weights, float arithmetic", reason))
+        except NotBinary as reason:
+            problems.append(f"'{layer.name}': {reason}")
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise ConversionError(
+            f"{len(problems)} layers that are meant to be binary stay float:\n{listed}",
+            hint="Change these layers, or train them with --keep-float so that they are meant to be float.",
+        )
+    editor.drop_unneeded()  # the signs in float, which would count as readers
+    for convolution in convolutions:
+        fold_affine(editor, convolution)
+    pool_bits(editor)
+    for convolution in convolutions:
+        gives_bits = join_signs(editor, lowering, convolution)
+        notes.append(LayerNote(convolution.layer.name, "binary, bits out" if gives_bits else "binary, float out", ""))
+    join_reshapes(editor)
+    result = editor.content()
+    _require_none_left(result)
+    return BinaryFile(result, tuple(notes))
+
+
+def _missing(layers: list[BinaryLayer], name: str, binary_inputs: bool) -> str:
+    """What keeps a layer from being what it is meant to be."""
+    found = [layer for layer in layers if re.match(layer_pattern(re.escape(name)), layer.name)]
+    if not found:
+        return f"'{name}': its kernel in the TFLite file is not of one magnitude a filter"
+    if binary_inputs and any(layer.source is None for layer in found):
+        return f"'{name}': its inputs in the TFLite file are not the signs of a tensor"
+    return ""
+
+
+def _require_none_left(content: bytes) -> None:
+    """Count afterwards: a converter that leaves layers float without a word is worse than one that refuses."""
+    editor = Editor(content)
+    left = [
+        editor.name(operator.outputs[0])
+        for operator in editor.graph.operators
+        if (kind := editor.kind(operator)) in KINDS and split_kernel(editor.constant(operator.inputs[1]), kind)
+    ]
+    if left:
+        raise ConversionError(f"These layers have binary kernels and stayed float: {', '.join(left)}.")

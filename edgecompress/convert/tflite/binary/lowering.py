@@ -1,0 +1,226 @@
+"""Binary layers to the operators of Larq Compute Engine: bits in, kernels of one bit, float32 out.
+
+The operators (LceQuantize, LceBconv2d, LceBMaxPool2d, LceDequantize) and their options are those of its version 0.16:
+bits in int32 words, channels padded to 32, kernels O x H x W x words. Bannink et al., Larq Compute Engine,
+arXiv:2011.09398.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgecompress.convert.tflite.binary.matching import CONVOLUTION, DENSE, BinaryLayer
+from edgecompress.convert.tflite.editor import Editor
+from edgecompress.numerics.binary import pack_signs, same_pads
+
+WORD_BITS = 32
+_ACTIVATIONS = ("RELU", "RELU6", "RELU_N1_TO_1")  # those that are operators of their own as well
+
+
+class NotBinary(Exception):
+    """Why a layer has no binary form."""
+
+
+@dataclass
+class Convolution:
+    """An LceBconv2d under construction; its constants are written when nothing more can be folded into it."""
+
+    layer: BinaryLayer
+    operator: Any
+    last: Any  # the operator behind which the layer's output stands: itself, or the RESHAPE of a dense layer
+    signs: np.ndarray
+    multiplier: np.ndarray
+    bias: np.ndarray
+    relu: bool
+    options: dict[str, int]
+    constants: list[int] = field(default_factory=list)
+
+    @property
+    def output(self) -> int:
+        """The tensor with the layer's result."""
+        return int(self.last.outputs[0])
+
+    @property
+    def zero_padding(self) -> bool:
+        """Whether pixels beyond the edge add nothing to a sum."""
+        return self.options["padding"] == 0 and self.options["pad_values"] == 0
+
+
+class Lowering:
+    """Puts binary operators in the place of float ones, quantizing each tensor once."""
+
+    def __init__(self, editor: Editor) -> None:
+        self._editor = editor
+        self._schema = editor.schema
+
+    def convolution(self, layer: BinaryLayer) -> Convolution:
+        """Replace a convolution or dense layer whose inputs are signs."""
+        editor, operator = self._editor, layer.operator
+        assert layer.source is not None
+        options = self._options(layer)
+        new, bits = self._bits(layer, options)
+        signs = layer.kernel.signs if layer.kind == CONVOLUTION else layer.kernel.signs[:, None, None, :]
+        activation = self._activation(operator)
+        relu = activation == "RELU" and not layer.bias.any()
+        output = self._output(layer, new_tensor=bool(activation) and not relu)
+        if layer.kind == DENSE:
+            inner = editor.add_tensor(f"{layer.name}/sums", (1, 1, 1, len(signs)), "float32")
+            binary = editor.custom("LceBconv2d", [bits], [inner], {})
+            last = self._reshape(inner, output, (-1, len(signs)))
+            new += [binary, last]
+        else:
+            binary = last = editor.custom("LceBconv2d", [bits], [output], {})
+            new.append(binary)
+        if activation and not relu:
+            new.append(editor.builtin(activation, [output], list(operator.outputs)))
+        editor.replace(operator, new)
+        options["fused_activation_function"] = int(relu)
+        return Convolution(
+            layer, binary, last, signs, layer.kernel.scales.copy(), layer.bias.astype(np.float32), relu, options
+        )
+
+    def weights(self, layer: BinaryLayer) -> None:
+        """Keep a layer's arithmetic and store its kernel in bits: `y = scale * conv(x, sign) + bias`."""
+        editor, operator, kernel = self._editor, layer.operator, layer.kernel
+        if not kernel.scales.all():
+            raise NotBinary("a filter of it holds zeros only")
+        bits = editor.add_constant(f"{layer.name}/bits", words(kernel.signs))
+        signs = editor.add_tensor(f"{layer.name}/signs", kernel.signs.shape, "float32")
+        new = [editor.custom("LceDequantize", [bits], [signs])]
+        operator.inputs[1] = signs
+        if layer.bias.any():
+            bias = editor.add_constant(f"{layer.name}/bias", (layer.bias / kernel.scales).astype(np.float32))
+            operator.inputs[2:] = [bias]
+        new.append(operator)
+        if (kernel.scales != 1).any():
+            scales = editor.add_constant(f"{layer.name}/scales", kernel.scales)
+            options = self._schema.MulOptionsT()
+            options.fusedActivationFunction = operator.builtinOptions.fusedActivationFunction
+            operator.builtinOptions.fusedActivationFunction = self._schema.ActivationFunctionType.NONE
+            output = int(operator.outputs[0])
+            operator.outputs = [editor.add_tensor(f"{layer.name}/unscaled", editor.shape(output), "float32")]
+            new.append(editor.builtin("MUL", [*operator.outputs, scales], [output], options))
+        editor.replace(operator, new)
+
+    def finish(self, convolution: Convolution, threshold: np.ndarray | None) -> None:
+        """Write the constants of a convolution, with a threshold where it gives bits."""
+        editor, name = self._editor, convolution.layer.name
+        kernel = editor.add_constant(f"{name}/bits", words(convolution.signs))
+        inputs = [int(convolution.operator.inputs[0]), kernel]
+        if threshold is None:
+            inputs += [
+                editor.add_constant(f"{name}/multiplier", convolution.multiplier.astype(np.float32)),
+                editor.add_constant(f"{name}/bias", convolution.bias.astype(np.float32)),
+                -1,
+            ]
+        else:
+            inputs += [-1, -1, editor.add_constant(f"{name}/threshold", threshold)]
+        finished = editor.custom("LceBconv2d", inputs, list(convolution.operator.outputs), convolution.options)
+        editor.replace(convolution.operator, [finished])
+
+    def _bits(self, layer: BinaryLayer, options: dict[str, int]) -> tuple[list[Any], int]:
+        """The operators that make the layer's input, and the tensor of bits that they make."""
+        editor = self._editor
+        source = layer.source
+        assert source is not None
+        new: list[Any] = []
+        shape = editor.shape(layer.operator.inputs[0])
+        if layer.kind == DENSE and editor.shape(source) != shape and editor.shape(source)[-1] % WORD_BITS:
+            # the words of a pixel are not full, so that bits cannot be laid side by side: flatten the real numbers
+            flat = editor.add_tensor(f"{layer.name}/flat", shape, "float32")
+            new.append(self._reshape(source, flat, (-1, editor.shape(flat)[-1])))
+            source = flat
+        bits = self._quantized(source, new)
+        if layer.kind == DENSE:
+            width = -(-options["channels_in"] // WORD_BITS)
+            flat = editor.add_tensor(f"{layer.name}/input", (1, 1, 1, width), "int32")
+            new.append(self._reshape(bits, flat, (-1, 1, 1, width)))
+            bits = flat
+        if layer.padding is not None and options["padding"] == 1 and any(layer.padding.pads):
+            bits = self._padded(layer, bits, new)
+        return new, bits
+
+    def _quantized(self, source: int, new: list[Any]) -> int:
+        editor = self._editor
+        for reader in editor.readers(source):
+            if editor.kind(reader) == "LceQuantize":
+                return int(reader.outputs[0])
+        *outer, channels = editor.shape(source)
+        bits = editor.add_tensor(f"{editor.name(source)}/bits", (*outer, -(-channels // WORD_BITS)), "int32")
+        new.append(editor.custom("LceQuantize", [source], [bits]))
+        return bits
+
+    def _padded(self, layer: BinaryLayer, bits: int, new: list[Any]) -> int:
+        """Pad bits with 0, which is +1."""
+        editor = self._editor
+        assert layer.padding is not None
+        top, left, bottom, right = layer.padding.pads
+        batch, height, width, count = editor.shape(bits)
+        shape = (batch, height + top + bottom, width + left + right, count)
+        padded = editor.add_tensor(f"{layer.name}/padded", shape, "int32")
+        amounts = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
+        inputs = [bits, editor.add_constant(f"{layer.name}/pads", amounts)]
+        inputs.append(editor.add_constant(f"{layer.name}/ones", np.zeros(1, np.int32)))
+        new.append(editor.builtin("PADV2", inputs, [padded], self._schema.PadV2OptionsT()))
+        return padded
+
+    def _options(self, layer: BinaryLayer) -> dict[str, int]:
+        operator, schema = layer.operator, self._schema
+        options = {
+            "channels_in": layer.kernel.signs.shape[-1],
+            "stride_height": 1, "stride_width": 1, "dilation_height_factor": 1, "dilation_width_factor": 1,
+            "padding": 1, "pad_values": 0, "fused_activation_function": 0,
+        }  # fmt: skip
+        if layer.kind == DENSE:
+            return options
+        builtin = operator.builtinOptions
+        options |= {
+            "stride_height": builtin.strideH, "stride_width": builtin.strideW,
+            "dilation_height_factor": builtin.dilationHFactor, "dilation_width_factor": builtin.dilationWFactor,
+            "padding": 0 if builtin.padding == schema.Padding.SAME else 1,
+        }  # fmt: skip
+        shape = self._editor.shape(operator.inputs[0])
+        if layer.kernel.signs.shape[-1] != shape[-1]:
+            raise NotBinary(f"it is a convolution in {shape[-1] // layer.kernel.signs.shape[-1]} groups")
+        padding = layer.padding
+        if padding is None or not any(padding.pads):
+            return options
+        if padding.value not in (0.0, 1.0):
+            raise NotBinary(f"its signs are padded with {padding.value:g}, which is no sign")
+        if options["padding"] == 0:
+            raise NotBinary("its input is padded twice")
+        before = (shape[1] - padding.pads[0] - padding.pads[2], shape[2] - padding.pads[1] - padding.pads[3])
+        steps = (builtin.strideH, builtin.strideW), (builtin.dilationHFactor, builtin.dilationWFactor)
+        if padding.pads == same_pads(before, layer.kernel.signs.shape[1:3], *steps):
+            options |= {"padding": 0, "pad_values": int(padding.value)}
+        elif padding.value == 0.0:
+            raise NotBinary(f"its signs are padded with zeros, {padding.pads}, otherwise than 'same' does")
+        return options
+
+    def _activation(self, operator: Any) -> str:
+        names = vars(self._schema.ActivationFunctionType).items()
+        code = operator.builtinOptions.fusedActivationFunction if operator.builtinOptions else 0
+        name = next(name for name, value in names if value == code)
+        if name not in (*_ACTIVATIONS, "NONE"):
+            raise NotBinary(f"its activation {name} is no operator")
+        return "" if name == "NONE" else name
+
+    def _output(self, layer: BinaryLayer, *, new_tensor: bool) -> int:
+        output = int(layer.operator.outputs[0])
+        if not new_tensor:
+            return output
+        return self._editor.add_tensor(f"{layer.name}/linear", self._editor.shape(output), "float32")
+
+    def _reshape(self, source: int, output: int, shape: tuple[int, ...]) -> Any:
+        options = self._schema.ReshapeOptionsT()
+        options.newShape = np.array(shape, np.int32)
+        target = self._editor.add_constant(f"{self._editor.name(output)}/shape", options.newShape)
+        return self._editor.builtin("RESHAPE", [source, target], [output], options)
+
+
+def words(signs: np.ndarray) -> np.ndarray:
+    """Return the signs of the last axis as little-endian int32 words."""
+    return pack_signs(signs, word_bytes=WORD_BITS // 8).view("<i4")
