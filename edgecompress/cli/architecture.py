@@ -8,9 +8,12 @@ from typing import Any
 import rich_click as click
 
 OPTIONS = (
-    click.option("--width", type=float, help="Width multiplier (mobilenet_v1)."),
+    click.option("--width", type=float, help="Width multiplier (mobilenet_v1, quicknet)."),
     click.option("--shallow", is_flag=True, default=None, help="Leave out the five 512-channel blocks (mobilenet_v1)."),
-    click.option("--stem-stride", type=click.IntRange(1, 2), help="1 for inputs under 64 pixels (mobilenet_v1)."),
+    click.option(
+        "--stem-stride", type=click.IntRange(1, 2), help="1 for inputs under 64 pixels (mobilenet_v1, quicknet)."
+    ),
+    click.option("--blocks", type=click.IntRange(1, 64), help="Residual blocks a section (quicknet)."),
     click.option("--version", type=click.Choice(["1.0", "1.1"]), help="SqueezeNet's version."),
     click.option("--bypass", type=click.Choice(["none", "simple", "complex"]), help="SqueezeNet's bypass."),
 )

@@ -10,6 +10,8 @@ import rich_click as click
 from edgecompress.cli.architecture import architecture_options, chosen
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
 
+BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", "bwn": "bwn"}  # option: method
+
 
 @click.command("train")
 @click.argument("architecture")
@@ -34,8 +36,13 @@ from edgecompress.cli.output import json_option, print_json, print_line, print_t
 @click.option("--prune-latency", type=float, help="Prune only what XNNPACK runs sparse; refused where it cannot.")
 @click.option("--cluster", type=int, help="Share this many values a kernel, such as 16.")
 @click.option("--layers", default="", help="Prune and cluster only layers whose name matches this pattern.")
+@click.option(
+    "--binary",
+    type=click.Choice(list(BINARY)),
+    help="1-bit weights (bwn, binary_connect), or weights and activations (xnor, bnn).",
+)
 @click.option("--qat", is_flag=True, help="Quantization-aware training, after the other methods.")
-@click.option("--keep-float", default="", help="Layers that --qat leaves float, a pattern.")
+@click.option("--keep-float", default="", help="Layers that --qat or --binary leaves float, a pattern.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/ARCHITECTURE]")
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch.")
 @json_option
@@ -62,13 +69,14 @@ def command(architecture: str, out: Path | None, resume: bool, as_json: bool, **
     if notes:
         rows = [[n.layer, n.action, ", ".join(f"{k} {v:g}" for k, v in n.figures.items()), n.reason] for n in notes]
         print_table("Layers", ["layer", "what was done", "figures", "reason"], rows)
-    print_line(f"Next: edgecompress convert {run.path} --to tflite:int8 --to onnx:int8")
+    precision = "binary" if options["binary"] else "int8"
+    print_line(f"Next: edgecompress convert {run.path} --to tflite:{precision} --to onnx:{precision}")
 
 
 def _recipe(architecture: str, options: dict[str, Any]) -> Any:
     from edgecompress.recipes import build_recipe
 
-    model_options = ("width", "shallow", "stem_stride", "version", "bypass")
+    model_options = ("width", "shallow", "stem_stride", "blocks", "version", "bypass")
     epochs = options["finetune_epochs"] or max(1, options["epochs"] // 2)
     shared = {"epochs": epochs, "learning_rate": options["learning_rate"] / 2}
     return build_recipe(
@@ -83,12 +91,14 @@ def _recipe(architecture: str, options: dict[str, Any]) -> Any:
             "train": {
                 name: options[name] for name in ("epochs", "batch_size", "learning_rate", "warmup_epochs", "seed")
             },
-            "compress": [{**shared, **step} for step in _steps(options)],
+            "compress": [{**shared, **step} for step in _steps(architecture, options)],
         }
     )
 
 
-def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:
+def _steps(architecture: str, options: dict[str, Any]) -> list[dict[str, Any]]:
+    from edgecompress.zoo import find
+
     steps: list[dict[str, Any]] = []
     layers = options["layers"]
     if options["prune"] is not None or options["n_of_m"]:
@@ -103,6 +113,10 @@ def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:
         steps.append({"method": "xnnpack_latency_pruning", "layers": layers, "options": figures})
     if options["cluster"] is not None:
         steps.append({"method": "weight_clustering", "layers": layers, "options": {"clusters": options["cluster"]}})
+    if options["binary"]:
+        kept = options["keep_float"] or find(architecture).real_layers
+        figures = {"keep_float": kept} if kept else {}
+        steps.append({"method": BINARY[options["binary"]], "layers": layers, "options": figures})
     if options["qat"]:
         figures = {"keep_float": options["keep_float"]} if options["keep_float"] else {}
         steps.append({"method": "quantization_aware_training", "options": figures})
