@@ -14,6 +14,7 @@ OPTIONS = (
         "--stem-stride", type=click.IntRange(1, 2), help="1 for inputs under 64 pixels (mobilenet_v1, quicknet)."
     ),
     click.option("--blocks", type=click.IntRange(1, 64), help="Residual blocks a section (quicknet)."),
+    click.option("--units", type=click.IntRange(1, 65536), help="Width of the hidden layers (bnn_mlp)."),
     click.option("--version", type=click.Choice(["1.0", "1.1"]), help="SqueezeNet's version."),
     click.option("--bypass", type=click.Choice(["none", "simple", "complex"]), help="SqueezeNet's bypass."),
 )

@@ -14,6 +14,9 @@ from edgecompress.convert.embedded import METADATA_KEY, embed_json
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.annotate import annotate
+from edgecompress.convert.tflite.binary.emit import BinaryFile, binary_tensors, emit_binary
+from edgecompress.convert.tflite.binary.meant import meant_binary
+from edgecompress.convert.tflite.ends import quantize_ends
 from edgecompress.convert.tflite.io_types import set_io
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION, layer_pattern, quantize
 from edgecompress.errors import ConversionError, RuntimeRefusal
@@ -30,7 +33,7 @@ class Source:
     """A trained model: the float network and, after quantization-aware training, its twin with fake quantization."""
 
     variant: str
-    model: Any
+    model: Any  # the network, or the bytes of a float TFLite file
     origin: str  # which file or run it is from
     quantized: Any | None = None
     preprocessing: Preprocessing | None = None
@@ -113,10 +116,13 @@ class _Emission:
     def content(self, target: Target) -> bytes:
         """Return the bytes of the file."""
         if target.format == "onnx":
-            tflite = self._int8 if target.precision == "int8" else self._named(self._dense_float, target)
+            made = {"int8": lambda: self._int8, "binary": lambda: self._binary.content}
+            tflite = made.get(target.precision, lambda: self._named(self._dense_float, target))()
             return emit_onnx(tflite, metadata={METADATA_KEY: embed_json(self.source.preprocessing, target)})
         if target.precision == "int8":
             return self._int8
+        if target.precision == "binary":
+            return self._binary.content
         if target.precision == "float32":
             return self._named(self._float, target)
         return self._named(
@@ -124,7 +130,9 @@ class _Emission:
         )
 
     def float_layers(self, target: Target) -> tuple[LayerNote, ...]:
-        """Return the operators that compute in float in an int8 file, and why."""
+        """Return the operators that compute in float in an int8 or binary file, and why."""
+        if target.precision == "binary":
+            return self._binary.notes
         if target.precision != "int8":
             return ()
         graph = parse_graph(self._int8)
@@ -142,15 +150,28 @@ class _Emission:
 
     @cached_property
     def _float(self) -> bytes:
-        from edgecompress.convert.tflite.export import export_float
-
-        return export_float(self.source.model, sparse=self.options.sparse)
+        return self._dense_float if not self.options.sparse else self._exported(sparse=True)
 
     @cached_property
     def _dense_float(self) -> bytes:
+        return self._exported(sparse=False)
+
+    def _exported(self, *, sparse: bool) -> bytes:
         from edgecompress.convert.tflite.export import export_float
 
-        return export_float(self.source.model) if self.options.sparse else self._float
+        if isinstance(self.source.model, bytes):
+            return self.source.model
+        return export_float(self.source.model, sparse=sparse)
+
+    @cached_property
+    def _binary(self) -> BinaryFile:
+        content = self._dense_float
+        meant = {} if isinstance(self.source.model, bytes) else meant_binary(self.source.model)
+        ends = quantize_ends(
+            content, binary_tensors(content), calibration=self.calibration, keep_float=self.options.keep_float
+        )
+        file = emit_binary(ends, expected=meant)
+        return replace(file, content=self._named(file.content, Target("tflite", "binary")))
 
     @cached_property
     def _int8(self) -> bytes:
@@ -175,13 +196,18 @@ class _Emission:
         return self._named(set_io(content, self.options.io), target)
 
     def _named(self, content: bytes, target: Target) -> bytes:
+        inputs, outputs = self._doors()
+        metadata = {METADATA_KEY: embed_json(self.source.preprocessing, target)}
+        return annotate(content, inputs=inputs, outputs=outputs, metadata=metadata)
+
+    def _doors(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of the model's inputs and outputs."""
         model = self.source.model
-        return annotate(
-            content,
-            inputs=tuple(model.input_names),
-            outputs=tuple(model.output_names),
-            metadata={METADATA_KEY: embed_json(self.source.preprocessing, target)},
-        )
+        if not isinstance(model, bytes):
+            return tuple(model.input_names), tuple(model.output_names)
+        graph = parse_graph(model)
+        inputs = tuple(graph.tensors[index].name for index in graph.inputs)
+        return inputs, tuple(graph.tensors[index].name for index in graph.outputs)
 
 
 def _float_operators(graph: Graph) -> list[tuple[str, str]]:

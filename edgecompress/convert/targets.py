@@ -17,7 +17,7 @@ class Target:
     """A format and a precision; written "format:precision"."""
 
     format: Literal["tflite", "onnx"]
-    precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
+    precision: Literal["float32", "float16", "dynamic", "int8", "int16x8", "binary"]
 
     def __str__(self) -> str:
         """Return it as it is written."""
@@ -30,8 +30,10 @@ TARGETS = (
     Target("tflite", "dynamic"),  # int8 weights, activations quantized while running
     Target("tflite", "int8"),
     Target("tflite", "int16x8"),  # int16 activations, int8 weights
+    Target("tflite", "binary"),  # 1-bit weights of layers trained to be binary, and 1-bit activations between them
     Target("onnx", "float32"),
     Target("onnx", "int8"),  # derived from the TFLite file of the same precision, with its scales
+    Target("onnx", "binary"),  # derived from the binary TFLite file, with its bits and thresholds
 )
 
 

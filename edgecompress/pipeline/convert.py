@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecompress.convert.conversion import Source, convert, relative_to
 from edgecompress.convert.targets import Options, Target
+from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
 from edgecompress.data.calibration import calibration_batch, read_calibration
 from edgecompress.errors import RunFolderError, UnsupportedModelError
@@ -51,18 +52,32 @@ def convert_run(
     emitted: list[Artifact] = []
     for variant in variants or found:
         twin = run.model(f"{variant}.qat")
+        model = load_model(run.model(variant))
+        fitting = _fitting(model, variant, targets, found, on_progress)
         source = Source(
             variant=variant,
-            model=load_model(run.model(variant)),
+            model=model,
             origin=f"{run.model(variant).relative_to(run.path)} sha256:{sha256_of(run.model(variant))}",
             quantized=load_model(twin) if twin.exists() else None,
             preprocessing=preprocessing,
         )
         files = convert(
-            source, targets, run.artifacts, options=options, calibration=calibration, on_progress=on_progress
+            source, fitting, run.artifacts, options=options, calibration=calibration, on_progress=on_progress
         )
         emitted += relative_to(run.path, files)
     return record(run, emitted)
+
+
+def _fitting(
+    model: object, variant: str, targets: tuple[Target, ...], variants: tuple[str, ...], on_progress: Progress
+) -> tuple[Target, ...]:
+    """Return the targets that a variant is for: the dense model beside a binary one is not emitted as binary."""
+    if variant != "dense" or len(variants) == 1 or meant_binary(model):
+        return targets
+    fitting = tuple(target for target in targets if target.precision != "binary")
+    for target in (target for target in targets if target not in fitting):
+        on_progress(f"no {target} of '{variant}', which has no binary layers", 0, 0)
+    return fitting
 
 
 def convert_file(
@@ -121,7 +136,7 @@ def record(run: RunFolder, emitted: list[Artifact]) -> list[Artifact]:
 def _calibration(
     run: RunFolder, targets: tuple[Target, ...], preprocessing: Preprocessing, calibrate: str, on_progress: Progress
 ) -> np.ndarray | None:
-    if not any(target.precision in NEED_CALIBRATION for target in targets):
+    if not any(target.precision in (*NEED_CALIBRATION, "binary") for target in targets):
         return None
     if calibrate:
         return read_calibration(calibrate, preprocessing, progress=on_progress)

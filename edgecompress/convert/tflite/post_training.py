@@ -16,19 +16,26 @@ from edgecompress.quiet import quiet
 NEED_CALIBRATION = ("int8", "int16x8")
 
 
-def quantize(content: bytes, target: Target, *, calibration: np.ndarray | None, keep_float: str = "") -> bytes:
+def quantize(
+    content: bytes,
+    target: Target,
+    *,
+    calibration: np.ndarray | None,
+    keep_float: str = "",
+    operators: tuple[str, ...] = ("ALL_SUPPORTED",),
+) -> bytes:
     """Return the float file in the target's precision, with float32 inputs and outputs.
 
     `calibration` holds preprocessed inputs, N x the input's shape without its batch axis; float16 and dynamic need
     none.
-    Layers whose name matches `keep_float` are left as they are.
+    Layers whose name matches `keep_float` are left as they are, as are all operators but those of the kinds named.
 
     Raises:
         ConversionError: calibration inputs are needed and missing, or of another shape; nothing can be quantized.
     """
     from ai_edge_quantizer import quantizer
 
-    recipe = _recipe(target, keep_float)
+    recipe = _recipe(target, keep_float, operators)
     with quiet():
         try:
             job = quantizer.Quantizer(content, recipe.get_quantization_recipe())
@@ -64,26 +71,30 @@ def _ranges(content: bytes, target: Target, recipe: Any, calibration: np.ndarray
     return observer.get_model_qsvs()
 
 
-def _recipe(target: Target, keep_float: str) -> Any:
+def _recipe(target: Target, keep_float: str, operators: tuple[str, ...]) -> Any:
     from ai_edge_quantizer import qtyping, recipe_manager
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-    every = qtyping.TFLOperationName.ALL_SUPPORTED
+    names = qtyping.TFLOperationName
     recipe = recipe_manager.RecipeManager()
-    if target.precision == "float16":
-        recipe.add_weight_only_config(
-            regex=".*", operation_name=every, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING
-        )
-    elif target.precision == "dynamic":
-        recipe.add_dynamic_config(regex=".*", operation_name=every, num_bits=8)
-    else:
-        bits = 16 if target.precision == "int16x8" else 8
-        recipe.add_static_config(regex=".*", operation_name=every, activation_num_bits=bits, weight_num_bits=8)
-        for door in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+    for operator in (getattr(names, name) for name in operators):
+        if target.precision == "float16":
+            recipe.add_weight_only_config(
+                regex=".*", operation_name=operator, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING
+            )
+        elif target.precision == "dynamic":
+            recipe.add_dynamic_config(regex=".*", operation_name=operator, num_bits=8)
+        else:
+            bits = 16 if target.precision == "int16x8" else 8
+            recipe.add_static_config(regex=".*", operation_name=operator, activation_num_bits=bits, weight_num_bits=8)
+    if target.precision in NEED_CALIBRATION:
+        for door in (names.INPUT, names.OUTPUT):
             recipe.add_quantization_config(regex=".*", operation_name=door, algorithm_key=AlgorithmName.NO_QUANTIZE)
     if keep_float:
         recipe.add_quantization_config(
-            regex=layer_pattern(keep_float), operation_name=every, algorithm_key=AlgorithmName.NO_QUANTIZE
+            regex=layer_pattern(keep_float),
+            operation_name=names.ALL_SUPPORTED,
+            algorithm_key=AlgorithmName.NO_QUANTIZE,
         )
     return recipe
 

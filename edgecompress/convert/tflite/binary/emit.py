@@ -39,7 +39,7 @@ def emit_binary(content: bytes, *, expected: dict[str, bool] | None = None) -> B
     """
     editor = Editor(content)
     layers = binary_layers(editor)
-    problems = [problem for name, inputs in (expected or {}).items() if (problem := _missing(layers, name, inputs))]
+    problems = _unmet(layers, expected or {})
     if not layers and not problems:
         raise ConversionError(
             "No layer of the model has a binary kernel.",
@@ -52,9 +52,8 @@ def emit_binary(content: bytes, *, expected: dict[str, bool] | None = None) -> B
                 convolutions.append(lowering.convolution(layer))
             else:
                 lowering.weights(layer)
-                reason = (
-                    "a channel for itself has no bits to pack" if layer.kind == DEPTHWISE else "its inputs are real"
-                )
+                alone = layer.kind == DEPTHWISE
+                reason = "a channel by itself has no bits to pack" if alone else "its inputs are real"
                 notes.append(LayerNote(layer.name, "binary weights, float arithmetic", reason))
         except NotBinary as reason:
             problems.append(f"'{layer.name}': {reason}")
@@ -77,14 +76,27 @@ def emit_binary(content: bytes, *, expected: dict[str, bool] | None = None) -> B
     return BinaryFile(result, tuple(notes))
 
 
-def _missing(layers: list[BinaryLayer], name: str, binary_inputs: bool) -> str:
-    """What keeps a layer from being what it is meant to be."""
-    found = [layer for layer in layers if re.match(layer_pattern(re.escape(name)), layer.name)]
-    if not found:
-        return f"'{name}': its kernel in the TFLite file is not of one magnitude a filter"
-    if binary_inputs and any(layer.source is None for layer in found):
-        return f"'{name}': its inputs in the TFLite file are not the signs of a tensor"
-    return ""
+def _unmet(layers: list[BinaryLayer], expected: dict[str, bool]) -> list[str]:
+    """What keeps layers from being what they are meant to be.
+
+    At the model's outputs, where tensors have the outputs' names, a layer's own may be lost: a layer is then found if
+    there is an operator that no other layer has claimed.
+    """
+    patterns = {name: re.compile(layer_pattern(re.escape(name))) for name in expected}
+    claimed = {
+        name: [layer for layer in layers if pattern.match(layer.name) or pattern.match(layer.kernel_name)]
+        for name, pattern in patterns.items()
+    }
+    unclaimed = [layer for layer in layers if not any(layer in found for found in claimed.values())]
+    problems = []
+    for name, found in claimed.items():
+        if not found and unclaimed:
+            found = [unclaimed.pop()]
+        if not found:
+            problems.append(f"'{name}': its kernel in the TFLite file is not of one magnitude a filter")
+        elif expected[name] and all(layer.source is None for layer in found):
+            problems.append(f"'{name}': its inputs in the TFLite file are not the signs of a tensor")
+    return problems
 
 
 def _require_none_left(content: bytes) -> None:

@@ -13,7 +13,7 @@ CONVOLUTION, DEPTHWISE, DENSE = "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED
 KINDS = (CONVOLUTION, DEPTHWISE, DENSE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Signs:
     """A kernel as signs and scales: `kernel = scale * sign`, a scale for each filter."""
 
@@ -34,13 +34,14 @@ class Padding:
     value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BinaryLayer:
     """An operator with a binary kernel, and where its inputs come from."""
 
     operator: Any
     kind: str
-    name: str
+    name: str  # of the tensor that it computes
+    kernel_name: str  # which still tells of the layer where the other is the name of an output of the model
     kernel: Signs
     bias: np.ndarray
     source: int | None  # the tensor whose signs are its inputs; None where they are real
@@ -61,14 +62,20 @@ def binary_layers(editor: Editor) -> list[BinaryLayer]:
 def split_kernel(kernel: np.ndarray | None, kind: str) -> Signs | None:
     """Return a float32 kernel as signs and scales, or None where a filter holds several magnitudes.
 
-    A filter of a single weight holds one magnitude always, and is no sign of a binary layer.
+    A filter of a single weight holds one magnitude always, and one without both signs is an average: neither tells of
+    a binary layer.
     """
     if kernel is None or kernel.dtype != np.float32 or not kernel.size:
         return None
     axes = tuple(range(kernel.ndim - 1)) if kind == DEPTHWISE else tuple(range(1, kernel.ndim))
     scales = np.abs(kernel).max(axes)
     wide = scales if kind == DEPTHWISE else scales.reshape(-1, *[1] * (kernel.ndim - 1))
-    if kernel.size == scales.size or not (np.abs(kernel) == wide).all() or not np.isfinite(scales).all():
+    if (
+        kernel.size == scales.size
+        or not (kernel.min() < 0 < kernel.max())
+        or not (np.abs(kernel) == wide).all()
+        or not np.isfinite(scales).all()
+    ):
         return None
     return Signs(np.where(kernel < 0, -1, 1).astype(np.int8), scales)
 
@@ -85,6 +92,7 @@ def _layer(editor: Editor, operator: Any, kind: str, kernel: Signs) -> BinaryLay
         operator=operator,
         kind=kind,
         name=editor.name(operator.outputs[0]),
+        kernel_name=editor.name(operator.inputs[1]),
         kernel=kernel,
         bias=np.zeros(kernel.scales.size, np.float32) if bias is None else bias.reshape(-1),
         source=source,

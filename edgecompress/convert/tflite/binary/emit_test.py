@@ -1,0 +1,203 @@
+"""Every form of binary layer, from Keras to bits, run by the kernels and compared with Keras."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecompress.convert.tflite.binary.emit import binary_tensors, emit_binary
+from edgecompress.convert.tflite.binary.meant import meant_binary
+from edgecompress.convert.tflite.export import export_float
+from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.errors import ConversionError
+from edgecompress.formats.tflite import parse_graph
+from edgecompress.runtimes.process import RuntimeProcess
+
+SIDE = 12
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    return load_tf_keras()
+
+
+def finished(keras: Any, image: Any, x: Any, seed: int = 0) -> Any:
+    """A model with batch norms that have seen something, and gammas of both signs."""
+    model = keras.Model(image, x)
+    generator = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    generator.uniform(0.5, 2, gamma.shape) * generator.choice([-1, 1], gamma.shape),
+                    generator.normal(size=beta.shape),
+                    generator.normal(size=mean.shape) * 3,
+                    generator.uniform(20, 90, variance.shape),
+                ]
+            )
+    return model
+
+
+def emitted(model: Any) -> tuple[bytes, Counter[str]]:
+    """The binary file, and how many operators of each kind it has."""
+    file = emit_binary(export_float(model), expected=meant_binary(model))
+    graph = parse_graph(file.content)
+    return file.content, Counter(operator.custom_code or operator.kind for operator in graph.operators)
+
+
+def agrees(model: Any, content: bytes, folder: Path, *, exact_share: float = 1.0) -> None:
+    """The file computes what Keras does.
+
+    Sums of signs are equal; what float32 rounds otherwise is 2^-23 a few times of values below 64. A rounding may turn
+    a sign where a batch norm gives just 0, which for these seeds it does not.
+    """
+    path = folder / "binary.tflite"
+    path.write_bytes(content)
+    images = np.random.default_rng(1).normal(size=(5, *model.input_shape[1:])).astype(np.float32)
+    with RuntimeProcess(path) as process:
+        found = process.run_batch(images)
+    expected = model.predict(images, verbose=0)
+    assert np.ptp(expected) > 0.1
+    assert np.abs(found.reshape(expected.shape) - expected).max() <= 64 * 2**-21
+
+
+def binary(kind: str, *arguments: Any, **options: Any) -> Any:
+    from edgecompress.layers import custom_objects
+
+    return custom_objects()[kind](*arguments, **{"use_bias": False, **options})
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("pad_values", [0, 1])
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("channels", [32, 20])
+def test_a_convolution(keras: Any, padding: str, pad_values: int, strides: int, channels: int, tmp_path: Path) -> None:
+    image = keras.Input((SIDE, SIDE, channels))
+    x = binary("BinaryConv2D", 24, 3, padding=padding, pad_values=pad_values, strides=strides)(image)
+    model = finished(keras, image, keras.layers.BatchNormalization()(x))
+    content, kinds = emitted(model)
+    assert kinds == {"LceQuantize": 1, "LceBconv2d": 1}
+    agrees(model, content, tmp_path)
+
+
+def test_signs_behind_batch_norm_and_pool_become_thresholds(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 32))
+    x = layers.BatchNormalization()(binary("BinaryConv2D", 64, 3, padding="same")(image))
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.BatchNormalization()(binary("BinaryConv2D", 40, 3, padding="same", scaled=True)(x))
+    x = layers.BatchNormalization()(binary("BinaryConv2D", 32, 3, padding="same", activation="relu")(x))
+    model = finished(keras, image, x)
+    content, kinds = emitted(model)
+    assert kinds == {"LceQuantize": 1, "LceBconv2d": 3, "LceBMaxPool2d": 1}
+    graph = parse_graph(content)
+    convolutions = [operator for operator in graph.operators if operator.custom_code == "LceBconv2d"]
+    assert [graph.tensors[operator.outputs[0]].dtype for operator in convolutions] == ["int32", "int32", "float32"]
+    agrees(model, content, tmp_path)
+
+
+def test_a_batch_norm_behind_the_pool_is_folded_where_it_rises(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 32))
+    x = layers.MaxPooling2D(2)(binary("BinaryConv2D", 32, 3, padding="same")(image))
+    x = layers.BatchNormalization(name="rising")(x)
+    model = finished(keras, image, binary("BinaryConv2D", 32, 3, padding="same")(x))
+    _, kinds = emitted(model)
+    assert kinds["MAX_POOL_2D"] == kinds["MUL"] == kinds["ADD"] == 1  # a falling channel keeps all as it is
+    rising = model.get_layer("rising")
+    rising.set_weights([np.abs(rising.get_weights()[0]), *rising.get_weights()[1:]])
+    content, kinds = emitted(model)
+    assert kinds == {"LceQuantize": 1, "LceBconv2d": 2, "LceBMaxPool2d": 1}
+    agrees(model, content, tmp_path)
+
+
+@pytest.mark.parametrize("channels", [32, 20])
+def test_dense_layers_behind_flatten(keras: Any, channels: int, tmp_path: Path) -> None:
+    layers = keras.layers
+    image = keras.Input((4, 4, channels))
+    x = layers.BatchNormalization()(binary("BinaryDense", 48)(layers.Flatten()(image)))
+    x = layers.BatchNormalization()(binary("BinaryDense", 10)(x))
+    model = finished(keras, image, x)
+    content, kinds = emitted(model)
+    assert kinds["LceBconv2d"] == 2 and kinds["LceQuantize"] == 1 and not kinds["FULLY_CONNECTED"]
+    agrees(model, content, tmp_path)
+
+
+def test_a_residual_stays_real(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    x = image = keras.Input((SIDE, SIDE, 32))
+    for _ in range(2):
+        inner = binary("BinaryConv2D", 32, 3, padding="same", activation="relu")(x)
+        x = layers.Add()([x, layers.BatchNormalization()(inner)])
+    model = finished(keras, image, x)
+    content, kinds = emitted(model)
+    assert kinds == {"LceQuantize": 2, "LceBconv2d": 2, "ADD": 2}
+    agrees(model, content, tmp_path)
+
+
+def test_weights_alone_are_stored_in_bits(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 8))
+    x = binary("BinaryConv2D", 16, 3, binary_inputs=False, scaled=True, activation="relu")(image)
+    x = binary("BinaryDepthwiseConv2D", 3, scaled=True)(x)
+    x = binary("BinaryDense", 40, binary_inputs=False, use_bias=True)(layers.Flatten()(x))
+    model = finished(keras, image, x)
+    content, kinds = emitted(model)
+    assert kinds["LceDequantize"] == 3 and not kinds["LceBconv2d"]
+    assert len(content) < len(export_float(model)) / 6  # the rest is names and the flatbuffer itself
+    agrees(model, content, tmp_path)
+
+
+def test_the_map_of_magnitudes_is_a_float_branch(keras: Any, tmp_path: Path) -> None:
+    image = keras.Input((SIDE, SIDE, 32))
+    x = binary("BinaryConv2D", 32, 3, padding="same", scaled=True, input_scale=True)(image)
+    model = finished(keras, image, x)
+    content, kinds = emitted(model)
+    assert kinds["LceBconv2d"] == 1 and kinds["MUL"] == 1 and kinds["ABS"] == 1
+    agrees(model, content, tmp_path)
+
+
+def test_bytes_of_binary_layers_are_one_bit_a_weight(keras: Any) -> None:
+    image = keras.Input((SIDE, SIDE, 64))
+    x = binary("BinaryConv2D", 64, 3, padding="same")(image)
+    model = finished(keras, image, binary("BinaryConv2D", 64, 3, padding="same")(keras.layers.BatchNormalization()(x)))
+    graph = parse_graph(emitted(model)[0])
+    kernels = [graph.tensors[op.inputs[1]] for op in graph.operators if op.custom_code == "LceBconv2d"]
+    assert [kernel.data.nbytes for kernel in kernels if kernel.data is not None] == [64 * 9 * 64 // 8] * 2
+
+
+def test_a_model_without_binary_layers_is_refused(keras: Any) -> None:
+    image = keras.Input((SIDE, SIDE, 3))
+    content = export_float(finished(keras, image, keras.layers.Conv2D(8, 3)(image)))
+    assert binary_tensors(content) == ()
+    with pytest.raises(ConversionError, match="No layer of the model has a binary kernel"):
+        emit_binary(content)
+
+
+def test_every_layer_that_stays_float_is_named(keras: Any) -> None:
+    tensorflow = load_tensorflow()
+    image = keras.Input((SIDE, SIDE, 32))
+    x = binary("BinaryConv2D", 32, 3, binary_inputs=False, name="first")(tensorflow.math.sign(image))  # sign(0) = 0
+    x = keras.layers.Conv2D(8, 3, name="second")(x)
+    content = export_float(finished(keras, image, x))
+    with pytest.raises(ConversionError) as caught:
+        emit_binary(content, expected={"first": True, "second": False})
+    assert "'first': its inputs in the TFLite file are not the signs" in caught.value.message
+    assert "'second': its kernel in the TFLite file is not of one magnitude" in caught.value.message
+
+
+def test_one_code_for_each_operator(keras: Any) -> None:
+    """A runtime tells custom operators apart by their entry among the operator codes."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    x = image = keras.Input((SIDE, SIDE, 32))
+    for _ in range(3):
+        x = keras.layers.BatchNormalization()(binary("BinaryConv2D", 32, 3, padding="same")(x))
+    model = schema.ModelT.InitFromPackedBuf(emitted(finished(keras, image, x))[0], 0)
+    codes = [operator.opcodeIndex for operator in model.subgraphs[0].operators]
+    assert len(set(codes)) == len(codes) == 4

@@ -1,0 +1,34 @@
+"""Which layers of a Keras model are meant to be binary, by what they are and not by what became of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgecompress.convert.tflite.binary.matching import DENSE, DEPTHWISE, split_kernel
+
+
+def meant_binary(model: Any) -> dict[str, bool]:
+    """Return the names of a model's binary layers, and whether their inputs are signs as well.
+
+    They are the layers of `edgecompress.layers`, and plain ones whose kernels hold one magnitude a filter, as the
+    weight-only methods leave them.
+    """
+    found = {}
+    for layer in model.layers:
+        if hasattr(layer, "binary_kernel"):
+            found[layer.name] = bool(getattr(layer, "binary_inputs", False))
+        elif _has_binary_kernel(layer):
+            found[layer.name] = False
+    return found
+
+
+def _has_binary_kernel(layer: Any) -> bool:
+    if hasattr(layer, "depthwise_kernel"):
+        kernel, kind = np.asarray(layer.depthwise_kernel), DEPTHWISE
+        return split_kernel(kernel.reshape(1, *kernel.shape[:2], -1), kind) is not None
+    if not hasattr(layer, "kernel") or not layer.built:
+        return False
+    kernel = np.asarray(layer.kernel)
+    return split_kernel(kernel.reshape(-1, kernel.shape[-1]).T, DENSE) is not None

@@ -1,0 +1,38 @@
+"""The layers of a binary network that are not binary, its first and last, in int8."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from edgecompress.convert.targets import Target
+from edgecompress.convert.tflite.post_training import layer_pattern, quantize
+from edgecompress.formats.tflite import parse_graph
+
+KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+
+def quantize_ends(
+    content: bytes, binary: tuple[str, ...], *, calibration: np.ndarray | None, keep_float: str = ""
+) -> bytes:
+    """Return the float file with every convolution and dense layer in int8, but those that compute `binary` tensors.
+
+    Without calibration inputs, weights are int8 and activations are quantized while running. Layers that match
+    `keep_float` stay float.
+
+    Raises:
+        ConversionError: ai-edge-quantizer refuses the model.
+    """
+    graph = parse_graph(content)
+    kept = "|".join([*(re.escape(name) for name in binary), *filter(None, [keep_float])])
+    ends = [
+        operator
+        for operator in graph.operators
+        if operator.kind in KERNELS
+        and not (kept and re.match(layer_pattern(kept), graph.tensors[operator.outputs[0]].name))
+    ]
+    if not ends:
+        return content
+    target = Target("tflite", "dynamic" if calibration is None else "int8")
+    return quantize(content, target, calibration=calibration, keep_float=kept, operators=KERNELS)
