@@ -23,6 +23,7 @@ MEANINGS = {
     "dynamic": "int8 weights; activations are quantized while it runs",
     "int8": "int8 weights and activations",
     "int16x8": "int8 weights, int16 activations",
+    "binary": "1-bit weights, and 1-bit activations between them; the other layers int8",
 }
 
 

@@ -11,6 +11,7 @@ from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.formats.keras_file import code_layers, read_keras
 from edgecompress.keras_bridge.keras3 import load_keras3
+from edgecompress.layers import custom_objects
 
 REASON_CHARACTERS = 200  # Keras's errors may hold whole model configs
 
@@ -37,7 +38,10 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
         if _is_keras3(path):
             return load_keras3(path, trust=trust)
         with tfmot.quantization.keras.quantize_scope(), tfmot.sparsity.keras.prune_scope():
-            return keras.models.load_model(path, compile=False, safe_mode=not trust)
+            from edgecompress.keras_bridge import larq
+
+            known = {**custom_objects(), **larq.stand_ins()}
+            return larq.translate(keras.models.load_model(path, known, compile=False, safe_mode=not trust))
     except NotImplementedError as error:  # a RuntimeError, but about layers
         raise _cannot_rebuild(path, error) from error
     except (OSError, KeyError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile) as error:

@@ -50,6 +50,16 @@ def test_a_quantization_aware_model_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_layers_of_this_package_come_back_without_trust(suffix: str, tmp_path: Path) -> None:
+    from edgecompress.layers.dense import BinaryDense
+
+    image = load_tf_keras().Input((4,))
+    model, path = load_tf_keras().Model(image, BinaryDense(3, scaled=True)(image)), tmp_path / f"model{suffix}"
+    model.save(path)
+    assert type(load_model(path).layers[1]) is BinaryDense
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
 def test_code_is_run_only_when_trusted(suffix: str, tmp_path: Path) -> None:
     keras = load_tf_keras()
     image = keras.Input((4,))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from edgecompress.errors import MethodError
-from edgecompress.methods import pruning, quantization, sharing
+from edgecompress.methods import binary, pruning, quantization, sharing
 from edgecompress.methods.base import Step
 from edgecompress.suggest import suggest
 
-METHODS: tuple[type[Step], ...] = (*pruning.METHODS, *sharing.METHODS, *quantization.METHODS)
+METHODS: tuple[type[Step], ...] = (
+    *pruning.METHODS,
+    *sharing.METHODS,
+    *quantization.METHODS,
+    *binary.METHODS,
+)
 
 
 def find(name: str) -> type[Step]:

@@ -21,7 +21,7 @@ LayerFilter = Callable[[str], bool]
 class Constraint:
     """What a method established in a layer, for the next one to keep or to refuse."""
 
-    kind: str  # "zeros" or "shared values"
+    kind: str  # "zeros", "shared values" or "signs"
     layers: tuple[str, ...]
 
 
@@ -61,6 +61,7 @@ class Step(Method):
     name: ClassVar[str]
     paper: ClassVar[str]
     summary: ClassVar[str]
+    keeps_signs: ClassVar[bool] = False  # whether it may come after binary training
 
     def steps(self) -> tuple[Step, ...]:
         """Return itself."""
@@ -100,6 +101,10 @@ def chain(*methods: Method) -> Method:
 class _Filtered(Step):
     step: Step
     layers: str
+
+    @property
+    def keeps_signs(self) -> bool:  # type: ignore[override]
+        return self.step.keeps_signs
 
     def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
         self.step.requires(model, kept)
@@ -165,6 +170,11 @@ def compress(model: Model, method: Method, trainer: Trainer) -> Outcome:
             raise MethodError(
                 f"{_name(step)} comes after quantization-aware training, whose ranges it would invalidate.",
                 hint="Put quantization last in the chain.",
+            )
+        if not step.keeps_signs and any(constraint.kind == "signs" for constraint in outcome.constraints):
+            raise MethodError(
+                f"{_name(step)} comes after binary training, whose signs it would undo.",
+                hint="Put the binary method last in the chain; its int8 ends need no training.",
             )
         step.requires(outcome.model, outcome.constraints)
         prepared = step.prepare(

@@ -9,8 +9,10 @@ import pytest
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError, UnsupportedModelError
+from edgecompress.layers import custom_objects
 from edgecompress.methods import METHODS, find
 from edgecompress.methods.base import chain, compress, only
+from edgecompress.methods.binary import BNN, BWN, XNORNet
 from edgecompress.methods.pruning import MagnitudePruning, XNNPACKLatencyPruning
 from edgecompress.methods.quantization import QuantizationAwareTraining
 from edgecompress.methods.sharing import WeightClustering
@@ -39,8 +41,10 @@ def test_the_given_model_is_never_changed(method, awkward_model, trainer) -> Non
 def test_the_outcome_is_plain_keras_and_accounts_for_every_kernel(method, awkward_model, trainer) -> None:
     outcome = compress(awkward_model, method(), trainer)
     keras = load_tf_keras()
-    assert all(type(layer).__module__.startswith("tf_keras") for layer in outcome.model.layers)
-    assert keras.Model.from_config(outcome.model.get_config()).count_params() == outcome.model.count_params()
+    known = tuple(custom_objects().values()) if issubclass(method, BNN | XNORNet) else ()  # no Keras layer takes signs
+    assert all(type(layer).__module__.startswith("tf_keras") or type(layer) in known for layer in outcome.model.layers)
+    rebuilt = keras.Model.from_config(outcome.model.get_config(), {layer.__name__: layer for layer in known})
+    assert rebuilt.count_params() == outcome.model.count_params()
     with_kernels = {layer.name for layer in outcome.model.layers if hasattr(layer, "kernel")}
     assert with_kernels <= {note.layer for note in outcome.notes}
     assert all(note.reason for note in outcome.notes if note.action in {"skipped", "kept float"})
@@ -92,11 +96,21 @@ def test_zeros_survive_quantization_aware_training(awkward_model, trainer) -> No
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(WeightClustering(clusters=8), MagnitudePruning()), (QuantizationAwareTraining(), MagnitudePruning())],
+    [
+        (WeightClustering(clusters=8), MagnitudePruning()),
+        (QuantizationAwareTraining(), MagnitudePruning()),
+    ],
 )
 def test_a_chain_that_would_undo_itself_is_refused(first, second, plain_model, trainer) -> None:
     with pytest.raises(MethodError, match="comes after"):
         compress(plain_model, chain(first, second), trainer)
+
+
+@pytest.mark.parametrize("second", [QuantizationAwareTraining(), only(MagnitudePruning(), layers="stem")])
+@pytest.mark.parametrize("first", [BWN(), BNN()])
+def test_nothing_that_undoes_signs_may_follow_binary_training(first, second, awkward_model, trainer) -> None:
+    with pytest.raises(MethodError, match="comes after binary training"):
+        compress(awkward_model, chain(first, second), trainer)
 
 
 def test_only_restricts_a_method_by_name(awkward_model, trainer) -> None:

@@ -11,13 +11,14 @@ from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
 from edgecompress.data.calibration import calibration_batch, read_calibration
-from edgecompress.errors import RunFolderError, UnsupportedModelError
+from edgecompress.errors import ConversionError, RunFolderError, UnsupportedModelError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.load import is_quantization_aware, load_model
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
 from edgecompress.runs import RunFolder
+from edgecompress.runtimes.check import check_runs
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact, Preprocessing
 
@@ -91,12 +92,26 @@ def convert_file(
     trust: bool = False,
     on_progress: Progress = silent,
 ) -> list[Artifact]:
-    """Emit a Keras model file for each target into `folder`; `input_range` is what pixels 0..255 are mapped to.
+    """Emit a model file for each target into `folder`; `input_range` is what pixels 0..255 are mapped to.
+
+    A Keras file serves every target. A float `.tflite` or `.onnx` file serves the binary ones, where its kernels hold
+    one magnitude a filter; that of the same format, and ONNX from TFLite.
 
     Raises:
         ModelFileError, UntrustedCodeError, UnsupportedModelError: the file cannot be used.
         ConversionError: a target cannot be emitted.
     """
+    if path.suffix.lower() in (".tflite", ".onnx"):
+        files = _convert_emitted(
+            path,
+            targets,
+            folder,
+            options=options,
+            input_range=input_range,
+            calibrate=calibrate,
+            on_progress=on_progress,
+        )
+        return record(RunFolder(folder), relative_to(folder, files))
     loaded = load_model(path, trust=trust)
     quantization_aware = is_quantization_aware(loaded)
     if quantization_aware and any(target.precision != "int8" for target in targets):
@@ -105,15 +120,9 @@ def convert_file(
             hint="Convert it --to tflite:int8 or onnx:int8, or give the float model.",
         )
     model = loaded if quantization_aware else copy_model(loaded)
-    preprocessing = _image_preprocessing(model, input_range)
-    calibration = None
-    if calibrate and preprocessing is None:
-        raise UnsupportedModelError(
-            f"'{path}' takes inputs of the shape {tuple(model.input_shape)}, which are not images of 1 or 3 channels.",
-            hint="Calibration data sets hold images; use tflite:dynamic, which needs no calibration.",
-        )
-    if calibrate and preprocessing is not None:
-        calibration = read_calibration(calibrate, preprocessing, progress=on_progress)
+    preprocessing, calibration = _preparation(
+        path, [tuple(tensor.shape) for tensor in model.inputs], input_range, calibrate, on_progress
+    )
     source = Source(
         variant=path.stem,
         model=model,
@@ -123,6 +132,57 @@ def convert_file(
     )
     files = convert(source, targets, folder, options=options, calibration=calibration, on_progress=on_progress)
     return record(RunFolder(folder), relative_to(folder, files))
+
+
+def _convert_emitted(
+    path: Path,
+    targets: tuple[Target, ...],
+    folder: Path,
+    *,
+    options: Options,
+    input_range: tuple[float, float],
+    calibrate: str,
+    on_progress: Progress,
+) -> tuple[Artifact, ...]:
+    """Emit a `.tflite` or `.onnx` file in binary."""
+    format_name = path.suffix.lower().removeprefix(".")
+    possible = {"tflite": ("tflite:binary", "onnx:binary"), "onnx": ("onnx:binary",)}[format_name]
+    for target in map(str, targets):
+        if target not in possible:
+            raise ConversionError(
+                f"'{path.name}' cannot be emitted as {target}; from a .{format_name} file come {', '.join(possible)}.",
+                hint="Convert the Keras model that it was made from.",
+            )
+    inputs, _, _ = check_runs(path)  # in a process of its own, before anything here reads further than the graph
+    preprocessing, calibration = _preparation(
+        path, [spec.shape for spec in inputs], input_range, calibrate, on_progress
+    )
+    source = Source(
+        variant=path.stem,
+        model=path.read_bytes(),
+        origin=f"{path.name} sha256:{sha256_of(path)}",
+        preprocessing=preprocessing,
+    )
+    return convert(source, targets, folder, options=options, calibration=calibration, on_progress=on_progress)
+
+
+def _preparation(
+    path: Path,
+    shapes: list[tuple[int, ...]],
+    input_range: tuple[float, float],
+    calibrate: str,
+    on_progress: Progress,
+) -> tuple[Preprocessing | None, np.ndarray | None]:
+    """Return how images become the model's input, where it takes images, and those to calibrate with."""
+    preprocessing = _image_preprocessing(shapes, input_range)
+    if not calibrate:
+        return preprocessing, None
+    if preprocessing is None:
+        raise UnsupportedModelError(
+            f"'{path}' takes inputs of the shape {shapes[0]}, which are not images of 1 or 3 channels.",
+            hint="Calibration data sets hold images; use tflite:dynamic, which needs no calibration.",
+        )
+    return preprocessing, read_calibration(calibrate, preprocessing, progress=on_progress)
 
 
 def record(run: RunFolder, emitted: list[Artifact]) -> list[Artifact]:
@@ -146,9 +206,8 @@ def _calibration(
     return calibration_batch(dataset.train, preprocessing, count=count, seed=recipe.train.seed)
 
 
-def _image_preprocessing(model: object, input_range: tuple[float, float]) -> Preprocessing | None:
-    shapes = [tuple(tensor.shape) for tensor in model.inputs]  # type: ignore[attr-defined]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (1, 3) or None in shapes[0][1:]:
+def _image_preprocessing(shapes: list[tuple[int, ...]], input_range: tuple[float, float]) -> Preprocessing | None:
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (1, 3) or {None, -1} & set(shapes[0][1:]):
         return None
     low, high = input_range
     _, height, width, channels = shapes[0]

@@ -1,0 +1,99 @@
+"""What the binary methods have in common: they differ in their scheme only."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.graph import copy_model, replay
+from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.binary.scheme import Scheme, is_binary
+from edgecompress.methods.binary.surgery import binarize
+
+
+@dataclass(frozen=True)
+class BinaryStep(Step):
+    """A method that trains latent weights by what their signs do."""
+
+    keeps_signs: ClassVar[bool] = True
+
+    keep_float: str = ""  # layers whose whole name matches this regular expression stay float
+
+    def __post_init__(self) -> None:
+        """Raise `MethodError` where `keep_float` is not a regular expression."""
+        try:
+            re.compile(self.keep_float)
+        except re.error as error:
+            raise MethodError(
+                f"{self.name} got keep_float '{self.keep_float}', which is not a regular expression: {error}."
+            ) from error
+
+    @abstractmethod
+    def scheme(self) -> Scheme:
+        """Return what is binary in a layer."""
+
+    def prepare(
+        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
+    ) -> Prepared:
+        """Return a copy with binary layers in place of all that can be.
+
+        Raises:
+            MethodError: there is none, or one has zeros or shared values to keep.
+        """
+        binary, notes = binarize(
+            model,
+            self.scheme(),
+            chosen=lambda name: chosen(name) and not re.fullmatch(self.keep_float, name),
+        )
+        binarized = {note.layer for note in notes if note.action == "binarized"}
+        if not binarized:
+            reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
+            raise MethodError(
+                f"Nothing in '{model.name}' can be made binary ({reasons}).",
+                hint="Choose other layers; there must be one between the first and the last.",
+            )
+        for constraint in kept:
+            undone = sorted(binarized.intersection(constraint.layers))
+            if undone and constraint.kind != "signs":
+                raise MethodError(
+                    f"{self.name} comes after a method that made {constraint.kind} in '{undone[0]}', "
+                    "and signs cannot keep them.",
+                    hint="Leave that layer out with only(...), or make the network binary alone.",
+                )
+        return Prepared(binary, model, (), notes, kept)
+
+    def finalize(self, prepared: Prepared) -> Outcome:
+        """Return the network with the signs as its kernels: in plain Keras layers where the inputs are real."""
+        binarized = tuple(note.layer for note in prepared.notes if note.action == "binarized")
+        model = _with_signs(prepared.model) if self.scheme().binary_inputs else _plain(prepared)
+        return Outcome(model=model, notes=prepared.notes, constraints=(Constraint("signs", binarized),))
+
+
+def _with_signs(trained: Model) -> Model:
+    """Return a copy whose latent weights are what they compute as; that changes no output, see `scaled_sign`."""
+    model = copy_model(trained)
+    for layer in model.layers:
+        if is_binary(layer):
+            layer.latent_kernel.assign(layer.binary_kernel)
+    return model
+
+
+def _plain(prepared: Prepared) -> Model:
+    floats = {layer.name: layer for layer in prepared.source.layers}
+    pairs: list[tuple[Any, Any]] = []
+
+    def substitute(layer: Any, prefix: str) -> Any:
+        if not is_binary(layer):
+            return layer
+        original = floats[layer.name]
+        config = {**original.get_config(), "activation": layer.get_config()["activation"]}
+        pairs.append((layer, type(original).from_config(config)))
+        return pairs[-1][1]
+
+    plain = replay(prepared.model, substitute)
+    for binary, layer in pairs:
+        layer.set_weights([binary.binary_kernel.numpy(), *binary.get_weights()[1:]])
+    return copy_model(plain)
