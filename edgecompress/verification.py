@@ -49,7 +49,7 @@ class Parity:
     """The TFLite against the ONNX file of one precision; a step is one unit of the quantized output."""
 
     variant: str
-    precision: str
+    precision: str  # "binary without kernels": the ONNX file in ONNX Runtime as it is installed
     step: float  # 0: the outputs are not quantized
     largest_difference: float
     largest_steps: float  # 0 where there is no step
@@ -114,7 +114,10 @@ def verify(
         data,
         {name: accuracy(reference, labels) for name, reference in keras_scores.items()},
         tuple(checks),
-        tuple(_parities(artifacts, folder, scores)),
+        (
+            *_parities(artifacts, folder, scores),
+            *_parities_without_kernels(artifacts, folder, scores, pixels, preprocessing, on_progress),
+        ),
     )
 
 
@@ -139,9 +142,15 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> Accuracy:
 
 
 def _scores(
-    path: Path, what: str, pixels: np.ndarray, preprocessing: Preprocessing, on_progress: Progress
+    path: Path,
+    what: str,
+    pixels: np.ndarray,
+    preprocessing: Preprocessing,
+    on_progress: Progress,
+    *,
+    plain: bool = False,
 ) -> np.ndarray:
-    with RuntimeProcess(path) as process:
+    with RuntimeProcess(path, plain=plain) as process:
         _, outputs, _ = process.describe()
         parts = []
         for start in range(0, len(pixels), CHUNK):  # as floats, all of them might not fit into memory
@@ -162,6 +171,26 @@ def _parities(artifacts: list[Artifact], folder: Path, scores: dict[str, np.ndar
         found.append(
             compare(scores[tflite.path], scores[onnx.path], variant, precision, output_step(folder / tflite.path))
         )
+    return found
+
+
+def _parities_without_kernels(
+    artifacts: list[Artifact],
+    folder: Path,
+    scores: dict[str, np.ndarray],
+    pixels: np.ndarray,
+    preprocessing: Preprocessing,
+    on_progress: Progress,
+) -> list[Parity]:
+    """A binary ONNX file computes in two ways: both must give what the TFLite file gives."""
+    found = []
+    for artifact in (artifact for artifact in artifacts if artifact.target == "onnx:binary"):
+        variant, twin = artifact.variant, artifact.path.removesuffix(".onnx") + ".tflite"
+        if twin in scores:
+            what = f"{variant} {artifact.target} without kernels"
+            plain = _scores(folder / artifact.path, what, pixels, preprocessing, on_progress, plain=True)
+            step = output_step(folder / twin)
+            found.append(compare(scores[twin], plain, variant, "binary without kernels", step))
     return found
 
 

@@ -25,7 +25,7 @@ from edgecompress.formats.tflite_graph import (
     Tensor,
     integer_range,
 )
-from edgecompress.formats.tflite_options import read_options
+from edgecompress.formats.tflite_options import read_custom_options, read_options
 from edgecompress.formats.tflite_sparse import SparseLevel, Sparsity
 from edgecompress.values import QuantScheme
 
@@ -269,14 +269,19 @@ class _Reader:
             raise ModelFileError(f"{where}: its kind has the unknown code {number}.")
         if kind in _CONTROL_FLOW:
             raise UnsupportedModelError(f"{where} is {kind}; models without control flow are supported.")
-        where = f"{where} {kind}"
+        where, custom_code = f"{where} {kind}", self._text(code.CustomCode())
+        options = (
+            read_custom_options(self.schema, custom_code, table, where)
+            if kind == "CUSTOM"
+            else read_options(self.schema, kind, table, where)
+        )
         return Operator(
             index=index,
             kind=kind,
             inputs=self._indices(table, "Inputs", tensors, where, lowest=-1),
             outputs=self._indices(table, "Outputs", tensors, where),
-            options=read_options(self.schema, kind, table, where),
-            custom_code=self._text(code.CustomCode()),
+            options=options,
+            custom_code=custom_code,
         )
 
     def _metadata(self) -> dict[str, bytes]:

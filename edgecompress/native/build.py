@@ -41,15 +41,23 @@ def build_instruction_counter(machine: str) -> Path:
     return _build("libinstruction_count.so", [SOURCES / "instruction_count.c"], machine, ("-shared", "-fPIC"))
 
 
+def build_binary_kernels(machine: str) -> Path:
+    """Return the library of binary kernels, which LiteRT and ONNX Runtime load, for a machine."""
+    sources = sorted((SOURCES / "binary").glob("*.[ch]"))
+    flags = ("-O3", "-ffp-contract=off", "-fvisibility=hidden", "-shared", "-fPIC", "-pthread", "-ldl")
+    return _build("libedgecompress_binary.so", sources, machine, flags)
+
+
 def _build(name: str, sources: list[Path], machine: str, flags: tuple[str, ...]) -> Path:
     """Build beside and rename; the name of the folder is the hash of all that goes in."""
     if machine not in MACHINES:
         raise DeviceError(
-            f"There is no runner for {machine[:40]} processors.", hint=f"There is one for {' and '.join(MACHINES)}."
+            f"There is no native code for {machine[:40]} processors.",
+            hint=f"There is some for {' and '.join(MACHINES)}.",
         )
     if not can_build():
         raise DeviceError(
-            "The runner is built by the ziglang package, which is missing.",
+            "Native code is built by the ziglang package, which is missing.",
             hint=f"`{sys.executable} -m pip install ziglang`, or measure with `--runner python`.",
         )
     target = f"{machine}-linux-gnu.{GLIBC[0]}.{GLIBC[1]}"
@@ -81,4 +89,4 @@ def _compile(arguments: list[str]) -> None:
     except subprocess.TimeoutExpired as error:
         raise DeviceError(f"The compiler did not finish within {TIMEOUT_S} s.") from error
     if done.returncode:
-        raise DeviceError(f"The runner cannot be built: {done.stderr.strip()[:1000]}")
+        raise DeviceError(f"Native code cannot be built: {done.stderr.strip()[:1000]}")

@@ -7,7 +7,15 @@ import pytest
 
 from edgecompress.errors import DeviceError
 from edgecompress.native import build
-from edgecompress.native.build import GLIBC, MACHINES, SOURCES, build_instruction_counter, build_runner, can_build
+from edgecompress.native.build import (
+    GLIBC,
+    MACHINES,
+    SOURCES,
+    build_binary_kernels,
+    build_instruction_counter,
+    build_runner,
+    can_build,
+)
 from edgecompress.native.cache import cache_folder
 
 ELF_MACHINES = {"x86_64": 62, "aarch64": 183}  # e_machine, the two bytes at 18
@@ -35,7 +43,7 @@ def built(folder):
     return sorted(path for path in folder.rglob("*") if "zig" not in path.relative_to(folder).parts and path.is_file())
 
 
-@pytest.mark.parametrize("make", [build_runner, build_instruction_counter])
+@pytest.mark.parametrize("make", [build_runner, build_instruction_counter, build_binary_kernels])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_sources_compile_without_a_warning(machine, make, empty_cache):
     """With -Wall -Wextra -Werror a warning would be an error."""
@@ -90,7 +98,7 @@ def test_a_slow_compiler_is_ended_and_leaves_nothing(empty_cache, monkeypatch):
 
 @pytest.mark.parametrize("machine", ["riscv64", "armv7l", "", "../../etc", "x" * 1000])
 def test_an_unknown_machine_is_refused(machine, empty_cache):
-    with pytest.raises(DeviceError, match="There is no runner for") as raised:
+    with pytest.raises(DeviceError, match="There is no native code for") as raised:
         build_runner(machine)
     assert "x86_64 and aarch64" in raised.value.hint and len(raised.value.message) < 100
     assert not built(empty_cache)

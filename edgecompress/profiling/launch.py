@@ -14,12 +14,19 @@ from edgecompress.devices.probe import DeviceInfo
 from edgecompress.devices.store import place
 from edgecompress.devices.transport import Transport
 from edgecompress.errors import DeviceError
-from edgecompress.native.build import SOURCES, build_instruction_counter, build_runner, can_build
+from edgecompress.native.build import (
+    SOURCES,
+    build_binary_kernels,
+    build_instruction_counter,
+    build_runner,
+    can_build,
+)
 from edgecompress.native.libraries import Library, library_file, library_for, require_glibc
-from edgecompress.runtimes.session import runtime_name
+from edgecompress.runtimes.session import has_binary_operators, runtime_name
 
 RUNNERS = ("auto", "native", "python", "benchmark_model")
 RUNTIMES = {"LiteRT": "litert", "ONNX Runtime": "onnx"}
+KERNELS = "libedgecompress_binary.so"
 LOADER = "ld-linux-aarch64.so.1"
 # What LiteRT's and ONNX Runtime's libraries ask for, by `readelf -d`.
 _C_LIBRARIES = (
@@ -41,9 +48,10 @@ class Launch:
     words: tuple[str, ...]
     library: Library | None  # None: the device's own, whose version the runner tells
 
-    def runtime(self, path: Path, version: str) -> str:
-        """Name and version of the runtime."""
-        return self.library.label if self.library else f"{runtime_name(path)} {version}"
+    def runtime(self, path: Path, version: str, kernels: str = "") -> str:
+        """Name and version of the runtime, and which code of ours computes in it."""
+        name = self.library.label if self.library else f"{runtime_name(path)} {version}"
+        return f"{name} with edgecompress kernels ({kernels})" if kernels else name
 
 
 def choose_runner(runner: str, transport: Transport) -> str:
@@ -78,7 +86,13 @@ def launch(
     options = ["--runtime", runtime, "--threads", str(threads), "--seed", str(seed)]
     options += ["--cores", f"{cores:x}"] if cores else []
     library = None
+    binary = has_binary_operators(path)
     if choose_runner(runner, transport) == "python":
+        if binary:
+            raise DeviceError(
+                f"{path.name} has binary layers, whose kernels the Python runner cannot load.",
+                hint="Measure with `--runner native`.",
+            )
         program = _python(transport, info, python)
         where = place(transport, {**files, "runner.py": SOURCES / "runner.py"}, on_push=on_push)
         words = [program, where["runner.py"]]
@@ -88,11 +102,13 @@ def launch(
         if not info.android and not isinstance(transport, EmulatedTransport):
             require_glibc(library, info.glibc, device=str(transport.address))
         files |= {"edgecompress-runner": build_runner(machine), Path(library.member).name: library_file(library)}
+        files |= {KERNELS: build_binary_kernels(machine)} if binary else {}
         if info.android:
             files |= _own_c_library(machine)
         where = place(transport, files, on_push=on_push)
         words = _prefix(transport, info, where, counts)
         words += [where["edgecompress-runner"], "--library", where[Path(library.member).name]]
+        words += ["--kernels", where[KERNELS]] if binary else []
         words += ["--marks", "1"] if counts else []
     words += ["--model", where[path.name], *options]
     words += ["--inputs", where["inputs"]] if inputs is not None else []

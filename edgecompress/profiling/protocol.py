@@ -183,7 +183,7 @@ class _Track:
             sha256=sha256_of(self._path),
             device=self._bench.device,
             runner=lives[0].how.runner,
-            runtime=lives[0].how.runtime(self._path, opened[0].version),
+            runtime=lives[0].how.runtime(self._path, opened[0].version, opened[0].kernels),
             threads=self._threads,
             processes=len(lives),
             load_ns=tuple(each.load_ns for each in opened),

@@ -52,6 +52,7 @@ class Opened:
     output_hash: Word
     inputs: tuple[RunnerTensor, ...]
     outputs: tuple[RunnerTensor, ...]
+    kernels: Word = ""  # which of our kernels compute, where the model has binary layers
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from edgecompress.runtimes.registration import can_register, register
 from edgecompress.values import QuantScheme, TensorSpec
 
 _FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for them
@@ -16,7 +17,10 @@ class OnnxSession:
     """A `Session` over `onnxruntime`, with the graph optimizations that are on by default."""
 
     def __init__(self, path: str) -> None:
-        self._session = onnxruntime.InferenceSession(path, _options(), providers=["CPUExecutionProvider"])
+        self._load(path, _options())
+
+    def _load(self, path: str, options: onnxruntime.SessionOptions) -> None:
+        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         schemes = _io_schemes(path) if any(_is_integer(each) for each in self._io()) else {}
         self.inputs = tuple(_spec(each, schemes) for each in self._session.get_inputs())
         self.outputs = tuple(_spec(each, schemes) for each in self._session.get_outputs())
@@ -46,6 +50,17 @@ class OnnxSession:
 
     def _io(self) -> list[Any]:
         return [*self._session.get_inputs(), *self._session.get_outputs()]
+
+
+class BinaryOnnxSession(OnnxSession):
+    """The same with the binary kernels; where they cannot be built, with the functions that the file brings."""
+
+    def __init__(self, path: str) -> None:
+        options = _options()
+        kernels = register(options) if can_register() else ""
+        self._load(path, options)
+        if kernels:
+            self.runtime += f" with edgecompress kernels ({kernels})"
 
 
 def _options() -> onnxruntime.SessionOptions:

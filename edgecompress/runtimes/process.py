@@ -17,7 +17,7 @@ from edgecompress.errors import ModelFileError, RuntimeRefusal, UnsupportedModel
 from edgecompress.numerics.affine import quantize
 from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.channel import Channel, ChannelClosed, FrameError
-from edgecompress.runtimes.session import runtime_name
+from edgecompress.runtimes.session import prepare, runtime_name
 from edgecompress.values import QuantScheme, TensorSpec
 
 TIMEOUT_S = 60.0
@@ -35,21 +35,24 @@ class RuntimeProcess:
 
     Each call waits for at most `timeout_s`. Raises ModelFileError if there is no such file, RuntimeRefusal if the
     runtime refuses it, crashes on it or gives no answer; after a crash or a hang the child is gone, after a refusal it
-    can go on.
+    can go on. Raises DeviceError if the file needs kernels that cannot be built. With `plain` the runtime is used as it
+    is installed, without kernels of ours.
     """
 
-    def __init__(self, path: str | Path, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, path: str | Path, *, timeout_s: float = TIMEOUT_S, plain: bool = False) -> None:
         self._name = Path(path).name
         self._family = runtime_name(path)
         if not Path(path).is_file():
             raise ModelFileError(f"There is no file {path}.")
+        if not plain:
+            prepare(path)
         self._timeout_s = timeout_s
         self._scratch = tempfile.TemporaryDirectory(prefix="edgecompress-")  # the child's working folder and log
         self._log = Path(self._scratch.name) / "log"
         self._child: subprocess.Popen[bytes] | None = None
         try:
             self._channel = self._start()
-            opened = self._request("open", path=str(Path(path).resolve()), read=_description)
+            opened = self._request("open", path=str(Path(path).resolve()), plain=plain, read=_description)
         except BaseException:
             self.close()
             raise

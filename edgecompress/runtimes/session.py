@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import mmap
+import platform
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from edgecompress.errors import ModelFileError
+from edgecompress.native.build import build_binary_kernels
+from edgecompress.runtimes.registration import can_register
 from edgecompress.values import TensorSpec
 
 RUNTIMES = {".tflite": "LiteRT", ".onnx": "ONNX Runtime"}  # by suffix
 _SESSIONS = {".tflite": ("tflite", "TfliteSession"), ".onnx": ("onnx", "OnnxSession")}
+_BINARY_SESSIONS = {".tflite": ("tflite_binary", "BinaryTfliteSession"), ".onnx": ("onnx", "BinaryOnnxSession")}
+_BINARY_OPERATORS = {
+    ".tflite": (b"LceQuantize", b"LceDequantize", b"LceBMaxPool2d", b"LceBconv2d"),  # Larq Compute Engine's names
+    ".onnx": (b"BinaryQuantize", b"BinaryConv2d", b"BinaryMaxPool", b"BinaryDequantize"),
+}
 
 
 class Session(Protocol):
@@ -46,9 +55,31 @@ def runtime_name(path: str | Path) -> str:
     return RUNTIMES[suffix]
 
 
-def open_session(path: str | Path) -> Session:
-    """Load a file into the runtime that its suffix names. Raises ModelFileError if it names none."""
+def has_binary_operators(path: str | Path) -> bool:
+    """Whether a file names an operator that its runtime has no kernel for, and we have."""
+    names = _BINARY_OPERATORS.get(Path(path).suffix.lower(), ())
+    if not names or not Path(path).stat().st_size:
+        return False
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(name) >= 0 for name in names)
+
+
+def prepare(path: str | Path) -> None:
+    """Build the kernels that a session of the file will load, if any: the compiler needs more than a child may take.
+
+    An ONNX file can do without.
+    """
+    if has_binary_operators(path) and (runtime_name(path) == "LiteRT" or can_register()):
+        build_binary_kernels(platform.machine())
+
+
+def open_session(path: str | Path, *, plain: bool = False) -> Session:
+    """Load a file into the runtime that its suffix names, or with `plain` into the runtime as it is installed.
+
+    Raises ModelFileError if it names none.
+    """
     runtime_name(path)
-    module, name = _SESSIONS[Path(path).suffix.lower()]
+    sessions = _BINARY_SESSIONS if has_binary_operators(path) and not plain else _SESSIONS
+    module, name = sessions[Path(path).suffix.lower()]
     session: type[Session] = getattr(importlib.import_module(f"edgecompress.runtimes.{module}"), name)
     return session(str(path))

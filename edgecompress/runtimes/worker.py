@@ -31,9 +31,9 @@ class Worker:
 
     _session: Session
 
-    def open(self, arrays: list[np.ndarray], *, path: str) -> Answer:
+    def open(self, arrays: list[np.ndarray], *, path: str, plain: bool = False) -> Answer:
         """Import the runtime, load the model, and describe it."""
-        self._session = open_session(path)
+        self._session = open_session(path, plain=plain)
         specs = {side: [asdict(spec) for spec in getattr(self._session, side)] for side in ("inputs", "outputs")}
         return {**specs, "runtime": self._session.runtime}, []
 

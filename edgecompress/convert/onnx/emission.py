@@ -48,6 +48,7 @@ class Emission(GraphWriter):
         self._stored: dict[tuple[int, bool], str] = {}  # (tensor, channels first) -> value
         self._real: dict[tuple[int, bool], str] = {}
         self._kernels: dict[tuple[int, tuple[int, ...]], str] = {}
+        self.bit_channels: dict[int, int] = {}  # how many channels a tensor has that holds signs as bits
         for index in graph.inputs:
             self._stored[index, False] = self._enter(index)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgecompress.convert.onnx import (
+    binary,
     convolution,
     elementwise,
     indexing,
@@ -63,6 +64,12 @@ OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "DEQUANTIZE": quantize.dequantize,
     "DENSIFY": quantize.densify,
 }
+CUSTOM_OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
+    "LceQuantize": binary.quantize,
+    "LceDequantize": binary.dequantize,
+    "LceBconv2d": binary.convolution,
+    "LceBMaxPool2d": binary.max_pool,
+}
 _DTYPES = {"float32", "float16", "int8", "uint8", "int32", "int64", "bool"}
 _CONSTANT_DTYPES = _DTYPES | {"int4", "int2"}
 _MISFIT = (ArithmeticError, LookupError, TypeError, ValueError)  # what a graph that contradicts itself runs into
@@ -73,10 +80,11 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
 
     Inputs and outputs keep their names (with `_` for what ONNX does not allow), NHWC layout, types and scales. Only
     operators of ONNX's own opset 20 are used, integers behind QuantizeLinear and DequantizeLinear, in the forms that
-    ONNX Runtime fuses into integer kernels and that round as LiteRT does. A free batch axis becomes the batch that the
-    file states, which is 1. Weights that are int8 beside float activations (dynamic range) are dequantized, where
-    LiteRT quantizes the activations on the fly: ONNX Runtime then is the more exact of the two. On x86 without VNNI,
-    ONNX Runtime's integer kernels saturate unless the session option `session.x64quantprecision` is 1.
+    ONNX Runtime fuses into integer kernels and that round as LiteRT does; binary operators are functions of these,
+    which the file carries. A free batch axis becomes the batch that the file states, which is 1. Weights that are int8
+    beside float activations (dynamic range) are dequantized, where LiteRT quantizes the activations on the fly: ONNX
+    Runtime then is the more exact of the two. On x86 without VNNI, ONNX Runtime's integer kernels saturate unless the
+    session option `session.x64quantprecision` is 1.
 
     Raises:
         ModelFileError: the bytes are no TFLite file, or a damaged one.
@@ -95,6 +103,7 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
             hint="Replace these operators in the model, or deploy the TFLite file.",
         )
     _require_known_types(graph)
+    _require_numbers(emission)
     return emission.model(metadata or {}).SerializeToString()
 
 
@@ -103,6 +112,12 @@ def _require_known_types(graph: Graph) -> None:
         tensor = graph.tensors[index]
         if tensor.dtype not in _DTYPES:
             raise UnsupportedModelError(f"The model's input or output '{tensor.name}' is {tensor.dtype}.")
+
+
+def _require_numbers(emission: Emission) -> None:
+    for index in emission.graph.outputs:
+        if index in emission.bit_channels:
+            raise ConversionError(f"The model's output '{emission.tensor(index).name}' is bits, not numbers.")
 
 
 def _require_fixed_inputs(graph: Graph) -> None:
@@ -121,7 +136,7 @@ def _emit(emission: Emission, operator: Operator) -> str:
     problem = _unsupported(emission, operator)
     if not problem:
         try:
-            OPERATORS[operator.kind](emission, operator)
+            _emitter(emission, operator)(emission, operator)
         except (ConversionError, UnsupportedModelError) as error:
             problem = error.message
         except _MISFIT as error:
@@ -134,12 +149,23 @@ def _emit(emission: Emission, operator: Operator) -> str:
     return problem
 
 
+def _emitter(emission: Emission, operator: Operator) -> Callable[[Emission, Operator], None]:
+    if operator.kind == "CUSTOM":
+        return CUSTOM_OPERATORS[operator.custom_code]
+    if operator.inputs and operator.inputs[0] in emission.bit_channels:
+        return binary.reshape
+    return OPERATORS[operator.kind]
+
+
 def _unsupported(emission: Emission, operator: Operator) -> str:
     """Why the kind of operator, or a type of its tensors, has no ONNX form here."""
     if operator.kind == "CUSTOM":
-        return f"the custom operator {operator.custom_code}; its meaning is known to its runtime only"
-    if operator.kind not in OPERATORS:
+        if operator.custom_code not in CUSTOM_OPERATORS:
+            return f"the custom operator {operator.custom_code}; its meaning is known to its runtime only"
+    elif operator.kind not in OPERATORS:
         return "it has no ONNX form here"
+    elif operator.kind != "RESHAPE" and not emission.bit_channels.keys().isdisjoint(operator.inputs):
+        return "it reads bits, which only binary operators and RESHAPE do"
     for index in (*operator.inputs, *operator.outputs):
         if index >= 0:
             tensor = emission.tensor(index)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from edgecompress.convert.onnx.functions import DOMAIN, VERSION, function
+
 _OPSET, _IR_VERSION = 20, 9  # the first opset with Gelu; both of 2023, so that older runtimes load the file too
 
 
@@ -87,9 +89,12 @@ class GraphWriter:
             node.input[:] = [final.get(value, value) for value in node.input]
             node.output[:] = [final.get(value, value) for value in node.output]
         constants = [tensor for name, tensor in self._initializers.items() if name in needed]
+        called = sorted({node.op_type for node in nodes if node.domain == DOMAIN})
+        own_domain = [helper.make_opsetid(DOMAIN, VERSION)] if called else []
         model = helper.make_model(
             helper.make_graph(nodes, "main", inputs, [info for _, info in outputs], constants),
-            opset_imports=[helper.make_opsetid("", _OPSET)],
+            functions=[function(name, _OPSET) for name in called],
+            opset_imports=[helper.make_opsetid("", _OPSET), *own_domain],
             ir_version=_IR_VERSION,
             producer_name="edgecompress",
         )

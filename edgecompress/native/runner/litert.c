@@ -33,6 +33,7 @@ enum { CPU = 1, LOCK_READ = 0, LOCK_WRITE = 1, OPERATOR = 1 << 1, DELEGATED = 1 
 #define FUNCTIONS(F) \
     F(CreateEnvironment, (int, const void *, handle *)) \
     F(CreateModelFromFile, (handle, const char *, handle *)) \
+    F(CreateModelFromBuffer, (handle, const void *, size_t, handle *)) \
     F(CreateOptions, (handle *)) \
     F(SetOptionsHardwareAccelerators, (handle, int)) \
     F(CreateOpaqueOptions, (const char *, void *, void (*)(void *), handle *)) \
@@ -70,6 +71,11 @@ struct litert {
     handle environment, model, signature, compiled;
     handle inputs[MAX_TENSORS], outputs[MAX_TENSORS];
     int threads;
+    void *library;
+    handle binary; /* the file as our own kernels have opened it, or NULL */
+    status (*RegisterKernels)(handle binary, void *library, handle options);
+    const char *(*original_name)(handle binary, const char *name);
+    size_t (*failures)(handle binary);
 };
 
 #define CALL(litert, name, ...) \
@@ -100,6 +106,8 @@ static handle compile(struct litert *litert, bool profiled) {
     add_option(litert, options, "xnnpack", threads);
     if (profiled)
         add_option(litert, options, "runtime_options_string", "enable_profiling = true\n");
+    if (litert->binary)
+        CALL(litert, RegisterKernels, litert->binary, litert->library, options);
     CALL(litert, CreateCompiledModel, litert->environment, litert->model, options, &compiled);
     return compiled;
 }
@@ -184,6 +192,8 @@ static void write_input(struct session *session, size_t index, const void *data)
 static void read_outputs(struct session *session, void (*visit)(const void *, size_t, void *), void *context) {
     struct litert *litert = session->state;
     void *memory;
+    if (litert->binary && litert->failures(litert->binary))
+        refuse("a binary operator got a tensor of another shape than the file says");
     for (size_t i = 0; i < session->output_count; i++) {
         CALL(litert, LockTensorBuffer, session->outputs[i].handle, &memory, LOCK_READ);
         visit(memory, session->outputs[i].size_bytes, context);
@@ -193,7 +203,9 @@ static void read_outputs(struct session *session, void (*visit)(const void *, si
 
 /* Print kind and name of the operator of an event; XNNPACK's own have a kind only. */
 static void print_operator(struct litert *litert, const struct event *event) {
-    const char *name = "";
+    const char *name = "", *kind = event->tag ? event->tag : "";
+    if (litert->binary && litert->original_name(litert->binary, kind))
+        kind = litert->original_name(litert->binary, kind);
     if (event->type == OPERATOR) {
         handle subgraph, operator, tensor;
         CALL(litert, GetModelSubgraph, litert->model, event->subgraph, &subgraph);
@@ -204,7 +216,7 @@ static void print_operator(struct litert *litert, const struct event *event) {
     printf("{\"name\": ");
     print_string(name);
     printf(", \"kind\": ");
-    print_string(event->tag ? event->tag : "");
+    print_string(kind);
     printf(", \"delegated\": %s", event->type == DELEGATED ? "true" : "false");
 }
 
@@ -275,17 +287,56 @@ static void print_operators(struct session *session, int runs) {
     printf("]");
 }
 
-void litert_open(struct session *session, const char *library_path, const char *model, int threads) {
+static void *read_file(const char *path, size_t *size_bytes) {
+    FILE *file = fopen(path, "rb");
+    long size = file && !fseek(file, 0, SEEK_END) ? ftell(file) : -1;
+    void *content = size < 0 ? NULL : malloc((size_t)size + 1);
+    if (content)
+        rewind(file);
+    if (!content || fread(content, 1, (size_t)size, file) != (size_t)size)
+        refuse("the model %s cannot be read", path);
+    fclose(file);
+    *size_bytes = (size_t)size;
+    return content;
+}
+
+/* LiteRT's model of the file, or of our own kernels' copy of it, which says where they run. */
+static void load_model(struct litert *litert, const char *path, void *kernels) {
+    if (!kernels) {
+        CALL(litert, CreateModelFromFile, litert->environment, path, &litert->model);
+        return;
+    }
+    handle (*open)(const void *, size_t, size_t, char *) =
+        (handle(*)(const void *, size_t, size_t, char *))symbol(kernels, "edgecompress_litert_open");
+    const void *(*copy)(handle, size_t *) =
+        (const void *(*)(handle, size_t *))symbol(kernels, "edgecompress_litert_model");
+    litert->RegisterKernels = (status(*)(handle, void *, handle))symbol(kernels, "edgecompress_litert_register");
+    litert->failures = (size_t(*)(handle))symbol(kernels, "edgecompress_litert_failures");
+    litert->original_name = (const char *(*)(handle, const char *))symbol(kernels, "edgecompress_litert_name");
+    char why[256];
+    size_t size_bytes;
+    void *content = read_file(path, &size_bytes);
+    litert->binary = open(content, size_bytes, (size_t)litert->threads, why);
+    if (!litert->binary)
+        refuse("%s", why);
+    free(content);
+    const void *model = copy(litert->binary, &size_bytes);
+    CALL(litert, CreateModelFromBuffer, litert->environment, model, size_bytes, &litert->model);
+}
+
+void litert_open(struct session *session, const char *library_path, const char *model, int threads,
+                 const char *kernels) {
     struct litert *litert = calloc(1, sizeof *litert);
     int64_t start_ns = now_ns();
-    void *library = open_library(library_path);
-#define LOOK_UP(name, arguments) litert->name = (status(*) arguments)symbol(library, "LiteRt" #name);
+    litert->library = open_library("runtime", library_path);
+#define LOOK_UP(name, arguments) litert->name = (status(*) arguments)symbol(litert->library, "LiteRt" #name);
     FUNCTIONS(LOOK_UP)
+    void *binary = kernels ? open_kernels(session, kernels) : NULL;
     session->library_ns = now_ns() - start_ns;
     litert->threads = threads;
     CALL(litert, CreateEnvironment, 0, NULL, &litert->environment);
     start_ns = now_ns();
-    CALL(litert, CreateModelFromFile, litert->environment, model, &litert->model);
+    load_model(litert, model, binary);
     session->load_ns = now_ns() - start_ns;
     start_ns = now_ns();
     litert->compiled = compile(litert, false);

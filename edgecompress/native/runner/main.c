@@ -1,6 +1,6 @@
 /* edgecompress-runner: load a model into a runtime on this device, run it, and say in JSON what was measured.
 
-   edgecompress-runner --runtime litert|onnx --library FILE --model FILE [--threads N] [--cores MASK]
+   edgecompress-runner --runtime litert|onnx --library FILE --model FILE [--kernels FILE] [--threads N] [--cores MASK]
                        [--inputs FILE | --seed N] [--limit SECONDS] [--marks 1]
 
    Two processes: a worker, which holds the model and may crash on it, and this one, which outlives it. Requests come
@@ -34,6 +34,8 @@ int main(int count, char **arguments) {
             options.library = value;
         else if (!strcmp(key, "--model"))
             options.model = value;
+        else if (!strcmp(key, "--kernels"))
+            options.kernels = value;
         else if (!strcmp(key, "--inputs"))
             options.inputs = value;
         else if (!strcmp(key, "--seed"))

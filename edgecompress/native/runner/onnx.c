@@ -52,6 +52,8 @@ struct onnx {
     handle inputs[MAX_TENSORS], outputs[MAX_TENSORS];
     const char *model;
     int threads;
+    const struct api_base *base;
+    handle (*register_operators)(handle options, const struct api_base *); /* our own kernels', or NULL */
 };
 
 #define CALL(onnx, position, types, ...) \
@@ -75,6 +77,8 @@ static handle make_session(struct onnx *onnx, const char *trace_prefix) {
     CALL(onnx, SET_LOG_SEVERITY, (handle, int), options, LOG_FATAL);
     CALL(onnx, SET_INTRA_THREADS, (handle, int), options, onnx->threads);
     CALL(onnx, SET_INTER_THREADS, (handle, int), options, 1);
+    if (onnx->register_operators)
+        check(onnx, onnx->register_operators(options, onnx->base));
     if (trace_prefix)
         CALL(onnx, ENABLE_PROFILING, (handle, const char *), options, trace_prefix);
     CALL(onnx, CREATE_SESSION, (handle, const char *, handle, handle *), onnx->environment, onnx->model, options,
@@ -184,16 +188,20 @@ static void print_operators(struct session *session, int runs) {
     unlink(path);
 }
 
-void onnx_open(struct session *session, const char *library_path, const char *model, int threads) {
+void onnx_open(struct session *session, const char *library_path, const char *model, int threads,
+               const char *kernels) {
     struct onnx *onnx = calloc(1, sizeof *onnx);
     int64_t start_ns = now_ns();
-    void *library = open_library(library_path);
-    const struct api_base *base = ((const struct api_base *(*)(void))symbol(library, "OrtGetApiBase"))();
-    onnx->api = base->get_api(API_VERSION);
+    void *library = open_library("runtime", library_path);
+    onnx->base = ((const struct api_base *(*)(void))symbol(library, "OrtGetApiBase"))();
+    onnx->api = onnx->base->get_api(API_VERSION);
     if (!onnx->api)
-        refuse("ONNX Runtime %s is too old", base->get_version());
+        refuse("ONNX Runtime %s is too old", onnx->base->get_version());
+    if (kernels)
+        onnx->register_operators = (handle(*)(handle, const struct api_base *))symbol(open_kernels(session, kernels),
+                                                                                      "RegisterCustomOps");
     session->library_ns = now_ns() - start_ns;
-    snprintf(session->version, sizeof session->version, "%s", base->get_version());
+    snprintf(session->version, sizeof session->version, "%s", onnx->base->get_version());
     onnx->model = model;
     onnx->threads = threads;
     start_ns = now_ns();

@@ -66,16 +66,23 @@ void describe(struct tensor *tensor, const char *dtype, size_t item_bytes, size_
     }
 }
 
-void *open_library(const char *path) {
+void *open_library(const char *what, const char *path) {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
-        refuse("cannot load the runtime: %s", dlerror());
+        refuse("cannot load the %s: %s", what, dlerror());
     return library;
 }
 
 void *symbol(void *library, const char *name) {
     void *found = dlsym(library, name);
     if (!found)
-        refuse("the runtime has no %s; it is another version", name);
+        refuse("the library has no %s; it is another version", name);
     return found;
+}
+
+void *open_kernels(struct session *session, const char *path) {
+    void *library = open_library("kernels", path);
+    const char *name = ((const char *(*)(void))symbol(library, "binary_kernels"))();
+    snprintf(session->kernels, sizeof session->kernels, "%s", name);
+    return library;
 }

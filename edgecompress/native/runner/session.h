@@ -22,6 +22,7 @@ struct session {
     size_t input_count, output_count;
     int64_t library_ns, load_ns, compile_ns;
     char version[64]; /* empty where the library does not tell */
+    char kernels[32]; /* which code of our own kernels runs; empty where they are not loaded */
     void (*run)(struct session *);
     void (*write_input)(struct session *, size_t index, const void *data);
     /* Calls `visit` with each output's bytes, in order. */
@@ -32,9 +33,10 @@ struct session {
     void *state;
 };
 
-/* Load a model, fill in tensors and times; on failure both end the process through `refuse`. */
-void litert_open(struct session *session, const char *library, const char *model, int threads);
-void onnx_open(struct session *session, const char *library, const char *model, int threads);
+/* Load a model, fill in tensors and times; on failure both end the process through `refuse`. `kernels` is the path of
+   our own kernels for binary operators, or NULL. */
+void litert_open(struct session *session, const char *library, const char *model, int threads, const char *kernels);
+void onnx_open(struct session *session, const char *library, const char *model, int threads, const char *kernels);
 
 int64_t now_ns(void);
 
@@ -48,7 +50,10 @@ void print_string(const char *text);
 void describe(struct tensor *tensor, const char *dtype, size_t item_bytes, size_t rank, const int64_t *shape);
 
 /* dlopen and dlsym, or `refuse`. */
-void *open_library(const char *path);
+void *open_library(const char *what, const char *path);
 void *symbol(void *library, const char *name);
+
+/* Load our own kernels, and note which they are. */
+void *open_kernels(struct session *session, const char *path);
 
 #endif

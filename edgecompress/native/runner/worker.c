@@ -157,9 +157,9 @@ static void finish_line(void) {
 
 static void open_model(const struct options *options) {
     long before_kib = memory_kib("VmRSS:");
-    void (*open)(struct session *, const char *, const char *, int) =
+    void (*open)(struct session *, const char *, const char *, int, const char *) =
         strcmp(options->runtime, "onnx") ? litert_open : onnx_open;
-    open(&session, options->library, options->model, options->threads);
+    open(&session, options->library, options->model, options->threads, options->kernels);
     FILE *file = options->inputs ? fopen(options->inputs, "rb") : NULL;
     if (options->inputs && !file)
         refuse("the file of inputs cannot be read");
@@ -174,6 +174,10 @@ static void open_model(const struct options *options) {
     session.read_outputs(&session, hash, &outputs);
     printf("{\"version\": ");
     print_string(session.version);
+    if (options->kernels) {
+        printf(", \"kernels\": ");
+        print_string(session.kernels);
+    }
     printf(", \"library_ns\": %lld, \"load_ns\": %lld, \"compile_ns\": %lld, \"first_ns\": %lld",
            (long long)session.library_ns, (long long)session.load_ns, (long long)session.compile_ns,
            (long long)first_ns);

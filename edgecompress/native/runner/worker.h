@@ -5,7 +5,9 @@
 #include <stdint.h>
 
 struct options {
-    const char *runtime, *library, *model, *inputs; /* `inputs` is NULL for seeded noise */
+    const char *runtime, *library, *model;
+    const char *kernels; /* NULL for the runtime's own alone */
+    const char *inputs;  /* NULL for seeded noise */
     uint64_t seed;
     uint64_t cores; /* mask; 0: wherever the system likes */
     int threads, limit_s, marks;
