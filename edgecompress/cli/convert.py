@@ -18,7 +18,7 @@ from edgecompress.cli.output import json_option, kib, print_json, print_table, p
     multiple=True,
     required=True,
     metavar="TARGET",
-    help="tflite:float32, float16, dynamic, int8 or int16x8; onnx:float32 or int8. May be repeated.",
+    help="tflite:float32, float16, dynamic, int8, int16x8 or binary; onnx:float32, int8 or binary. May be repeated.",
 )
 @click.option(
     "--io",
@@ -56,9 +56,13 @@ def command(
 ) -> None:
     """Emit SOURCE, a run folder or a .h5 or .keras file, for each target; each file is loaded and run once.
 
+    A float .tflite or .onnx file whose kernels hold one magnitude a filter can be emitted as binary.
+
     Examples: edgecompress convert runs/m1 --to tflite:int8 --to onnx:int8
 
     edgecompress convert model.h5 --to tflite:int8 --calibrate folder:images:200
+
+    edgecompress convert larq_model.h5 --to tflite:binary --to onnx:binary
     """
     from edgecompress.convert.targets import Options, parse_target
     from edgecompress.errors import RunFolderError
@@ -68,7 +72,7 @@ def command(
     wanted = tuple(dict.fromkeys(parse_target(text) for text in targets))
     options = Options(io=settings["io"], keep_float=settings["keep_float"], sparse=settings["sparse"])
     if not source.exists():
-        raise RunFolderError(f"There is no '{source}'.", hint="Give a run folder, or a .h5 or .keras file.")
+        raise RunFolderError(f"There is no '{source}'.", hint="Give a run folder, or a model file.")
     with progress_bars() as progress:
         if source.is_dir():
             folder = source
@@ -99,4 +103,4 @@ def command(
     print_table(f"Files in {folder}", ["file", "target", "KiB", "input", "float operators"], rows)
     kept = [[a.path, note.layer, note.reason] for a in artifacts for note in a.float_layers]
     if kept:
-        print_table("Computed in float in int8 files", ["file", "operator", "reason"], kept)
+        print_table("Computed in float in int8 files, and how in binary files", ["file", "operator", "reason"], kept)

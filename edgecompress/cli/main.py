@@ -13,7 +13,7 @@ from edgecompress.errors import EdgeCompressError
 
 COMMANDS = {
     "train": "Train a network, compress it, and keep both in a run folder.",
-    "convert": "Emit TFLite and ONNX files from a run or a Keras file.",
+    "convert": "Emit TFLite and ONNX files from a run or a model file.",
     "verify": "Measure the accuracy of every file, and their parity.",
     "profile": "Measure load, first inference and steady state, on devices.",
     "compare": "Say which of two files is faster, or that one cannot tell.",
@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Do all of the above as a recipe says.",
     "zoo": "List architectures, or count one's parameters and multiply-adds.",
     "inspect": "Show what is in a .tflite, .onnx, .h5 or .keras file.",
+    "kernels": "Build the library that runs binary layers, for an application.",
     "doctor": "Say what is installed, what is missing, and how to mend it.",
 }
 INTERRUPTED = 130  # the shell's convention for SIGINT

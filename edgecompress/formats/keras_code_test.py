@@ -23,6 +23,12 @@ def entry(kind, name, **config):
         entry("Activation", "x", activation={"module": "builtins", "class_name": "function", "config": "eval"}),
         {"module": "subprocess", **entry("Popen", "x")},
         {"module": "keras_evil", **entry("Dense", "x")},
+        {"module": "larq.layers", "registered_name": None, **entry("QuantDense", "x")},
+        {"module": "larq.evil", **entry("Evil", "x")},
+        {"module": "os", "registered_name": "Popen", **entry("QuantDense", "x")},
+        {"module": "os", "registered_name": "QuantDense", **entry("popen", "x")},
+        {"module": "larq.layers", **entry("QuantDense", "x", activation={"class_name": "Lambda"})},
+        entry("Dense", "x", kernel_quantizer={"class_name": "Lambda"}),
     ],
 )
 def test_code_is_named_by_its_layer(layer):
@@ -41,6 +47,9 @@ def test_code_in_nested_models_and_wrappers():
         entry("SlicingOpLambda", "x", function="__operators__.getitem"),
         {"module": "keras.layers", **entry("Dense", "x", activation="relu")},
         {"module": "tensorflow_model_optimization.x", **entry("QuantizeWrapperV2", "x")},
+        {"module": "larq.layers", "registered_name": "QuantDense", **entry("QuantDense", "x")},
+        entry("Larq>QuantDense", "x", kernel_quantizer={"module": "mine", "class_name": "Mine"}),
+        entry("Activation", "x", activation={"module": "larq.quantizers", "class_name": "SteSign", "config": {}}),
     ],
 )
 def test_no_code_in_what_keras_and_tf_mot_write(layer):

@@ -33,7 +33,7 @@ def infer(kind: str, fields: Fields, inputs: Sequence[Shape]) -> Inference | Non
     Raises:
         ValueError: the config contradicts itself or its inputs.
     """
-    rule = RULES.get(fields.text("function") if kind == "TFOpLambda" else kind)
+    rule = RULES.get(fields.text("function") if kind == "TFOpLambda" else kind.removeprefix("Larq>"))
     return rule(fields, inputs) if rule and inputs else None
 
 
@@ -273,10 +273,11 @@ def _concatenate(fields: Fields, inputs: Sequence[Shape]) -> Inference:
 
 _RULES_BY_NAMES: tuple[tuple[Rule, str], ...] = (
     (_conv, "Conv1D Conv2D Conv3D Convolution1D Convolution2D Convolution3D"),
-    (_conv_transpose, "Conv1DTranspose Conv2DTranspose Conv3DTranspose"),
-    (_depthwise, "DepthwiseConv1D DepthwiseConv2D"),
-    (_separable, "SeparableConv1D SeparableConv2D"),
-    (_dense, "Dense"),
+    (_conv, "BinaryConv2D QuantConv1D QuantConv2D QuantConv3D"),
+    (_conv_transpose, "Conv1DTranspose Conv2DTranspose Conv3DTranspose QuantConv2DTranspose QuantConv3DTranspose"),
+    (_depthwise, "DepthwiseConv1D DepthwiseConv2D BinaryDepthwiseConv2D QuantDepthwiseConv2D"),
+    (_separable, "SeparableConv1D SeparableConv2D QuantSeparableConv1D QuantSeparableConv2D"),
+    (_dense, "Dense BinaryDense QuantDense"),
     (_pool, "AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D MaxPooling3D"),
     (_global_pool, "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D"),
     (_global_pool, "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D"),
@@ -288,6 +289,7 @@ _RULES_BY_NAMES: tuple[tuple[Rule, str], ...] = (
     (_prelu, "PReLU"),
     (_same, "Activation ReLU LeakyReLU ELU ThresholdedReLU Softmax Identity Masking ActivityRegularization"),
     (_same, "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D AlphaDropout GaussianDropout GaussianNoise"),
+    (_same, "Sign SteSign ApproxSign SwishSign MagnitudeAwareSign SteTern SteHeaviside DoReFa NoOp"),
     (_same, "Rescaling Normalization UnitNormalization QuantizeLayer"),
     (_same, "RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness"),
     (_flatten, "Flatten"),

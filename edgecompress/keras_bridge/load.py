@@ -22,7 +22,7 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
     Raises:
         ModelFileError: not such a file, cut short or damaged.
         UntrustedCodeError: it has a Lambda layer, which is arbitrary code, and `trust` is not given.
-        UnsupportedModelError: subclassed, or with layers that neither Keras 2 nor TF-MOT has.
+        UnsupportedModelError: subclassed, or with layers that Keras 2 and TF-MOT lack and `larq` does not translate.
     """
     read_keras(path)
     carriers = code_layers(path)
@@ -37,11 +37,11 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
     try:
         if _is_keras3(path):
             return load_keras3(path, trust=trust)
-        with tfmot.quantization.keras.quantize_scope(), tfmot.sparsity.keras.prune_scope():
-            from edgecompress.keras_bridge import larq
+        from edgecompress.keras_bridge import larq
 
-            known = {**custom_objects(), **larq.stand_ins()}
-            return larq.translate(keras.models.load_model(path, known, compile=False, safe_mode=not trust))
+        known = keras.utils.custom_object_scope({**custom_objects(), **larq.stand_ins()})
+        with tfmot.quantization.keras.quantize_scope(), tfmot.sparsity.keras.prune_scope(), known:
+            return larq.translate(keras.models.load_model(path, compile=False, safe_mode=not trust))
     except NotImplementedError as error:  # a RuntimeError, but about layers
         raise _cannot_rebuild(path, error) from error
     except (OSError, KeyError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile) as error:

@@ -252,6 +252,10 @@ HUGE = 2**31 - 1
         ({"height": 65536, "width": 65536}, "padded image is larger"),
         ({"height": 8192, "width": 8192, "channels_out": 1024, "output_pixel_bytes": 128}, "output is larger"),
         (dict.fromkeys(("height", "width", "kernel_height", "kernel_width"), 16000), "a kernel of more than"),
+        (
+            dict.fromkeys(("height", "width", "kernel_height", "kernel_width"), 3000) | {"zero_padding": True},
+            "too many for zero padding",
+        ),
         ({"output": 3}, "output 3"),
         ({"channels_in": 15}, None),  # still two bytes
         ({"channels_in": 9}, None),

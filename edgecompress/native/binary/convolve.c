@@ -136,7 +136,7 @@ static const int32_t *without(const struct binary_plan *plan, const struct work 
 
 /* Pixels of a chunk that have the same padding; `pixel` counts from the chunk's first. */
 static void write_pixels(const struct job *job, int64_t row, int64_t first, size_t pixel, size_t pixels,
-                  const int32_t *constants, int32_t *counts) {
+                         const int32_t *constants, int32_t *counts) {
     const struct binary_plan *plan = job->plan;
     const struct binary_form *form = plan->form;
     size_t channels = (size_t)plan->shape.channels_out, at = (size_t)(row * job->width + first) + pixel;
@@ -166,10 +166,12 @@ static void write_with_padding(const struct job *job, int64_t row, int64_t first
                                        c->dilation_width, c->width);
         if (!beside && !next_beside && pixel + 1 < pixels)
             continue;
-        if (beside || above_or_below)
+        const int32_t *constants = plain;
+        if (beside || above_or_below) {
             sum_padding(plan, image_row, column, work->missing);
-        write_pixels(job, row, first, begin, pixel + 1 - begin, beside || above_or_below ? without(plan, work) : plain,
-              work->counts);
+            constants = without(plan, work);
+        }
+        write_pixels(job, row, first, begin, pixel + 1 - begin, constants, work->counts);
         begin = pixel + 1;
     }
 }

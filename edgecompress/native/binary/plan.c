@@ -14,6 +14,7 @@ enum {
     MAX_BYTES = 1 << 30,     /* of an image, of all kernels, of an output */
     CHUNK_BYTES = 1 << 16,   /* of counts: what stays in the first cache together with a block's kernels, or nearly */
     MIN_CHUNK = 8,
+    MAX_BLOCK = 64, /* channels, of any form */
 };
 
 bool binary_refuse(char *why, const char *format, ...) {
@@ -74,13 +75,14 @@ static bool bytes_are_sound(const struct binary_convolution *c, size_t kernel_si
         return binary_refuse(why, "the output is larger than %d bytes", MAX_BYTES);
     if (taps > MAX_TAP_BYTES || taps * c->input_pixel_bytes > MAX_TAP_BYTES)
         return binary_refuse(why, "a kernel of more than %d bytes", MAX_TAP_BYTES);
+    uint64_t sums = taps * (((uint64_t)c->channels_out + MAX_BLOCK - 1) / MAX_BLOCK * MAX_BLOCK);
+    if (c->zero_padding && sums * sizeof(int32_t) > MAX_BYTES)
+        return binary_refuse(why, "%llu taps of %d channels are too many for zero padding", (unsigned long long)taps,
+                             c->channels_out);
     uint64_t kernel_bytes = taps * c->input_pixel_bytes * c->channels_out;
     if (kernel_bytes > MAX_BYTES || kernel_bytes != kernel_size_bytes)
         return binary_refuse(why, "the kernels have %zu bytes; it must be %llu, and %d at most", kernel_size_bytes,
                              (unsigned long long)kernel_bytes, MAX_BYTES);
-    if (c->zero_padding && 4 * taps * c->channels_out > MAX_BYTES)
-        return binary_refuse(why, "%llu taps of %d channels are too many for zero padding", (unsigned long long)taps,
-                             c->channels_out);
     return true;
 }
 

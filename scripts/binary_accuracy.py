@@ -1,0 +1,126 @@
+"""What binary training costs in accuracy, and whether the files compute what Keras does: BNN's network, and QuickNet.
+
+python scripts/binary_accuracy.py [--mnist-dir DIR] [--runs runs] [--json models/binary_accuracy.json]
+
+Trains both recipes (or goes on where an earlier call was stopped), verifies the files on all test images, and compares
+on 1,000 of them Keras, TFLite and ONNX with and without the kernels. For this comparison the first and last layer stay
+float in the files as they are in Keras; what int8 there changes is in the accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecompress.cli.output import progress_bars
+from edgecompress.convert.conversion import Source, convert
+from edgecompress.convert.targets import Options, parse_target
+from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.stratified import stratified_order
+from edgecompress.devices.conditions import snapshot
+from edgecompress.formats.tflite import read_graph
+from edgecompress.keras_bridge.load import load_model
+from edgecompress.pipeline.run import run_recipe
+from edgecompress.pipeline.train import load_for
+from edgecompress.recipes import Recipe, load_recipe
+from edgecompress.runs import RunFolder, versions
+from edgecompress.runtimes.process import RuntimeProcess
+from edgecompress.storage import to_json, write_text
+
+MODELS = Path(__file__).parents[1] / "models"
+RECIPES = {"bnn_mlp/recipes/mnist.toml": 0.5, "quicknet/recipes/fashion_mnist.toml": 2.5}  # percentage points at most
+IMAGES = 1000
+AGREEMENT = 99.9  # percent of images with the same argmax
+BITS_A_WEIGHT = 1.06
+
+
+def main() -> None:
+    """Print a table a recipe, and write all down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mnist-dir", default="")
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    found = {}
+    for name, limit in RECIPES.items():
+        recipe = load_recipe(MODELS / name)
+        if recipe.data.name == "mnist" and arguments.mnist_dir:
+            data = recipe.data.model_copy(update={"directory": arguments.mnist_dir})
+            recipe = recipe.model_copy(update={"data": data})
+        found[name] = _measure(recipe, arguments.runs / f"binary_{recipe.data.name}", limit)
+    if arguments.json:
+        write_text(arguments.json, to_json({"results": found, "versions": versions(), "machine": snapshot()}))
+
+
+def _measure(recipe: Recipe, folder: Path, limit: float) -> dict[str, Any]:
+    with progress_bars() as progress:
+        run, verification, _ = run_recipe(recipe, folder, resume=True, on_progress=progress)
+    print(verification.data)
+    for variant, right in verification.keras.items():
+        print(f"  Keras {variant:34} {right.percent:6.2f} %  ({right.low:.2f} to {right.high:.2f})")
+    for check in verification.artifacts:
+        size = run.artifact_path(next(a for a in run.read_artifacts() if a.path == check.artifact)).stat().st_size
+        print(f"  {check.artifact:40} {check.accuracy.percent:6.2f} %  {check.drop:+.2f} pp  {size:9,} bytes")
+    drop = next(check.drop for check in verification.artifacts if check.target == "tflite:binary")
+    _say("drop of the binary file, percentage points", drop, drop <= limit, limit)
+    agreements = _agreements(recipe, run)
+    for pair, value in agreements.items():
+        argmax = pair.startswith("argmax")
+        limit = AGREEMENT if argmax else 1e-5  # softmax and the last layer are the runtimes' own float32
+        _say(pair, value, value >= limit if argmax else value <= limit, limit)
+    bits = _bits_a_weight(run.path / "artifacts/compressed.binary.tflite")
+    _say("bytes of binary kernels over one bit a weight", bits, bits <= BITS_A_WEIGHT, BITS_A_WEIGHT)
+    return {"verification": verification, "drop": drop, "agreements": agreements, "bits_a_weight": bits}
+
+
+def _say(what: str, value: float, reached: bool, limit: float) -> None:
+    print(f"  {what:55} {value:8.3f}  (limit {limit:g}: {'reached' if reached else 'NOT REACHED'})")
+
+
+def _agreements(recipe: Recipe, run: RunFolder) -> dict[str, float]:
+    """Percent of images with equal argmax, and how far the outputs are apart where both files run on the kernels."""
+    dataset, preprocessing = load_for(recipe)
+    order = stratified_order(dataset.test.labels, seed=0)[:IMAGES]
+    images = scale_pixels(fit_pixels(dataset.test.images[order], preprocessing), preprocessing)
+    model = load_model(run.model("compressed"))
+    artifacts = convert(
+        Source("float_ends", model, "the run's model", preprocessing=preprocessing),
+        (parse_target("tflite:binary"), parse_target("onnx:binary")),
+        run.path / "float_ends",
+        options=Options(keep_float=".*"),
+    )
+    scores = {"Keras": np.asarray(model.predict(images, batch_size=250, verbose=0))}
+    tflite, onnx = (Path(artifact.path) for artifact in artifacts)
+    for name, path, plain in (("TFLite", tflite, False), ("ONNX kernels", onnx, False), ("ONNX functions", onnx, True)):
+        with RuntimeProcess(path, plain=plain) as process:
+            scores[name] = process.run_batch(images).reshape(len(images), -1)
+    first = scores["Keras"].argmax(-1)
+    found = {
+        f"argmax of Keras and {name}, percent": 100 * float((first == other.argmax(-1)).mean())
+        for name, other in scores.items()
+        if name != "Keras"
+    }
+    found["largest difference between the kernels' outputs"] = float(
+        np.abs(scores["TFLite"] - scores["ONNX kernels"]).max()
+    )
+    return found
+
+
+def _bits_a_weight(path: Path) -> float:
+    """Bytes of the binary kernels in the file, over the weights they hold at one bit each."""
+    graph = read_graph(path)
+    stored = weights = 0
+    for operator in graph.operators:
+        if operator.custom_code == "LceBconv2d":
+            kernel = graph.tensors[operator.inputs[1]]
+            assert kernel.data is not None
+            stored += kernel.data.nbytes
+            weights += kernel.size // kernel.shape[-1] * operator.options["channels_in"]
+    return 8 * stored / weights
+
+
+if __name__ == "__main__":
+    main()
