@@ -132,7 +132,7 @@ class _Emission:
     def float_layers(self, target: Target) -> tuple[LayerNote, ...]:
         """Return the operators that compute in float in an int8 or binary file, and why."""
         if target.precision == "binary":
-            return self._binary.notes
+            return tuple(note for note in self._binary.notes if note.reason)
         if target.precision != "int8":
             return ()
         graph = parse_graph(self._int8)

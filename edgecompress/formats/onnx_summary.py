@@ -41,6 +41,16 @@ def summarize(content: bytes, folder: Path) -> ModelSummary:
     )
 
 
+def known_shapes(graph: GraphProto) -> dict[str, Shape]:
+    """The shapes that a graph tells of its values, -1 where an axis is free.
+
+    Raises:
+        ModelFileError: an unknown type, or a shape of more axes than the bound.
+    """
+    forms = {value.name: _form(value.type)[1] for value in (*graph.input, *graph.output, *graph.value_info)}
+    return {name: shape for name, shape in forms.items() if shape is not None}
+
+
 class _Walk:
     """Collects the layers; kernels that several nodes share count once."""
 
@@ -64,9 +74,7 @@ class _Walk:
 
     def graph(self, graph: GraphProto, constants: dict[str, StoredTensor], values: Values) -> None:
         """Walk the nodes in their order, in which each finds its inputs made, and behind each the graphs it holds."""
-        for value in (*graph.input, *graph.output, *graph.value_info):
-            if (shape := _form(value.type)[1]) is not None:
-                values.shapes[value.name] = shape
+        values.shapes.update(known_shapes(graph))
         for name, tensor in constants.items():
             self._define(name, tensor, values)
         for node in graph.node:

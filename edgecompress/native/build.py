@@ -1,10 +1,12 @@
-"""C to programs for a device, by the compiler in PyPI's `ziglang`: one for every target, none of the system's."""
+"""C to programs for a device, by the compiler in PyPI's `ziglang`, which serves every target, or else the system's."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import os
+import platform
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -21,9 +23,9 @@ TIMEOUT_S = 300
 _FLAGS = ("-std=gnu11", "-O2", "-s", "-Wall", "-Wextra", "-Werror")
 
 
-def can_build() -> bool:
-    """Whether the compiler is installed."""
-    return importlib.util.find_spec("ziglang") is not None
+def can_build(machine: str = platform.machine()) -> bool:
+    """Whether there is a compiler for a machine."""
+    return machine in MACHINES and _compiler(machine) is not None
 
 
 def build_runner(machine: str) -> Path:
@@ -55,30 +57,43 @@ def _build(name: str, sources: list[Path], machine: str, flags: tuple[str, ...])
             f"There is no native code for {machine[:40]} processors.",
             hint=f"There is some for {' and '.join(MACHINES)}.",
         )
-    if not can_build():
+    compiler = _compiler(machine)
+    if compiler is None:
         raise DeviceError(
-            "Native code is built by the ziglang package, which is missing.",
+            f"Native code for {machine} is built by the ziglang package, which is missing.",
             hint=f"`{sys.executable} -m pip install ziglang`, or measure with `--runner python`.",
         )
-    target = f"{machine}-linux-gnu.{GLIBC[0]}.{GLIBC[1]}"
-    parts = [target, *_FLAGS, *flags, metadata.version("ziglang"), *(each.read_text() for each in sources)]
+    words, version = compiler
+    parts = [*words[1:], version, *_FLAGS, *flags, *(each.read_text() for each in sources)]
     path = cache_folder() / hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32] / name
     if path.is_file():
         path.chmod(0o755)  # once more: whoever built it may have been killed before this
         return path
     with written_whole(path) as beside:
         inputs = [str(each) for each in sources if each.suffix == ".c"]
-        _compile(["-target", target, *_FLAGS, *inputs, *flags, "-o", str(beside)])
+        _compile([*words, *_FLAGS, *inputs, *flags, "-o", str(beside)])
     path.chmod(0o755)
     return path
 
 
-def _compile(arguments: list[str]) -> None:
+def _compiler(machine: str) -> tuple[list[str], str] | None:
+    """The words that start a compiler for a machine, and its version: ziglang's, or for this one the system's."""
+    if importlib.util.find_spec("ziglang") is not None:
+        target = f"{machine}-linux-gnu.{GLIBC[0]}.{GLIBC[1]}"
+        return [sys.executable, "-m", "ziglang", "cc", "-target", target], metadata.version("ziglang")
+    system = shutil.which("cc")
+    if system is None or machine != platform.machine():
+        return None
+    about = subprocess.run([system, "--version"], capture_output=True, text=True, errors="replace", check=False)
+    return [system], about.stdout.partition("\n")[0]
+
+
+def _compile(words: list[str]) -> None:
     folder = str(cache_folder() / "zig")  # its own cache, of compiled C libraries
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "ziglang", "cc", *arguments],
+            words,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -104,12 +104,22 @@ def test_an_unknown_machine_is_refused(machine, empty_cache):
     assert not built(empty_cache)
 
 
-def test_without_the_compiler_the_error_says_what_to_install(empty_cache, monkeypatch):
+def test_without_a_compiler_the_error_says_what_to_install(empty_cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "ziglang", None)  # how Python itself marks what cannot be imported
+    monkeypatch.setenv("PATH", str(empty_cache))
     assert not can_build()
     with pytest.raises(DeviceError, match="ziglang package, which is missing") as raised:
-        build_runner("x86_64")
+        build_runner(platform.machine())
     assert "-m pip install ziglang" in raised.value.hint and "--runner python" in raised.value.hint
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="the system has no C compiler")
+def test_the_systems_compiler_serves_this_machine_alone(empty_cache, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+    assert build_binary_kernels(platform.machine()).stat().st_size > 10_000
+    other = next(machine for machine in MACHINES if machine != platform.machine())
+    with pytest.raises(DeviceError, match=f"Native code for {other}"):
+        build_binary_kernels(other)
 
 
 @pytest.mark.skipif(shutil.which("readelf") is None, reason="readelf reads what a program asks for; it is missing")

@@ -12,6 +12,7 @@ from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
 from edgecompress.data.calibration import calibration_batch, read_calibration
 from edgecompress.errors import ConversionError, RunFolderError, UnsupportedModelError
+from edgecompress.formats.tflite import read_graph
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.load import is_quantization_aware, load_model
 from edgecompress.pipeline.train import load_for
@@ -153,10 +154,8 @@ def _convert_emitted(
                 f"'{path.name}' cannot be emitted as {target}; from a .{format_name} file come {', '.join(possible)}.",
                 hint="Convert the Keras model that it was made from.",
             )
-    inputs, _, _ = check_runs(path)  # in a process of its own, before anything here reads further than the graph
-    preprocessing, calibration = _preparation(
-        path, [spec.shape for spec in inputs], input_range, calibrate, on_progress
-    )
+    shapes = _input_shapes(path)
+    preprocessing, calibration = _preparation(path, shapes, input_range, calibrate, on_progress)
     source = Source(
         variant=path.stem,
         model=path.read_bytes(),
@@ -164,6 +163,19 @@ def _convert_emitted(
         preprocessing=preprocessing,
     )
     return convert(source, targets, folder, options=options, calibration=calibration, on_progress=on_progress)
+
+
+def _input_shapes(path: Path) -> list[tuple[int, ...]]:
+    """Read and run a file before anything of it is computed with: reading is bounded, running in a process of its own.
+
+    A TFLite file with custom operators may be one that its runtime refuses before it is converted, as Larq's are.
+    """
+    if path.suffix.lower() == ".tflite":
+        graph = read_graph(path)
+        if any(operator.kind == "CUSTOM" for operator in graph.operators):
+            return [graph.tensors[index].spec.shape for index in graph.inputs]
+    inputs, _, _ = check_runs(path)
+    return [spec.shape for spec in inputs]
 
 
 def _preparation(

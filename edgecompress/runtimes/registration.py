@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from edgecompress.errors import DeviceError
-from edgecompress.native.build import MACHINES, build_binary_kernels, can_build
+from edgecompress.native.build import build_binary_kernels, can_build
 
 
 def can_register() -> bool:
     """Whether the kernels can be built for this processor, or were."""
-    return can_build() and platform.machine() in MACHINES
+    return can_build(platform.machine())
 
 
 def register(session_options: Any, *, kernels: Path | None = None) -> str:

@@ -103,6 +103,10 @@ class Editor:
             operator.customOptions = np.frombuffer(flexbuffers.Dumps(options), np.uint8)
         return operator
 
+    def own_code(self, operator: Any) -> None:
+        """Give a custom operator a code of its own."""
+        operator.opcodeIndex = self._code(self.schema.BuiltinOperator.CUSTOM, self.kind(operator))
+
     def replace(self, old: Any, new: list[Any]) -> None:
         """Put operators in the place of one."""
         place = next(place for place, operator in enumerate(self.graph.operators) if operator is old)

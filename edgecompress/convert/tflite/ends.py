@@ -19,12 +19,14 @@ def quantize_ends(
     """Return the float file with every convolution and dense layer in int8, but those that compute `binary` tensors.
 
     Without calibration inputs, weights are int8 and activations are quantized while running. Layers that match
-    `keep_float` stay float.
+    `keep_float` stay float, and all do in a file with custom operators.
 
     Raises:
         ConversionError: ai-edge-quantizer refuses the model.
     """
     graph = parse_graph(content)
+    if any(operator.kind == "CUSTOM" for operator in graph.operators):  # which the quantizer would have to run
+        return content
     kept = "|".join([*(re.escape(name) for name in binary), *filter(None, [keep_float])])
     ends = [
         operator

@@ -32,12 +32,15 @@ def emit_binary(content: bytes, *, expected: dict[str, bool] | None = None) -> B
 
     Layers whose inputs are signs become LceBconv2d, with integer thresholds where their output is read as signs
     alone; layers with real inputs keep their arithmetic and store their kernel at one bit a weight. `expected` names
-    the layers that are meant to be binary, and says whether their inputs are as well.
+    the layers that are meant to be binary, and says whether their inputs are as well. A file that has such operators
+    already, as Larq's converter makes them, keeps them.
 
     Raises:
         ConversionError: there is no binary layer, or one that is meant to be binary stayed float; all are named.
     """
     editor = Editor(content)
+    if has_binary_operators(content):
+        return _with_own_codes(editor)
     layers = binary_layers(editor)
     problems = _unmet(layers, expected or {})
     if not layers and not problems:
@@ -74,6 +77,20 @@ def emit_binary(content: bytes, *, expected: dict[str, bool] | None = None) -> B
     result = editor.content()
     _require_none_left(result)
     return BinaryFile(result, tuple(notes))
+
+
+def has_binary_operators(content: bytes) -> bool:
+    """Return whether the file has operators of Larq Compute Engine."""
+    editor = Editor(content)
+    return any(editor.kind(operator).startswith("Lce") for operator in editor.graph.operators)
+
+
+def _with_own_codes(editor: Editor) -> BinaryFile:
+    """Larq's converter lets equal operators share a code, and stock LiteRT could not tell them apart."""
+    for operator in editor.graph.operators:
+        if editor.kind(operator).startswith("Lce"):
+            editor.own_code(operator)
+    return BinaryFile(editor.content(), ())
 
 
 def _unmet(layers: list[BinaryLayer], expected: dict[str, bool]) -> list[str]:
