@@ -4,6 +4,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+LCE := .venv-lce
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .PHONY: demo test device-test lint install lock clean
@@ -11,8 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 demo: $(VENV)/.installed
 	$(BIN)/edgecompress run models/mobilenet_v1/recipes/digits.toml --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
-test: $(VENV)/.tested
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/.tested $(LCE)/.installed
+	EDGECOMPRESS_LCE_PYTHON=$(CURDIR)/$(LCE)/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Ask a device, or the emulated ones (as root, with Debian's packages named in docs/devices.md), all the same questions.
 DEVICE ?= local
@@ -38,6 +39,12 @@ $(VENV)/.tested: $(VENV)/.installed requirements/test.txt requirements/test-mode
 	$(PIP) --require-hashes --no-deps -r requirements/test-models.txt
 	touch $@
 
+# Larq Compute Engine's interpreter, apart from all else because it needs NumPy 1.
+$(LCE)/.installed: requirements/lce.txt
+	$(PYTHON) -m venv $(LCE)
+	$(LCE)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r $<
+	touch $@
+
 # Resolve the versions anew; needs uv. The lock is what every other target installs.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
@@ -46,6 +53,8 @@ lock:
 	  --python-version 3.11 -c requirements/run.txt requirements/test.in -o requirements/test.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --python-version 3.11 --no-deps requirements/test-models.in -o requirements/test-models.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --python-version 3.11 --no-deps requirements/lce.in -o requirements/lce.txt
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(LCE) build *.egg-info

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecompress.convert.embedded import METADATA_KEY, embed_json
 from edgecompress.convert.onnx.emit import emit_onnx
+from edgecompress.convert.onnx.rewrite import rewrite_onnx
 from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.annotate import annotate
 from edgecompress.convert.tflite.binary.emit import BinaryFile, binary_tensors, emit_binary
@@ -33,13 +34,14 @@ class Source:
     """A trained model: the float network and, after quantization-aware training, its twin with fake quantization."""
 
     variant: str
-    model: Any  # the network, or the bytes of a float TFLite file
+    model: Any  # the network, or the bytes of a float TFLite or ONNX file
     origin: str  # which file or run it is from
     quantized: Any | None = None
     preprocessing: Preprocessing | None = None
 
 
 DEFAULTS = Options()
+_TFLITE_MARK = b"TFL3"  # at byte 4
 
 
 def convert(
@@ -106,6 +108,8 @@ class _Emission:
         """Refuse what can be known to fail before anything is computed."""
         quantization_aware = self.source.quantized is not None
         for target in targets:
+            if self._is_onnx and str(target) != "onnx:binary":
+                raise ConversionError(f"An ONNX file is emitted as onnx:binary, not as {target}.")
             needed = target.precision in NEED_CALIBRATION and not (quantization_aware and target.precision == "int8")
             if needed and self.calibration is None:
                 raise ConversionError(
@@ -115,6 +119,8 @@ class _Emission:
 
     def content(self, target: Target) -> bytes:
         """Return the bytes of the file."""
+        if target.format == "onnx" and self._is_onnx:
+            return self._binary.content
         if target.format == "onnx":
             made = {"int8": lambda: self._int8, "binary": lambda: self._binary.content}
             tflite = made.get(target.precision, lambda: self._named(self._dense_float, target))()
@@ -164,7 +170,15 @@ class _Emission:
         return export_float(self.source.model, sparse=sparse)
 
     @cached_property
+    def _is_onnx(self) -> bool:
+        model = self.source.model
+        return isinstance(model, bytes) and model[4:8] != _TFLITE_MARK
+
+    @cached_property
     def _binary(self) -> BinaryFile:
+        if self._is_onnx:
+            metadata = {METADATA_KEY: embed_json(self.source.preprocessing, Target("onnx", "binary"))}
+            return rewrite_onnx(self.source.model, metadata=metadata)
         content = self._dense_float
         meant = {} if isinstance(self.source.model, bytes) else meant_binary(self.source.model)
         ends = quantize_ends(

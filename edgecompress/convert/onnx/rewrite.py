@@ -12,6 +12,8 @@ from edgecompress.convert.tflite.binary.emit import BinaryFile
 from edgecompress.errors import ConversionError
 from edgecompress.values import LayerNote
 
+_MISFIT = (ArithmeticError, LookupError, TypeError, ValueError)  # what a graph that contradicts itself runs into
+
 
 def rewrite_onnx(content: bytes, *, metadata: Mapping[str, str]) -> BinaryFile:
     """Return the file with every layer whose kernel is binary in bits; `metadata` is written into it as text.
@@ -25,6 +27,15 @@ def rewrite_onnx(content: bytes, *, metadata: Mapping[str, str]) -> BinaryFile:
         UnsupportedModelError: control flow, or tensors in other files.
         ConversionError: there is no binary layer, or one that cannot be in bits; all are named.
     """
+    try:
+        return _rewrite(content, metadata)
+    except _MISFIT as error:
+        raise ConversionError(
+            f"The nodes and tensors of the model do not fit together ({error}).", hint="Export it again."
+        ) from error
+
+
+def _rewrite(content: bytes, metadata: Mapping[str, str]) -> BinaryFile:
     editor = Editor(content)
     layers = binary_layers(editor)
     if not layers:

@@ -39,9 +39,12 @@ def order_around(surroundings: Surroundings) -> Order:
 
 
 def _drop_activation(layer: Any, surroundings: Surroundings, order: Order) -> None:
-    """Take out what would make every sign the same, or none different."""
+    """Take out what would make every sign the same, or none different; dropout would make some +1, and none absent."""
     if not surroundings.feeds_signs_only(layer):
         return
+    if kind(layer) == "Dropout":
+        order.dropped.add(layer.name)
+        order.notes.append(LayerNote(layer.name, "removed", "the sign of a dropped value would be +1"))
     if kind(layer) in ACTIVATIONS:
         order.dropped.add(layer.name)
         order.notes.append(LayerNote(layer.name, "removed", "only signs are taken of it"))

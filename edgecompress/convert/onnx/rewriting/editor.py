@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ class Editor:
         self._producers: dict[str, Node] = {}
         self._readers: dict[str, dict[Node, None]] = {}
         self._nodes: dict[Node, None] = {}
-        self._names = {value.name for value in self._graph.input} | set(self._initializers)
+        self._names = dict.fromkeys((*(value.name for value in self._graph.input), *self._initializers), 0)
         for proto in self._graph.initializer:
             stored(proto, _NO_FOLDER)
         for proto in self._graph.node:
@@ -82,7 +82,7 @@ class Editor:
                 constant.CopyFrom(tensor.proto)
                 constant.name = proto.output[0]
                 self._initializers[constant.name] = constant
-                self._names.add(constant.name)
+                self._names[constant.name] = 0
             else:
                 self._enter(Node(proto))
 
@@ -94,11 +94,8 @@ class Editor:
     def constant(self, value: str) -> np.ndarray | None:
         """The elements of a constant, also behind Identity; None for what is computed, or no plain numbers."""
         producer = self._producers.get(value)
-        for _ in range(len(self._nodes)):
-            if producer is None or producer.kind != "Identity":
-                break
+        if producer is not None and producer.kind == "Identity":
             value = producer.inputs[0]
-            producer = self._producers.get(value)
         if value not in self._initializers:
             return None
         tensor = stored(self._initializers[value], _NO_FOLDER)
@@ -174,13 +171,14 @@ class Editor:
 
     def drop_unneeded(self) -> None:
         """Take out what no output depends on, and bring nodes behind those whose values they read."""
-        ordered: dict[Node, None] = {}
+        ordered, entered = dict[Node, None](), set[Node]()
         pending = [(node, False) for name in sorted(self.outputs) if (node := self._producers.get(name))]
         while pending:
             node, seen = pending.pop()
             if seen:
                 ordered[node] = None
-            elif node not in ordered:
+            elif node not in entered:
+                entered.add(node)
                 pending.append((node, True))
                 pending += [(made, False) for value in node.inputs if (made := self._producers.get(value))]
         for node in self.nodes:
@@ -214,7 +212,8 @@ class Editor:
 
     def _enter(self, node: Node) -> Node:
         self._nodes[node] = None
-        self._names.update((node.proto.name, *node.proto.output))
+        for name in (node.proto.name, *node.proto.output):
+            self._names.setdefault(name, 0)
         for value in node.proto.output:
             self._producers[value] = node
         for value in node.proto.input:
@@ -226,17 +225,12 @@ class Editor:
             self._readers.get(value, {}).pop(node, None)
 
     def _claim(self, name: str) -> str:
-        free = next(each for each in _numbered(name) if each not in self._names)
-        self._names.add(free)
+        free = name
+        while free in self._names:
+            self._names[name] += 1
+            free = f"{name}_{self._names[name]}"
+        self._names[free] = 0
         return free
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    number = 0
-    while True:
-        number += 1
-        yield f"{name}_{number}"
 
 
 def _converted(model: ModelProto) -> ModelProto:
@@ -252,7 +246,7 @@ def _converted(model: ModelProto) -> ModelProto:
         newer = version_converter.convert_version(model, _LEAST_OPSET)
     except Exception as error:  # whatever native code objects to
         raise ConversionError(
-            f"The model is of ONNX opset {opset}; {_LEAST_OPSET} is needed, and it cannot be converted to that: {error}",
+            f"The model is of ONNX opset {opset}, and cannot be converted to {_LEAST_OPSET}, which is needed: {error}",
             hint=f"Export it with opset {_LEAST_OPSET} or higher.",
         ) from error
     helper.set_model_props(newer, {each.key: each.value for each in model.metadata_props})
@@ -261,10 +255,10 @@ def _converted(model: ModelProto) -> ModelProto:
 
 def _require_plain(model: ModelProto) -> None:
     """Refuse control flow, and files that are binary already."""
+    if any(each.domain == DOMAIN for each in (*model.opset_import, *model.functions)):
+        raise ConversionError("The model is binary already: it uses the functions of edgecompress.")
     for node in model.graph.node:
         if next(nested_graphs(node), None) is not None:
             raise UnsupportedModelError(
                 f"The node '{node.name}' is control flow ({node.op_type}), which is not rewritten."
             )
-        if node.domain == DOMAIN:
-            raise ConversionError(f"The model is binary already: its node '{node.name}' is {node.op_type}.")

@@ -81,9 +81,10 @@ def join_signs(editor: Editor, lowering: Lowering, convolution: Convolution) -> 
         return False
     products = convolution.signs[0].size
     threshold = thresholds(products, convolution.multiplier, convolution.bias, relu=convolution.relu)
-    (quantize,) = readers  # each value is quantized once
-    output = quantize.output
-    editor.remove(quantize)
+    output = readers[0].output
+    for reader in readers:
+        editor.replace(reader.output, output)
+        editor.remove(reader)
     if convolution.is_dense:
         _join_rows(editor, convolution, output)
     else:

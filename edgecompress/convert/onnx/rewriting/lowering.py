@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from edgecompress.convert.onnx.rewriting.editor import Editor, Node
 from edgecompress.convert.onnx.rewriting.matching import SIGN, Layer, Padding, SignFunction, keeps_filters_first
 from edgecompress.numerics.binary import pack_signs, same_pads
 
-MAX_PIXELS = 1 << 31  # of a stride, a dilation or a border: what kernels count in
-NCHW_TO_NHWC = (0, 2, 3, 1)
+MAX_PIXELS = 1 << 16  # of a stride, a dilation or a border: more than any image has
+NHWC = (0, 2, 3, 1)  # the axis of NCHW that each axis of NHWC is
 
 
 class NotBits(Exception):
@@ -67,7 +68,7 @@ class Lowering:
             signs = layer.kernel.signs.transpose(0, 2, 3, 1)
         else:
             self._require_rows(node, inputs)
-            signs = layer.kernel.signs[:, None, None, :]
+            signs, inputs = self._as_image(layer.kernel.signs, inputs)
         if inputs.values != SIGN:
             raise NotBits("its inputs are not the signs +1 and -1 of a value")
         filters, channels = signs.shape[0], signs.shape[-1]
@@ -76,9 +77,10 @@ class Lowering:
         if node.kind == "Conv":
             binary = last = editor.add("BinaryConv2d", bits, near=node.name, output=output, own=True)
         else:
-            shape = editor.store(np.array([-1, 1, 1, -(-channels // 8)], np.int64), "pixel_shape")
-            pixels = editor.add("Reshape", bits, shape, near=node.name).output
-            binary = editor.add("BinaryConv2d", pixels, near=node.name, own=True)
+            if signs.shape[1:3] == (1, 1):
+                shape = editor.store(np.array([-1, 1, 1, -(-channels // 8)], np.int64), "pixel_shape")
+                bits = editor.add("Reshape", bits, shape, near=node.name).output
+            binary = editor.add("BinaryConv2d", bits, near=node.name, own=True)
             rows = editor.store(np.array([-1, filters], np.int64), "row_shape")
             last = editor.add("Reshape", binary.output, rows, near=node.name, output=output)
         multiplier = layer.kernel.scales * np.float32(factor)
@@ -121,10 +123,29 @@ class Lowering:
         """The value whose signs are read, brought to the layout in which they are."""
         value = inputs.source
         for step in inputs.steps:
+            if value == step.inputs[0]:
+                value = step.output
+                continue
             if (step, value) not in self._moved:
                 self._moved[step, value] = self._editor.copy(step, value).output
             value = self._moved[step, value]
         return value
+
+    def _as_image(self, kernel: np.ndarray, inputs: SignFunction) -> tuple[np.ndarray, SignFunction]:
+        """The kernel of a matrix product as O x H x W x I, and its inputs, where that can be before they are flattened.
+
+        Rows that an image is laid out in are its convolution with a kernel of its size: no bits change places.
+        """
+        rows = kernel[:, None, None, :]
+        if not inputs.steps or inputs.steps[-1].kind not in ("Flatten", "Reshape"):
+            return rows, inputs
+        shape = self._editor.shapes.get(inputs.steps[-1].inputs[0], ())[1:]
+        if len(shape) != 3 or min(shape) < 1 or np.prod(shape) != kernel.shape[1] or shape[:2] == (1, 1):
+            return rows, inputs
+        image, steps = kernel.reshape(-1, *shape), inputs.steps[:-1]
+        if steps and steps[-1].kind == "Transpose" and steps[-1].attribute("perm", [0]) == list(NHWC):
+            return image, replace(inputs, steps=steps[:-1])
+        return image.transpose(0, 2, 3, 1), replace(inputs, steps=steps)
 
     def _bias(self, layer: Layer) -> tuple[np.ndarray, float]:
         """What is added to each filter's sums, and a factor before them."""
@@ -132,7 +153,7 @@ class Lowering:
         factor, weight = 1.0, 1.0
         if node.kind == "Gemm":
             factor, weight = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
-        bias = np.zeros(filters, np.float32)
+        bias: np.ndarray = np.zeros(filters, np.float32)
         if node.kind != "MatMul" and len(node.inputs) > 2 and node.inputs[2]:
             constant = self._editor.constant(node.inputs[2])
             if (
@@ -183,7 +204,7 @@ def quantized(editor: Editor, value: str) -> str:
     return editor.add("BinaryQuantize", value, near=value, own=True).output
 
 
-def window(editor: Editor, node: Node, kernel: tuple[int, ...]) -> dict[str, Any]:
+def window(editor: Editor, node: Node, kernel: Sequence[int]) -> dict[str, Any]:
     """The strides, dilations and pads (top, left, bottom, right) of a convolution or pool over images.
 
     Raises:
@@ -195,7 +216,7 @@ def window(editor: Editor, node: Node, kernel: tuple[int, ...]) -> dict[str, Any
         size = editor.shapes.get(node.inputs[0], ())[2:]
         if len(size) != 2 or min(size) < 1:
             raise NotBits(f"it is padded by {how}, and the size of its input is not known")
-        pads = same_pads(size, kernel, found["strides"], found["dilations"])
+        pads = same_pads((size[0], size[1]), (kernel[0], kernel[1]), found["strides"], found["dilations"])
         pads = pads if how == "SAME_UPPER" else (*pads[2:], *pads[:2])
     elif how == "VALID":
         pads = (0, 0, 0, 0)

@@ -31,6 +31,7 @@ _CASTS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT32, TensorProto.
 _NUMBERS = ("float32", "float64", "int32", "int64", "bool")  # small ones wrap around
 _LAYOUT = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
 _MAX_STEPS = 16
+_MAX_ELEMENTS = 1 << 24  # of a constant that holds one number
 Triple = tuple[float, float, float]
 
 
@@ -71,7 +72,7 @@ def binary_layers(editor: Editor) -> list[Layer]:
     """Return every node whose kernel holds, filter by filter, one magnitude with either sign."""
     functions = _sign_functions(editor)
     return [
-        Layer(node, kernel, functions.get(node.inputs[0]))
+        Layer(node, kernel, _from_further(editor, functions.get(node.inputs[0])))
         for node in editor.nodes
         if (kernel := binary_kernel(editor, node)) is not None
     ]
@@ -100,6 +101,16 @@ def _sign_functions(editor: Editor) -> dict[str, SignFunction]:
         if function is not None:
             found[node.output] = function
     return found
+
+
+def _from_further(editor: Editor, function: SignFunction | None) -> SignFunction | None:
+    """The same function, with the layout before the sign among its steps as well."""
+    while function is not None and len(function.steps) < _MAX_STEPS:
+        before = editor.producer(function.source)
+        if before is None or before.kind not in _LAYOUT:
+            break
+        function = replace(function, source=before.inputs[0], steps=(before, *function.steps))
+    return function
 
 
 def _function(editor: Editor, node: Node, found: dict[str, SignFunction]) -> SignFunction | None:
@@ -203,7 +214,7 @@ def _changed(function: SignFunction, change: Callable[[float], float]) -> SignFu
 def _scalar(editor: Editor, value: str, other: str = "") -> float | None:
     """The one number that a constant holds, if it leaves the shape of the `other` operand as it is."""
     constant = editor.constant(value)
-    if constant is None or not constant.size or constant.dtype.name not in _NUMBERS:
+    if constant is None or not 0 < constant.size <= _MAX_ELEMENTS or constant.dtype.name not in _NUMBERS:
         return None
     if constant.ndim and other:
         shape = editor.shapes.get(other, ())

@@ -1,8 +1,7 @@
 """Binary files run in Larq Compute Engine, whose operators they are written in, as they run in Keras.
 
-EDGECOMPRESS_LCE_PYTHON names a Python that has larq-compute-engine 0.16 and numpy < 2, such as that of an environment
-made by `python3.11 -m venv lce && lce/bin/pip install --no-deps larq-compute-engine==0.16.0 && lce/bin/pip install
-'numpy<2'`: its interpreter needs no TensorFlow. LCE is wrong about padding by zeros where an image is smaller than the
+EDGECOMPRESS_LCE_PYTHON names a Python that has larq-compute-engine 0.16 and NumPy 1: `make test` makes an environment
+for it. Its interpreter needs no TensorFlow. LCE is wrong about padding by zeros where an image is smaller than the
 kernel, so that images are larger here.
 """
 
