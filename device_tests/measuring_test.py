@@ -9,6 +9,7 @@ import pytest
 
 from device_tests.conftest import SHORT
 from device_tests.servers import ALIAS, free_port, ssh_server
+from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.errors import RuntimeRefusal
@@ -19,6 +20,7 @@ from edgecompress.profiling.outputs import outputs_on
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
 from edgecompress.report.trace import write_trace
+from edgecompress.runtimes.binary_files_test import network
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.sample_files_test import FACE, fixed_classifier, partly_delegated
@@ -50,6 +52,21 @@ def test_outputs_equal_the_host_s(bench, kind, small, tmp_path):
         for row, outputs in zip(output, expected, strict=True):
             scale = np.abs(outputs[index]).max()
             assert np.abs(row.reshape(outputs[index].shape) - outputs[index]).max() <= FLOAT_TOLERANCE * scale
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_binary_layers_compute_the_host_s_numbers_on_kernels_that_are_brought_along(bench, kind, tmp_path):
+    model, expected = network(tmp_path)
+    if kind == "onnx":
+        tflite, model = model, tmp_path / "binary.onnx"
+        model.write_bytes(emit_onnx(tflite.read_bytes()))
+    records = [[np.random.default_rng(seed).normal(size=(1, 13, 11, 3)).astype(np.float32)] for seed in range(2)]
+    found = outputs_on(bench, model, records)
+    for row, (image,) in enumerate(records):
+        for output, wanted in zip(found, expected(image), strict=True):
+            assert output[row].tobytes() == wanted.tobytes()  # every operation is rounded by itself, everywhere
+    (measurement,) = profile(bench, [model])
+    assert "with edgecompress kernels (" in measurement.runtime
 
 
 def test_a_measurement_is_whole(bench, model):

@@ -34,7 +34,7 @@ KNOWN_GOOD = {
     **{"pillow": "13.0.0", "zstandard": "0.25.0", "scikit-learn": "1.9.1", "jinja2": "3.1.6"},
     **{"matplotlib": "3.11.2", "psutil": "7.2.2", "scipy": "1.17.1", "ziglang": "0.17.0"},
 }
-EXTRAS = {"ziglang": "builds the runner that measures; without it, Python measures on this machine alone"}
+EXTRAS = {"ziglang": "builds the runner that measures and the kernels of binary layers, for every machine"}
 RIVALS = {"tensorflow": ("tensorflow-cpu", "tf-nightly"), "onnxruntime": ("onnxruntime-gpu",)}  # in one folder
 LEGACY_KERAS = ("1", "true", "True")  # the values of TF_USE_LEGACY_KERAS that TensorFlow takes for a yes
 IMPORTS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ class Net:
             [helper.make_tensor_value_info(each, TensorProto.FLOAT, None) for each in outputs],
             self._constants,
         )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+        return onnx.shape_inference.infer_shapes(model)  # the shapes of the outputs
 
     def image(self) -> np.ndarray:
         """Numbers of both signs, and every form of zero."""
@@ -94,7 +96,7 @@ def rewritten(model: onnx.ModelProto) -> tuple[BinaryFile, onnx.ModelProto]:
 def agrees(net: Net, *outputs: str, tolerance: float = 0, **how: Any) -> Counter[str]:
     """The file in bits gives what the float file gives; its nodes by kind."""
     model = net.model(*outputs, **how)
-    file, result = rewritten(model)
+    _, result = rewritten(model)
     image = net.image()
     expected = start(model).run(None, {"x": image})
     for session in [start(result)] + ([with_kernels(result)] if can_register() else []):
@@ -138,9 +140,7 @@ def of_integers(net: Net, x: str) -> str:
 
 def of_whole_tensors(net: Net, x: str) -> str:
     ones = np.ones(net.shape)
-    return net.node(
-        "Where", net.node("GreaterOrEqual", x, net.constant(0)), net.constant(ones), net.constant(-ones)
-    )
+    return net.node("Where", net.node("GreaterOrEqual", x, net.constant(0)), net.constant(ones), net.constant(-ones))
 
 
 SIGNS = {
@@ -178,7 +178,7 @@ def test_a_sign_that_bits_do_not_have_is_refused(form: str) -> None:
 
 def test_what_only_looks_like_signs_of_one_value_stays_float() -> None:
     net = Net()
-    other = net.node("Neg", net.node("Add", "x", net.constant(1)))
+    other = net.node("Neg", net.node("Add", "x", net.constant(2)))
     yes = net.node("Cast", net.node("GreaterOrEqual", "x", net.constant(0)), to=TensorProto.FLOAT)
     no = net.node("Cast", net.node("Less", other, net.constant(0)), to=TensorProto.FLOAT)
     y = net.conv(net.node("Sub", yes, no), 8, CHANNELS)
@@ -195,14 +195,16 @@ def test_windows(seed: int) -> None:
     attributes: dict[str, Any] = {
         "strides": generator.integers(1, 3, 2).tolist(), "dilations": generator.integers(1, 3, 2).tolist()
     }  # fmt: skip
-    pads, x = generator.integers(0, 3, 4).tolist(), net.sign("x")
+    reach = [(size - 1) * dilation + 1 for dilation in attributes["dilations"]]
+    pads, x = generator.integers(0, np.minimum(reach * 2, 3)).tolist(), net.sign("x")
+    half = [border // 2 for border in pads]
     how = ["pads", "Pad", "auto", "both"][seed % 4]
     if how in ("Pad", "both"):
-        value = 0 if how == "both" else int(generator.integers(2))
-        amounts = net.constant([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64)
+        value, outer = (0, half) if how == "both" else (int(generator.integers(2)), pads)
+        amounts = net.constant([0, 0, *outer[:2], 0, 0, *outer[2:]], np.int64)
         x = net.node("Pad", x, amounts, net.constant(value))
     if how in ("pads", "both"):
-        attributes["pads"] = pads
+        attributes["pads"] = half if how == "both" else pads
     if how == "auto":
         attributes |= {"auto_pad": str(generator.choice(["SAME_UPPER", "SAME_LOWER", "VALID"])), "dilations": [1, 1]}
     y = net.conv(x, filters, CHANNELS, size=size, **attributes)
@@ -362,9 +364,10 @@ def test_damaged_files_are_refused_and_nothing_else() -> None:
     x = net.node("Flatten", net.node("Transpose", net.sign(x), perm=[0, 2, 3, 1]))
     content = net.model(net.node("MatMul", x, net.constant(net.signs(3, 54).T))).SerializeToString()
     refused = 0
-    for damaged in mutated(content, 300):
+    source = random.Random(0)
+    for _ in range(500):
         try:
-            rewrite_onnx(damaged, metadata={})
+            rewrite_onnx(mutated(content, source), metadata={})
         except EdgeCompressError:
             refused += 1
     assert refused > 30
@@ -381,7 +384,7 @@ def test_as_a_target(tmp_path: Path) -> None:
     (artifact,) = convert(source, (Target("onnx", "binary"),), tmp_path)
     assert artifact.path == str(tmp_path / "net.binary.onnx") and artifact.target == "onnx:binary"
     assert [(note.layer, note.action) for note in artifact.float_layers] == [
-        ("first", "binary weights, float arithmetic"), ("second", "binary, float out")
+        ("first", "binary weights, float arithmetic")
     ]  # fmt: skip
 
 

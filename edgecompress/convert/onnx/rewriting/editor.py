@@ -158,9 +158,9 @@ class Editor:
             if self._producers.get(value) is node:
                 del self._producers[value]
 
-    def bypass(self, node: Node) -> None:
-        """Take a node out, the only reader of its first input, and let that one's producer make what it made."""
-        before, output = self._producers[node.inputs[0]], node.output
+    def bypass(self, node: Node, value: str) -> None:
+        """Take a node out, the only reader of a value, and let that one's producer make what it made."""
+        before, output = self._producers[value], node.output
         self.remove(node)
         self.makes(before, output)
 

@@ -28,8 +28,8 @@ def fold_affine(editor: Editor, convolution: Convolution) -> None:
             continue
         elif not _fold(editor, convolution, follower, value=value, axis=axis, rank=rank, rising=rising):
             break
+        editor.bypass(follower, value)
         value = follower.output
-        editor.bypass(follower)
     if not convolution.relu:
         falling = convolution.multiplier < 0  # the same numbers from the opposite kernel
         convolution.signs = np.where(falling[:, None, None, None], -convolution.signs, convolution.signs)

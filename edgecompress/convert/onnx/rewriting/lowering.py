@@ -174,17 +174,14 @@ class Lowering:
         if (groups := node.attribute("group", 1)) != 1:
             raise NotBits(f"it is a convolution in {groups} groups")
         found = window(self._editor, node, kernel.shape[2:])
-        if padding is None or not any((*padding.befores, *padding.afters)):
-            return found | {"pad_value": 0}
-        if len(padding.befores) != 4 or any((*padding.befores[:2], *padding.afters[:2])):
-            raise NotBits("more than its image's edges are padded")
-        if padding.value not in (0.0, 1.0):
-            raise NotBits(f"its signs are padded with {padding.value:g}, which is no sign")
-        if any(found["pads"]) and padding.value:
-            raise NotBits("its input is padded twice")
-        borders = (*padding.befores[2:], *padding.afters[2:])
-        pads = tuple(outer + inner for outer, inner in zip(found["pads"], borders, strict=True))
-        return found | {"pads": pads, "pad_value": int(padding.value)}
+        if padding is None:
+            value, pads = 0.0, found["pads"]
+        else:
+            value, pads = padding.value, _joined(padding, found["pads"])
+        reach = [(taps - 1) * dilation + 1 for taps, dilation in zip(kernel.shape[2:], found["dilations"], strict=True)]
+        if any(border >= side for border, side in zip(pads, reach * 2, strict=True)):
+            raise NotBits(f"its padding {pads} is wider than its kernel reaches")
+        return found | {"pads": pads, "pad_value": int(value)}
 
     def _require_rows(self, node: Node, inputs: SignFunction) -> None:
         """A matrix product is one of rows: N x I by I x O."""
@@ -194,6 +191,18 @@ class Lowering:
             raise NotBits("its inputs are transposed")
         if node.kind == "MatMul" and len(self._editor.shapes.get(node.inputs[0], ())) != 2:
             raise NotBits("its inputs are not known to have 2 axes")
+
+
+def _joined(padding: Padding, pads: tuple[int, ...]) -> tuple[int, ...]:
+    """The pads of a convolution (top, left, bottom, right) with those that its input has before."""
+    if len(padding.befores) != 4 or any((*padding.befores[:2], *padding.afters[:2])):
+        raise NotBits("more than the edges of its images are padded")
+    borders = (*padding.befores[2:], *padding.afters[2:])
+    if any(borders) and padding.value not in (0.0, 1.0):
+        raise NotBits(f"its signs are padded with {padding.value:g}, which is no sign")
+    if any(borders) and any(pads) and padding.value:
+        raise NotBits("its input is padded twice")
+    return tuple(outer + inner for outer, inner in zip(pads, borders, strict=True))
 
 
 def quantized(editor: Editor, value: str) -> str:
