@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from edgecompress.methods import METHODS
 from edgecompress.zoo import ARCHITECTURES
 
 README = Path(__file__).parents[1] / "README.md"
+BINARY_DROPS = {"bnn_mlp/recipes/mnist.toml": 0.5, "quicknet/recipes/fashion_mnist.toml": 2.5}  # percentage points
 MEANINGS = {
     "float32": "as trained",
     "float16": "float16 weights, float32 arithmetic",
@@ -98,10 +100,19 @@ def measured() -> dict[str, str]:
         ["int8 TFLite against ONNX: equal argmax, %, at the least", f"{argmax:.2f}", _yes(argmax == 100)],
         ["`edgecompress --help`, median s", f"{startup['median_s']:.2f}", _yes(startup["median_s"] < 0.4)],
         *_device_goals(),
+        *_binary_goals(),
     ]
     head = ["file", "accuracy, % (95 % interval)", "KiB", "KiB after zstd -19", "p50, ms, 1 thread (95 % interval)"]
     goals_table = _table(["figure", "measured", "goal reached"], goals)
-    return {"files": _table(head, files), "goals": goals_table, "instructions": _instructions()}
+    return {
+        "files": _table(head, files),
+        "goals": goals_table,
+        "instructions": _instructions(),
+        "binary": _binary_times(),
+        "binary_instructions": _binary_instructions(),
+        "binary_model": _binary_model(),
+        "binary_accuracy": _binary_accuracy(),
+    }
 
 
 def _device_goals() -> list[list[str]]:
@@ -127,6 +138,91 @@ def _instructions() -> str:
     counts = _read("mobilenet_v1/instruction_counts.json")["counts"]
     head = ["processor", *(name.removeprefix("dense.") for name in next(iter(counts.values())))]
     return _table(head, [[cpu, *(f"{count / 1e6:.3f} M" for count in row.values())] for cpu, row in counts.items()])
+
+
+def _binary_times() -> str:
+    """Microseconds of a convolution in a chain of eight, a row a file and its runtime."""
+    results = _read("binary_speed.json")["times"]["results"]
+    shapes = [shape for shape in results if shape != "kernels"]
+    names = results[shapes[0]]["us_a_convolution"]
+    rows = [
+        [f"`{name.split()[0]}`", results[shapes[0]]["runtimes"][name]]
+        + [f"{results[shape]['us_a_convolution'][name]:.0f}" for shape in shapes]
+        for name in names
+    ]
+    return _table(["file", "runtime", *shapes], rows)
+
+
+def _binary_instructions() -> str:
+    results = _read("binary_speed.json")["instructions"]["results"]
+    targets = list(next(iter(results.values())))
+    rows = [[f"`{target}`", *(f"{row[target] / 1e6:.2f} M" for row in results.values())] for target in targets]
+    return _table(["file", *results], rows)
+
+
+def _binary_model() -> str:
+    speed = _read("quicknet/speed.json")
+    rows = [
+        [
+            f"`{name}`",
+            speed["runtimes"][name],
+            f"{statistics.median(rounds) / 1e6:.2f}",
+            f"{speed['size_bytes'][name] / 1024:,.0f}",
+        ]
+        for name, rounds in speed["rounds_ns"].items()
+    ]
+    return _table(["file", "runtime", "p50, ms, 1 thread", "KiB"], rows)
+
+
+def _binary_accuracy() -> str:
+    rows = []
+    for recipe, found in _read("binary_accuracy.json")["results"].items():
+        for check in found["verification"]["artifacts"]:
+            if check["target"] in ("tflite:float32", "tflite:binary") and ("dense" in check["variant"]) == (
+                check["target"] == "tflite:float32"
+            ):
+                right = check["accuracy"]
+                percent = f"{right['percent']:.2f} ({right['low']:.2f} to {right['high']:.2f})"
+                rows.append([f"`{recipe}`", f"`{check['target']}`", percent])
+    return _table(["recipe", "file", "accuracy, % (95 % interval)"], rows)
+
+
+def _binary_goals() -> list[list[str]]:
+    speed, model = _read("binary_speed.json"), _read("quicknet/speed.json")
+    accuracy = _read("binary_accuracy.json")["results"]
+    times = {name: row for name, row in speed["times"]["results"].items() if name != "kernels"}
+    kernels = speed["times"]["results"]["kernels"]
+    share = min(row["gmacs"] for row in kernels["kernels"] if row["form"] == kernels["best"]) / kernels["bound_gmacs"]
+    counts = speed["instructions"]["results"].values()
+
+    def faster(pair: str) -> float:
+        return min(row["times_faster"][pair] for row in times.values())
+
+    def fewer(target: str) -> float:
+        return min(row[target] / row["tflite:binary"] for row in counts)
+
+    figures = [
+        ("binary convolutions, times faster than float32 in LiteRT", faster("tflite:binary over tflite:float32"), 8),
+        ("binary convolutions, times faster than int8 in LiteRT", faster("tflite:binary over tflite:int8"), 2),
+        ("the same on AVX2, times faster than float32", faster("tflite:binary avx2 over tflite:float32"), 4),
+        ("bare kernels, share of the bound of table look-up", share, 0.75),
+        ("binary convolutions on a Cortex-A76, times fewer instructions than float32", fewer("tflite:float32"), 6),
+        ("the same against int8", fewer("tflite:int8"), 1.5),
+        ("QuickNet binary, times faster than its float32 twin", model["times_faster"], 3),
+        ("QuickNet binary, times smaller than its float32 twin", model["times_smaller"], 12),
+    ]
+    goals = [[name, f"{value:.2f}", _yes(value >= limit)] for name, value, limit in figures]
+    for recipe, limit in BINARY_DROPS.items():
+        drop = accuracy[recipe]["drop"]
+        goals.append([f"binary accuracy below the float32 twin, pp, `{recipe}`", f"{drop:+.2f}", _yes(drop <= limit)])
+    agreements = [row["agreements"] for row in accuracy.values()]
+    equal = min(value for row in agreements for name, value in row.items() if name.startswith("argmax"))
+    bits = max(row["bits_a_weight"] for row in accuracy.values())
+    goals.append(
+        ["Keras against binary TFLite and ONNX: equal argmax, %, at the least", f"{equal:.2f}", _yes(equal >= 99.9)]
+    )
+    goals.append(["binary kernels in the file, bits a weight, at the most", f"{bits:.3f}", _yes(bits <= 1.06)])
+    return goals
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -19,9 +19,10 @@ _REASON_CHARACTERS = 300
 def read_onnx(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:
     """Summarize an ONNX file: each node but `Constant` is a layer, as they stand in nested graphs and functions too.
 
-    A kernel is recognized behind DequantizeLinear, Cast and changes of layout. One that several nodes share counts
-    where it is used first; the multiply-adds of a loop's body count once, those of recurrent layers not at all.
-    Kernels in other files are read from the model's folder and from nowhere else.
+    A call of one of edgecompress's binary functions is one layer, with weights of 1 bit. A kernel is recognized behind
+    DequantizeLinear, Cast and changes of layout. One that several nodes share counts where it is used first; the
+    multiply-adds of a loop's body count once, those of recurrent layers not at all. Kernels in other files are read
+    from the model's folder and from nowhere else.
 
     Raises:
         ModelFileError: no ONNX file, cut short or contradictory, beyond a bound, or data of it is missing; says where.

@@ -17,15 +17,19 @@ from onnx import (
 )
 
 from edgecompress.errors import ModelFileError
+from edgecompress.formats.onnx_operators import BINARY_DOMAIN, BINARY_FUNCTIONS
 
 MAX_PARTS = 1 << 17  # nodes and tensors, with those in nested graphs and functions; tenfold what large graphs have
 MAX_DEPTH = 16  # of graphs within graphs, and functions within functions
 _SHAPES = {TensorProto.INT32, TensorProto.INT64}  # tensors that shapes may be computed from
 _NEWER_OPSET = 14
+_BINARY = [(BINARY_DOMAIN, name) for name in BINARY_FUNCTIONS]
 
 
 def parse_model(content: bytes) -> ModelProto:
     """Parse and bound a model; calls of its own functions are replaced by what the functions hold.
+
+    Those of edgecompress's binary functions stay: each stands for one operator, and runtimes have kernels for them.
 
     Raises:
         ModelFileError: no ONNX model, or more nodes, tensors or nesting than the bounds allow.
@@ -45,7 +49,7 @@ def parse_model(content: bytes) -> ModelProto:
     _require_bounded(model)
     if model.functions:
         try:
-            return inliner.inline_local_functions(model)
+            return inliner.inline_selected_functions(model, _BINARY, exclude=True)
         except Exception:  # whatever the library objects to: its calls are then layers of an unknown kind
             return model
     return model
@@ -55,6 +59,7 @@ def infer_shapes(model: ModelProto) -> ModelProto:
     """Return the model with the shapes that could be inferred, and without the data of its outermost float tensors."""
     light = ModelProto()
     light.CopyFrom(model)
+    light.ClearField("functions")  # nothing can be followed through those that were not inlined
     for tensor in light.graph.initializer:
         if tensor.data_type not in _SHAPES:
             for field in ("raw_data", "float_data", "double_data", "int32_data", "uint64_data", "external_data"):

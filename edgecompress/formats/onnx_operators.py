@@ -15,6 +15,8 @@ Work = Callable[[NodeProto, Shape, Shape, Shape], int]
 
 STANDARD_DOMAINS = {"", "ai.onnx", "com.microsoft"}  # the last repeats some operators for more types
 ELEMENTWISE = {"Add", "Mul"}
+BINARY_DOMAIN = "edgecompress"
+BINARY_FUNCTIONS = ("BinaryQuantize", "BinaryConv2d", "BinaryConv2dBits", "BinaryMaxPool", "BinaryDequantize")
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,23 @@ class Operator:
     reads_codes: tuple[int, int] | None = None  # scale and zero point of the first input
     writes_codes: tuple[int, int] | None = None  # and of the output
     work: Work | None = None
+    packs_bits: bool = False  # kernels hold signs of one bit each, `channels` of them along the last axis
 
 
 def attribute(node: NodeProto, name: str, default: int) -> int:
     """An integer attribute of a node."""
     return next((each.i for each in node.attribute if each.name == name), default)
+
+
+def attributes(node: NodeProto, name: str, default: Shape) -> Shape:
+    """The integers of an attribute of a node, if they are as many as those of the default."""
+    found = next((tuple(each.ints) for each in node.attribute if each.name == name), default)
+    return found if len(found) == len(default) else default
+
+
+def bit_channels(node: NodeProto, packed: Shape) -> int:
+    """How many channels the bits in the bytes along the last axis are of: not more than there is room for."""
+    return min(max(attribute(node, "channels", 0), 0), 8 * max(packed[-1], 0)) if packed else 0
 
 
 def _volume(shape: Shape) -> int:
@@ -56,6 +70,12 @@ def _gemm(node: NodeProto, left: Shape, right: Shape, output: Shape) -> int:
     return _volume(output) * _volume(left[:1] if attribute(node, "transA", 0) else left[-1:])
 
 
+def _binary_convolution(node: NodeProto, data: Shape, kernel: Shape, output: Shape) -> int:
+    """The kernel is (filters, height, width, bytes); the output (filters, height, width), or the same as `data`."""
+    pixels = output[1:] if node.op_type == "BinaryConv2d" else output[:-1]
+    return _volume(pixels) * _volume(kernel[:-1]) * bit_channels(node, kernel)
+
+
 _FIRST, _LAST = (1, 2), (6, 7)  # scale and zero point, of the first input and of the output
 _ROWS, _COLUMNS = -2, -1
 OPERATORS = {
@@ -77,6 +97,9 @@ OPERATORS = {
     "GroupNormalization": Operator(others=(1, 2)),
     "PRelu": Operator(others=(1,)),
     **dict.fromkeys(ELEMENTWISE, Operator(others=(0, 1))),
+    f"{BINARY_DOMAIN}.BinaryConv2d": Operator((0, 1), (2, 3), work=_binary_convolution, packs_bits=True),
+    f"{BINARY_DOMAIN}.BinaryConv2dBits": Operator((0, 1), (2,), work=_binary_convolution, packs_bits=True),
+    f"{BINARY_DOMAIN}.BinaryDequantize": Operator((0,), packs_bits=True),
     "QuantizeLinear": Operator(writes_codes=(1, 2)),
     "DequantizeLinear": Operator(reads_codes=(1, 2)),
 }

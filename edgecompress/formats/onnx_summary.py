@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
 from pathlib import Path
 
 from onnx import GraphProto, ModelProto, NodeProto, TypeProto, helper
 
 from edgecompress.errors import ModelFileError
 from edgecompress.formats.onnx_graph import infer_shapes, nested_graphs, parse_model
-from edgecompress.formats.onnx_operators import ELEMENTWISE, OPERATORS, STANDARD_DOMAINS, Operator, Shape
+from edgecompress.formats.onnx_operators import (
+    ELEMENTWISE,
+    OPERATORS,
+    STANDARD_DOMAINS,
+    Operator,
+    Shape,
+    bit_channels,
+)
+from edgecompress.formats.onnx_shapes import Shapes
 from edgecompress.formats.onnx_tensors import MAX_RANK, StoredTensor, constant_of, stored, stored_sparse, text
 from edgecompress.formats.onnx_values import Constant, Values
 from edgecompress.formats.summary import LayerSummary, ModelSummary
@@ -28,7 +37,7 @@ def summarize(content: bytes, folder: Path) -> ModelSummary:
         ModelFileError: see `read_onnx`.
     """
     model = parse_model(content)
-    walk, values = _Walk(folder), Values()
+    walk, values = _Walk(folder, Shapes(model)), Values()
     constants = walk.stored(model.graph)
     graph = infer_shapes(model).graph  # without the data of the constants
     walk.graph(graph, constants, values)
@@ -54,8 +63,9 @@ def known_shapes(graph: GraphProto) -> dict[str, Shape]:
 class _Walk:
     """Collects the layers; kernels that several nodes share count once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shapes: Shapes) -> None:
         self.layers: list[LayerSummary] = []
+        self._shapes = shapes
         self._folder = folder
         self._counted: set[StoredTensor] = set()
         self._external_bytes: Counter[Path] = Counter()
@@ -102,13 +112,14 @@ class _Walk:
             return
         operator = OPERATORS.get(kind, _PLAIN)
         values.learn(node, kind, operator)
+        self._shapes.learn(node, values)
         self.layers.append(self._layer(node, kind, operator, values))
 
     def _layer(self, node: NodeProto, kind: str, operator: Operator, values: Values) -> LayerSummary:
         kernels = _kernels(node, operator, values)
         fresh = [constant for constant in kernels if constant.tensor not in self._counted]
         self._counted.update(constant.tensor for constant in fresh)
-        weights = sum(constant.tensor.size for constant in fresh)
+        weights = sum(_elements(node, operator, constant) for constant in fresh)
         others = _others(node, kind, operator, values) if fresh or not kernels else 0
         output = values.shapes.get(node.output[0]) if node.output else None
         return LayerSummary(
@@ -117,10 +128,16 @@ class _Walk:
             output_shape=_UNKNOWN if output is None else output,
             parameters=weights + others,
             multiply_adds=_work(node, operator, values, output),
-            weight_bits=kernels[0].tensor.bits if kernels else None,
+            weight_bits=(1 if operator.packs_bits else kernels[0].tensor.bits) if kernels else None,
             weights=weights,
-            zero_weights=sum(constant.zeros() for constant in fresh),
+            zero_weights=0 if operator.packs_bits else sum(constant.zeros() for constant in fresh),
         )
+
+
+def _elements(node: NodeProto, operator: Operator, kernel: Constant) -> int:
+    if not operator.packs_bits:
+        return kernel.tensor.size
+    return prod(kernel.tensor.shape[:-1]) * bit_channels(node, kernel.tensor.shape)
 
 
 def _kernels(node: NodeProto, operator: Operator, values: Values) -> list[Constant]:

@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import quantize_dynamic
 
+from edgecompress.convert.onnx.functions import DOMAIN
 from edgecompress.errors import ModelFileError
 from edgecompress.formats.onnx_summary import summarize
 from edgecompress.formats.onnx_test import rapidocr
@@ -27,7 +28,7 @@ def read(nodes, inputs, outputs, arrays=None, *, opset=20, functions=(), folder=
         [info(*item) for item in outputs.items()],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in (arrays or {}).items()],
     )
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("mine", 1), helper.make_opsetid("other", 1)]
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(each, 1) for each in ("mine", "other", DOMAIN))]
     model = helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=9)
     return summarize(model.SerializeToString(), folder)
 

@@ -21,6 +21,10 @@ _KERNEL = {
     "PRELU": 1,
 }
 _BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+# Custom operators whose kernels are signs in words of 32 bits: where these stand; multiplier, bias and threshold.
+_BINARY_KERNEL = {"LceBconv2d": 1, "LceDequantize": 0}
+_BINARY_OTHERS = {"LceBconv2d": (2, 3, 4)}
+_WORD_BITS = 32
 
 
 def read_tflite(path: str | Path) -> ModelSummary:
@@ -46,27 +50,47 @@ def summarize(graph: Graph) -> ModelSummary:
 
 def _layer(graph: Graph, operator: Operator, counted: set[int]) -> LayerSummary:
     output = graph.tensors[operator.outputs[0]] if operator.outputs else None
-    kernel, bias = (_constant(graph, operator, positions) for positions in (_KERNEL, _BIAS))
-    stored = [tensor for tensor in (kernel, bias) if tensor is not None and tensor.index not in counted]
+    is_binary = operator.kind == "CUSTOM" and operator.custom_code in _BINARY_KERNEL
+    if is_binary:
+        kernel = _constant(graph, operator, _BINARY_KERNEL[operator.custom_code])
+        others = [_constant(graph, operator, each) for each in _BINARY_OTHERS.get(operator.custom_code, ())]
+    else:
+        kernel = _constant(graph, operator, _KERNEL.get(operator.kind))
+        others = [_constant(graph, operator, _BIAS.get(operator.kind))]
+    stored = [tensor for tensor in others if tensor is not None and tensor.index not in counted]
     counted.update(tensor.index for tensor in stored)
+    weights = 0 if kernel is None else _signs(graph, operator, kernel.shape) if is_binary else kernel.size
+    fresh = kernel is not None and kernel.index not in counted
+    if kernel is not None:
+        counted.add(kernel.index)
     return LayerSummary(
         name=output.name if output else "",
         kind=operator.custom_code if operator.kind == "CUSTOM" else operator.kind,
         output_shape=output.shape_signature if output else (),
-        parameters=sum(tensor.size for tensor in stored),
+        parameters=sum(tensor.size for tensor in stored) + (weights if fresh else 0),
         multiply_adds=_multiply_adds(graph, operator),
-        weight_bits=BITS[kernel.dtype] if kernel else None,
-        weights=kernel.size if kernel else 0,
-        zero_weights=_zeros(kernel) if kernel else 0,
+        weight_bits=None if kernel is None else 1 if is_binary else BITS[kernel.dtype],
+        weights=weights,
+        zero_weights=_zeros(kernel) if kernel and not is_binary else 0,
     )
 
 
-def _constant(graph: Graph, operator: Operator, positions: dict[str, int]) -> Tensor | None:
-    position = positions.get(operator.kind, len(operator.inputs))
-    if position >= len(operator.inputs) or operator.inputs[position] < 0:
+def _constant(graph: Graph, operator: Operator, position: int | None) -> Tensor | None:
+    if position is None or position >= len(operator.inputs) or operator.inputs[position] < 0:
         return None
     tensor = graph.stored_constant(operator.inputs[position])
     return tensor if tensor is not None and tensor.dtype in BITS else None
+
+
+def _signs(graph: Graph, operator: Operator, words: tuple[int, ...]) -> int:
+    """How many signs a kernel of words holds: not more than there is room for."""
+    if not words:
+        return 0
+    if operator.custom_code == "LceBconv2d":
+        channels = operator.options["channels_in"]
+    else:
+        channels = (graph.tensors[operator.outputs[0]].shape or (0,))[-1] if operator.outputs else 0
+    return math.prod(words[:-1]) * min(max(channels, 0), words[-1] * _WORD_BITS)
 
 
 def _zeros(kernel: Tensor) -> int:
@@ -84,7 +108,13 @@ def _multiply_adds(graph: Graph, operator: Operator) -> int:
     """Of one input: those of the file's shapes, divided by the batch that they are for."""
     batch = graph.tensors[graph.inputs[0]].shape[:1] if graph.inputs else ()
     shapes = [graph.tensors[index].shape if index >= 0 else () for index in (*operator.inputs, *operator.outputs)]
-    return _products(operator, shapes) // max(math.prod(batch), 1)
+    if operator.kind == "CUSTOM" and operator.custom_code == "LceBconv2d" and len(shapes) > 2:
+        products = math.prod(shapes[-1][:-1]) * _signs(
+            graph, operator, shapes[1]
+        )  # [batch, height, width, out or words]
+    else:
+        products = _products(operator, shapes)
+    return products // max(math.prod(batch), 1)
 
 
 def _products(operator: Operator, shapes: list[tuple[int, ...]]) -> int:

@@ -11,6 +11,7 @@ from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_building_test import T, build, options
 from edgecompress.formats.tflite_summary import read_tflite, summarize
 from edgecompress.formats.tflite_test import published_files
+from edgecompress.runtimes.binary_files_test import VALID, BinaryModel, bits_of, signs
 
 
 def layer_of(tensors: list[T], kind: str, inputs: list[int], table: object) -> LayerSummary:
@@ -65,6 +66,29 @@ def test_other_products_are_counted_by_hand() -> None:
 
     product = [T([1, 6, 8]), T([1, 8, 5], data=np.zeros(40, np.float32)), T([1, 6, 5])]
     assert layer_of(product, "BATCH_MATMUL", [0, 1], options("BatchMatMulOptions")).multiply_adds == 6 * 8 * 5
+
+
+def test_binary_operators_are_counted_by_hand() -> None:
+    # 2 x 4 outputs of 7 channels from 3 x 2 kernels over 40 channels, which take 2 words
+    generator = np.random.default_rng(0)
+    model = BinaryModel()
+    bits = model.quantize(model.input(4, 5, 40))
+    kernel = signs(generator, 7, 3, 2, 40)
+    scales = {"multiplier": np.ones(7, np.float32), "bias": np.zeros(7, np.float32)}
+    real = model.convolution(bits, kernel, **scales, padding=VALID)
+    joined = model.convolution(bits, kernel, thresholds=np.zeros(7, np.int32), padding=VALID)
+    packed = model.tensor([3, 2], "INT32", data=bits_of(signs(generator, 3, 40)))
+    unpacked = model.dequantize(packed, 40)
+    layers = summarize(parse_graph(model.pack(outputs=[real, joined, unpacked]))).layers
+    assert [
+        (layer.kind, layer.parameters, layer.multiply_adds, layer.weight_bits, layer.weights) for layer in layers
+    ] == [
+        ("LceQuantize", 0, 0, None, 0),
+        ("LceBconv2d", 7 * 6 * 40 + 14, 2 * 4 * 7 * 6 * 40, 1, 7 * 6 * 40),
+        ("LceBconv2d", 7 * 6 * 40 + 7, 2 * 4 * 7 * 6 * 40, 1, 7 * 6 * 40),
+        ("LceDequantize", 3 * 40, 0, 1, 3 * 40),
+    ]
+    assert not any(layer.zero_weights for layer in layers)
 
 
 def test_counts_are_of_one_input_whatever_the_batch() -> None:

@@ -154,6 +154,11 @@ def _convert_emitted(
                 f"'{path.name}' cannot be emitted as {target}; from a .{format_name} file come {', '.join(possible)}.",
                 hint="Convert the Keras model that it was made from.",
             )
+    if format_name == "onnx" and (calibrate or options.keep_float):
+        raise ConversionError(
+            f"'{path.name}' keeps its real layers as they are: there is nothing to calibrate or to keep float.",
+            hint="Leave out --calibrate and --keep-float.",
+        )
     shapes = _input_shapes(path)
     preprocessing, calibration = _preparation(path, shapes, input_range, calibrate, on_progress)
     source = Source(

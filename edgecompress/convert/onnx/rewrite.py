@@ -31,12 +31,13 @@ def rewrite_onnx(content: bytes, *, metadata: Mapping[str, str]) -> BinaryFile:
         return _rewrite(content, metadata)
     except _MISFIT as error:
         raise ConversionError(
-            f"The nodes and tensors of the model do not fit together ({error}).", hint="Export it again."
+            f"The nodes and tensors of the model do not fit together ({str(error)[:300]}).", hint="Export it again."
         ) from error
 
 
 def _rewrite(content: bytes, metadata: Mapping[str, str]) -> BinaryFile:
     editor = Editor(content)
+    editor.drop_unneeded()
     layers = binary_layers(editor)
     if not layers:
         raise ConversionError(

@@ -8,183 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from edgecompress.convert.conversion import Source, convert
-from edgecompress.convert.onnx.functions_test import start
-from edgecompress.convert.onnx.kernels_test import with_kernels
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
+from edgecompress.convert.onnx.rewriting.float_network_test import CHANNELS, SIDE, Net, agrees, rewritten, where
 from edgecompress.convert.targets import Target
-from edgecompress.convert.tflite.binary.emit import BinaryFile
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import ConversionError, EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.tflite_test import mutated
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.registration import can_register
-
-CHANNELS, SIDE = 12, 9
-
-
-class Net:
-    """A graph that grows node by node; `x` is its input."""
-
-    def __init__(self, *shape: int, seed: int = 0) -> None:
-        self.shape = shape or (1, CHANNELS, SIDE, SIDE)
-        self.generator = np.random.default_rng(seed)
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-
-    def constant(self, values: Any, dtype: Any = np.float32) -> str:
-        name = f"c{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
-        return name
-
-    def node(self, kind: str, *inputs: str, name: str = "", **attributes: Any) -> str:
-        output = f"v{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, inputs, [output], name=name, **attributes))
-        return output
-
-    def signs(self, *shape: int, scale: float = 1.0) -> np.ndarray:
-        """Filters along axis 0 with one magnitude each; a power of two, so that sums are exact in any order."""
-        scales = scale * 2.0 ** self.generator.integers(-2, 2, (shape[0], *[1] * (len(shape) - 1)))
-        return (self.generator.choice([-1.0, 1.0], shape) * scales).astype(np.float32)
-
-    def sign(self, x: str) -> str:
-        zero, one, minus = (self.constant(value) for value in (0, 1, -1))
-        return self.node("Where", self.node("GreaterOrEqual", x, zero), one, minus)
-
-    def conv(self, x: str, filters: int, channels: int, *, size: int = 3, name: str = "", **attributes: Any) -> str:
-        kernel = self.constant(self.signs(filters, channels, size, size))
-        return self.node("Conv", x, kernel, name=name, **attributes)
-
-    def norm(self, x: str, channels: int, *, rising: bool = False) -> str:
-        gamma = self.generator.uniform(0.5, 2, channels) * (1 if rising else self.generator.choice([-1, 1], channels))
-        mean, beta = self.generator.normal(size=(2, channels)) * 3
-        variance = self.generator.uniform(20, 90, channels)
-        return self.node("BatchNormalization", x, *(self.constant(each) for each in (gamma, beta, mean, variance)))
-
-    def model(self, *outputs: str, opset: int = 18, free_batch: bool = False) -> onnx.ModelProto:
-        shape = (["N"] if free_batch else [self.shape[0]]) + list(self.shape[1:])
-        graph = helper.make_graph(
-            self._nodes,
-            "graph",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(each, TensorProto.FLOAT, None) for each in outputs],
-            self._constants,
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
-        return onnx.shape_inference.infer_shapes(model)  # the shapes of the outputs
-
-    def image(self) -> np.ndarray:
-        """Numbers of both signs, and every form of zero."""
-        x = np.random.default_rng(9).integers(-3, 4, self.shape).astype(np.float32)
-        x.reshape(-1)[::7] = -0.0
-        return x
-
-
-def rewritten(model: onnx.ModelProto) -> tuple[BinaryFile, onnx.ModelProto]:
-    file = rewrite_onnx(model.SerializeToString(), metadata={"key": "value"})
-    result = onnx.load_from_string(file.content)
-    onnx.checker.check_model(result, full_check=True)
-    assert {each.key: each.value for each in result.metadata_props}["key"] == "value"
-    return file, result
-
-
-def agrees(net: Net, *outputs: str, tolerance: float = 0, **how: Any) -> Counter[str]:
-    """The file in bits gives what the float file gives; its nodes by kind."""
-    model = net.model(*outputs, **how)
-    _, result = rewritten(model)
-    image = net.image()
-    expected = start(model).run(None, {"x": image})
-    for session in [start(result)] + ([with_kernels(result)] if can_register() else []):
-        for actual, wanted in zip(session.run(None, {"x": image}), expected, strict=True):
-            assert actual.shape == wanted.shape and np.ptp(wanted) > 0
-            np.testing.assert_allclose(actual, wanted, rtol=0, atol=tolerance)
-    return Counter(node.op_type for node in result.graph.node)
-
-
-def where(net: Net, x: str, comparison: str, *, yes: int = 1, swapped: bool = False) -> str:
-    operands = (net.constant(0), x) if swapped else (x, net.constant(0))
-    return net.node("Where", net.node(comparison, *operands), net.constant(yes), net.constant(-yes))
-
-
-def negated(net: Net, x: str) -> str:
-    condition = net.node("Not", net.node("Less", x, net.constant(0)))
-    return net.node("Where", condition, net.constant(1), net.constant(-1))
-
-
-def twice(net: Net, x: str) -> str:
-    return net.node("Sign", net.node("Add", net.constant([0.1]), net.node("Sign", x)))
-
-
-def cast(net: Net, x: str) -> str:
-    number = net.node("Cast", net.node("GreaterOrEqual", x, net.constant(0)), to=TensorProto.FLOAT)
-    return net.node("Sub", net.node("Mul", number, net.constant(2)), net.constant(1))
-
-
-def two_casts(net: Net, x: str) -> str:
-    """As tf2onnx writes tf.where."""
-    condition = net.node("GreaterOrEqual", x, net.constant(0))
-    yes = net.node("Cast", condition, to=TensorProto.FLOAT)
-    no = net.node("Cast", net.node("Not", condition), to=TensorProto.FLOAT)
-    return net.node("Add", net.node("Mul", yes, net.constant(1)), net.node("Mul", net.constant(-1), no))
-
-
-def of_integers(net: Net, x: str) -> str:
-    one, minus = net.constant(1, np.int64), net.constant(-1, np.int64)
-    return net.node("Cast", net.node("Where", net.node("Less", x, net.constant(0)), minus, one), to=TensorProto.FLOAT)
-
-
-def of_whole_tensors(net: Net, x: str) -> str:
-    ones = np.ones(net.shape)
-    return net.node("Where", net.node("GreaterOrEqual", x, net.constant(0)), net.constant(ones), net.constant(-ones))
-
-
-SIGNS = {
-    "at least": lambda net, x: where(net, x, "GreaterOrEqual"),
-    "below": lambda net, x: where(net, x, "Less", yes=-1),
-    "at most": lambda net, x: where(net, x, "LessOrEqual", swapped=True),
-    "above": lambda net, x: where(net, x, "Greater", yes=-1, swapped=True),
-    "negated": negated, "twice": twice, "cast": cast, "two casts": two_casts, "integers": of_integers,
-    "whole tensors": of_whole_tensors,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("form", SIGNS)
-def test_every_form_of_sign(form: str) -> None:
-    net = Net()
-    y = net.conv(SIGNS[form](net, "x"), 8, CHANNELS, pads=[1, 1, 1, 1])
-    assert agrees(net, y) == {"BinaryQuantize": 1, "BinaryConv2d": 1}
-
-
-LOOKALIKES = {
-    "Sign": (lambda net, x: net.node("Sign", x), "0 for 0"),
-    "above": (lambda net, x: where(net, x, "Greater"), "-1 for 0"),
-    "at most": (lambda net, x: where(net, x, "GreaterOrEqual", swapped=True, yes=-1), "-1 for 0"),
-}
-
-
-@pytest.mark.parametrize("form", LOOKALIKES)
-def test_a_sign_that_bits_do_not_have_is_refused(form: str) -> None:
-    make, reason = LOOKALIKES[form]
-    net = Net()
-    y = net.conv(make(net, "x"), 8, CHANNELS, name="second")
-    with pytest.raises(ConversionError, match=f"'second': .* {reason}"):
-        rewritten(net.model(y))
-
-
-def test_what_only_looks_like_signs_of_one_value_stays_float() -> None:
-    net = Net()
-    other = net.node("Neg", net.node("Add", "x", net.constant(2)))
-    yes = net.node("Cast", net.node("GreaterOrEqual", "x", net.constant(0)), to=TensorProto.FLOAT)
-    no = net.node("Cast", net.node("Less", other, net.constant(0)), to=TensorProto.FLOAT)
-    y = net.conv(net.node("Sub", yes, no), 8, CHANNELS)
-    wide = net.node("Sub", net.constant(np.ones((8, 1, 1, 1))), net.node("Mul", yes, net.constant(2)))
-    kinds = agrees(net, y, net.conv(wide, 8, CHANNELS))
-    assert kinds["Conv"] == kinds["BinaryDequantize"] == 2 and not kinds["BinaryConv2d"]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -215,15 +50,14 @@ def test_windows(seed: int) -> None:
 def test_images_with_channels_last(opset: int) -> None:
     """As converters from TensorFlow write: what is not a convolution stands between Transposes."""
     net = Net(1, SIDE, SIDE, CHANNELS)
-    minus_to_last, last_to_first = {"perm": [0, 2, 3, 1]}, {"perm": [0, 3, 1, 2]}
     x = "x"
     for filters, channels in ((16, CHANNELS), (8, 16)):
         less = net.node("Not", net.node("Less", x, net.constant(0)))  # the only comparisons of opset 9
         x = net.node("Where", less, net.constant(1), net.constant(-1))
         if opset > 10:
             x = net.node("Pad", x, net.constant([0, 1, 1, 0, 0, 1, 1, 0], np.int64), net.constant(1))
-        x = net.conv(net.node("Transpose", x, **last_to_first), filters, channels)
-        x = net.node("Transpose", x, **minus_to_last)
+        x = net.conv(net.node("Transpose", x, perm=[0, 3, 1, 2]), filters, channels)
+        x = net.node("Transpose", x, perm=[0, 2, 3, 1])
         x = net.node("Mul", x, net.constant(net.generator.choice([-0.5, 2], filters)))
         x = net.node("Add", net.constant(net.generator.normal(size=filters)), x)
     kinds = agrees(net, x, opset=opset, tolerance=2**-19)  # values below 128: half a step of 2^-17 in two sums
@@ -245,6 +79,15 @@ def test_a_pool_of_signs_is_a_pool_of_bits() -> None:
     net = Net()
     x = net.node("MaxPool", net.sign("x"), kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     assert agrees(net, net.conv(x, 5, CHANNELS)) == {"BinaryQuantize": 1, "BinaryMaxPool": 1, "BinaryConv2d": 1}
+
+
+@pytest.mark.parametrize(("least", "joins"), [(-1, True), (0, False)])
+def test_a_hard_tanh_before_the_sign_changes_nothing(least: int, joins: bool) -> None:
+    net = Net()
+    x = net.node("Clip", net.conv(net.sign("x"), 8, CHANNELS), net.constant(least), net.constant(1))
+    x = where(net, x, "GreaterOrEqual") if joins else net.sign(net.node("Sub", x, net.constant(0.5)))
+    kinds = agrees(net, net.conv(x, 5, 8))
+    assert (kinds["Clip"], kinds["BinaryConv2dBits"]) == ((0, 1) if joins else (1, 0))
 
 
 @pytest.mark.parametrize("rising", [True, False])
@@ -284,9 +127,11 @@ def test_dense_layers(matrix: str, free_batch: bool) -> None:
         kernel = net.signs(outputs, inputs)
         if matrix == "MatMul":
             return net.node("MatMul", x, net.constant(kernel.T))
-        kind = {"transB": 1} if matrix == "Gemm^T" else {}
+        turned = matrix == "Gemm^T"
         bias = net.constant(net.generator.integers(-5, 5, outputs) + 0.25)
-        return net.node("Gemm", x, net.constant(kernel if kind else kernel.T), bias, alpha=2.0, beta=0.5, **kind)
+        return net.node(
+            "Gemm", x, net.constant(kernel if turned else kernel.T), bias, alpha=2.0, beta=0.5, transB=int(turned)
+        )
 
     x = net.sign(net.norm(dense(net.sign("x"), 21, 50), 21))
     kinds = agrees(net, dense(x, 10, 21), free_batch=free_batch)
@@ -337,6 +182,18 @@ def test_inputs_that_cannot_be_bits_leave_the_kernel_in_bits() -> None:
     ]  # fmt: skip
 
 
+def test_an_empty_border_says_nothing_of_the_padding() -> None:
+    net = Net()
+    x = net.node("Pad", net.sign("x"), net.constant([0] * 8, np.int64), net.constant(1))
+    assert agrees(net, net.conv(x, 8, CHANNELS, pads=[1, 1, 1, 1])) == {"BinaryQuantize": 1, "BinaryConv2d": 1}
+
+
+def test_a_layer_that_no_output_needs_is_left_out() -> None:
+    net = Net()
+    net.conv(net.sign("x"), 4, CHANNELS)
+    assert agrees(net, net.conv(net.sign("x"), 8, CHANNELS)) == {"BinaryQuantize": 1, "BinaryConv2d": 1}
+
+
 def test_files_that_cannot_be_rewritten() -> None:
     net = Net()
     with pytest.raises(ConversionError, match="No layer of the model has a binary kernel"):
@@ -346,9 +203,11 @@ def test_files_that_cannot_be_rewritten() -> None:
     _, result = rewritten(model)
     with pytest.raises(ConversionError, match="binary already"):
         rewritten(result)
-    model.graph.initializer[-1].data_location = TensorProto.EXTERNAL
-    with pytest.raises(UnsupportedModelError, match="in other files"):
-        rewritten(model)
+    for proto in (model.graph.initializer[-1], model.graph.node.add(op_type="Constant").attribute.add(type=4).t):
+        proto.data_location = TensorProto.EXTERNAL
+        with pytest.raises(UnsupportedModelError, match="in other files"):
+            rewritten(model)
+        proto.data_location = TensorProto.DEFAULT
     with pytest.raises(ModelFileError, match="no ONNX model"):
         rewrite_onnx(b"\0" * 20, metadata={})
     branch = helper.make_graph([], "branch", [], [])
@@ -356,6 +215,44 @@ def test_files_that_cannot_be_rewritten() -> None:
     model.graph.node.append(helper.make_node("If", ["x"], ["y"], name="fork", then_branch=branch, else_branch=branch))
     with pytest.raises(UnsupportedModelError, match="'fork' is control flow"):
         rewritten(model)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks(seed: int) -> None:
+    net = Net(seed=seed)
+    generator, x, channels, size = net.generator, "x", CHANNELS, SIDE
+    outputs = []
+    for _ in range(5):
+        filters = int(generator.integers(1, 30))
+        y = net.sign(x)
+        if generator.random() < 0.3:
+            amounts = net.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+            y = net.node("Pad", y, amounts, net.constant(int(generator.integers(2))))
+            y = net.conv(y, filters, channels)
+        else:
+            y = net.conv(y, filters, channels, pads=[1, 1, 1, 1])
+        for kind in generator.permutation(["Relu", "norm", "MaxPool", "Clip", "Add", "Div", "turns", "Identity"])[:4]:
+            if kind == "norm":
+                y = net.norm(y, filters, rising=bool(generator.integers(2)))
+            elif kind == "MaxPool" and size > 3:
+                y, size = net.node("MaxPool", y, kernel_shape=[2, 2], strides=[2, 2]), size // 2
+            elif kind == "Clip":
+                y = net.node("Clip", y, net.constant(-1.5), net.constant(2))
+            elif kind == "Add":
+                y = net.node("Add", net.constant(generator.normal(size=(filters, 1, 1))), y)
+            elif kind == "Div":
+                y = net.node("Div", y, net.constant(-0.75))
+            elif kind == "turns":
+                y = net.node("Transpose", y, perm=[0, 2, 3, 1])
+                y = net.node("Sub", net.constant(generator.normal(size=filters)), y)
+                y = net.node("Transpose", y, perm=[0, 3, 1, 2])
+            elif kind in ("Relu", "Identity"):
+                y = net.node(kind, y)
+        if generator.random() < 0.2:
+            outputs.append(y)
+        x, channels = y, filters
+    # Signs are equal; values below 128, of steps of 2^-17, are rounded otherwise at most eight times.
+    agrees(net, *outputs, net.conv(net.sign(x), 6, channels, pads=[1, 1, 1, 1]), tolerance=2**-14)
 
 
 def test_damaged_files_are_refused_and_nothing_else() -> None:

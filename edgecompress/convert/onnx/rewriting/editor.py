@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, version_converter
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgecompress.convert.onnx.functions import DOMAIN, VERSION, function
-from edgecompress.errors import ConversionError, UnsupportedModelError
-from edgecompress.formats.onnx_graph import infer_shapes, nested_graphs, parse_model
+from edgecompress.convert.onnx.rewriting.opening import STANDARD, open_model
+from edgecompress.formats.onnx_graph import infer_shapes
 from edgecompress.formats.onnx_summary import known_shapes
 from edgecompress.formats.onnx_tensors import constant_of, stored
 
-_LEAST_OPSET, _LEAST_IR_VERSION = 18, 9  # what the functions need: BitwiseAnd is of opset 18
-_STANDARD = ("", "ai.onnx")
+_LEAST_IR_VERSION = 9  # 8 is the first with functions
 _NO_FOLDER = Path()  # tensors in other files are refused before any is looked for
 
 
@@ -30,7 +29,7 @@ class Node:
     @property
     def kind(self) -> str:
         """The operator: its name, behind that of its domain where it is none of ONNX's own or edgecompress's."""
-        own = self.proto.domain in (*_STANDARD, DOMAIN)
+        own = self.proto.domain in (*STANDARD, DOMAIN)
         return self.proto.op_type if own else f"{self.proto.domain}.{self.proto.op_type}"
 
     @property
@@ -54,7 +53,7 @@ class Node:
             if each.name == name:
                 value = helper.get_attribute_value(each)
                 value = value.decode(errors="replace") if isinstance(value, bytes) else value
-                return value if default is None or isinstance(value, type(default)) else default
+                return value if isinstance(value, type(default)) else default
         return default
 
 
@@ -62,10 +61,9 @@ class Editor:
     """The graph of a model that is bounded, inlined, and of an opset that the functions are written in."""
 
     def __init__(self, content: bytes) -> None:
-        model = _converted(parse_model(content))
-        _require_plain(model)
+        model = open_model(content)
         self._model, self._graph = model, model.graph
-        self.outputs = {value.name for value in self._graph.output}
+        self.outputs = dict.fromkeys(value.name for value in self._graph.output)
         self.shapes = known_shapes(infer_shapes(model).graph)
         self._initializers = {proto.name: proto for proto in self._graph.initializer}
         self._equal: dict[tuple[str, tuple[int, ...], bytes], str] = {}
@@ -172,7 +170,7 @@ class Editor:
     def drop_unneeded(self) -> None:
         """Take out what no output depends on, and bring nodes behind those whose values they read."""
         ordered, entered = dict[Node, None](), set[Node]()
-        pending = [(node, False) for name in sorted(self.outputs) if (node := self._producers.get(name))]
+        pending = [(node, False) for name in reversed(self.outputs) if (node := self._producers.get(name))]
         while pending:
             node, seen = pending.pop()
             if seen:
@@ -180,7 +178,7 @@ class Editor:
             elif node not in entered:
                 entered.add(node)
                 pending.append((node, True))
-                pending += [(made, False) for value in node.inputs if (made := self._producers.get(value))]
+                pending += [(made, False) for value in reversed(node.inputs) if (made := self._producers.get(value))]
         for node in self.nodes:
             if node not in ordered:
                 self.remove(node)
@@ -189,7 +187,7 @@ class Editor:
     def content(self, metadata: Mapping[str, str]) -> bytes:
         """The model with what was edited, the functions that it calls, and its metadata, where `metadata` prevails."""
         self.drop_unneeded()
-        needed = {value for node in self._nodes for value in node.inputs} | self.outputs
+        needed = {value for node in self._nodes for value in node.inputs} | set(self.outputs)
         constants = [proto for name, proto in self._initializers.items() if name in needed]
         called = sorted({node.proto.op_type for node in self._nodes if node.proto.domain == DOMAIN})
         model, graph = self._model, self._graph
@@ -203,7 +201,7 @@ class Editor:
             graph.ClearField(field)
             getattr(graph, field).extend(values)
         graph.ClearField("value_info")  # shapes of values that are no more, or are bits now
-        opset = next(each.version for each in model.opset_import if each.domain in _STANDARD)
+        opset = next(each.version for each in model.opset_import if each.domain in STANDARD)
         model.functions.extend(function(name, opset) for name in called)
         model.opset_import.append(helper.make_opsetid(DOMAIN, VERSION))
         model.ir_version = max(model.ir_version, _LEAST_IR_VERSION)
@@ -231,34 +229,3 @@ class Editor:
             free = f"{name}_{self._names[name]}"
         self._names[free] = 0
         return free
-
-
-def _converted(model: ModelProto) -> ModelProto:
-    """The model in an opset that the functions are written in; `version_converter` forgets the metadata."""
-    if any(each.data_location == TensorProto.EXTERNAL for each in model.graph.initializer):
-        raise UnsupportedModelError(
-            "Tensors of the model lie in other files.", hint="Save it as one file: onnx.save_model(model, path)."
-        )
-    opset = max((each.version for each in model.opset_import if each.domain in _STANDARD), default=0)
-    if opset >= _LEAST_OPSET:
-        return model
-    try:
-        newer = version_converter.convert_version(model, _LEAST_OPSET)
-    except Exception as error:  # whatever native code objects to
-        raise ConversionError(
-            f"The model is of ONNX opset {opset}, and cannot be converted to {_LEAST_OPSET}, which is needed: {error}",
-            hint=f"Export it with opset {_LEAST_OPSET} or higher.",
-        ) from error
-    helper.set_model_props(newer, {each.key: each.value for each in model.metadata_props})
-    return newer
-
-
-def _require_plain(model: ModelProto) -> None:
-    """Refuse control flow, and files that are binary already."""
-    if any(each.domain == DOMAIN for each in (*model.opset_import, *model.functions)):
-        raise ConversionError("The model is binary already: it uses the functions of edgecompress.")
-    for node in model.graph.node:
-        if next(nested_graphs(node), None) is not None:
-            raise UnsupportedModelError(
-                f"The node '{node.name}' is control flow ({node.op_type}), which is not rewritten."
-            )

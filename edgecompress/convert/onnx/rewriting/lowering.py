@@ -117,7 +117,7 @@ class Lowering:
         output = node.output
         editor.remove(node)
         kind = "BinaryConv2d" if threshold is None else "BinaryConv2dBits"
-        editor.add(kind, *operands, near=name, output=output, own=True, **attributes)
+        editor.add(kind, *operands, near=name, output=output, own=True, **attributes).proto.name = name
 
     def _source(self, inputs: SignFunction) -> str:
         """The value whose signs are read, brought to the layout in which they are."""
@@ -174,10 +174,9 @@ class Lowering:
         if (groups := node.attribute("group", 1)) != 1:
             raise NotBits(f"it is a convolution in {groups} groups")
         found = window(self._editor, node, kernel.shape[2:])
-        if padding is None:
-            value, pads = 0.0, found["pads"]
-        else:
-            value, pads = padding.value, _joined(padding, found["pads"])
+        value, pads = 0.0, found["pads"]
+        if padding is not None and any((*padding.befores, *padding.afters)):
+            value, pads = padding.value, _joined(padding, pads)
         reach = [(taps - 1) * dilation + 1 for taps, dilation in zip(kernel.shape[2:], found["dilations"], strict=True)]
         if any(border >= side for border, side in zip(pads, reach * 2, strict=True)):
             raise NotBits(f"its padding {pads} is wider than its kernel reaches")
@@ -197,11 +196,11 @@ def _joined(padding: Padding, pads: tuple[int, ...]) -> tuple[int, ...]:
     """The pads of a convolution (top, left, bottom, right) with those that its input has before."""
     if len(padding.befores) != 4 or any((*padding.befores[:2], *padding.afters[:2])):
         raise NotBits("more than the edges of its images are padded")
-    borders = (*padding.befores[2:], *padding.afters[2:])
-    if any(borders) and padding.value not in (0.0, 1.0):
+    if padding.value not in (0.0, 1.0):
         raise NotBits(f"its signs are padded with {padding.value:g}, which is no sign")
-    if any(borders) and any(pads) and padding.value:
+    if any(pads) and padding.value:
         raise NotBits("its input is padded twice")
+    borders = (*padding.befores[2:], *padding.afters[2:])
     return tuple(outer + inner for outer, inner in zip(pads, borders, strict=True))
 
 

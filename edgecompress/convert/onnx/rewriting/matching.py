@@ -104,13 +104,23 @@ def _sign_functions(editor: Editor) -> dict[str, SignFunction]:
 
 
 def _from_further(editor: Editor, function: SignFunction | None) -> SignFunction | None:
-    """The same function, with the layout before the sign among its steps as well."""
+    """The same function, of what stands before a layout, which joins the steps, or before a Clip that keeps signs."""
     while function is not None and len(function.steps) < _MAX_STEPS:
         before = editor.producer(function.source)
-        if before is None or before.kind not in _LAYOUT:
+        if before is not None and before.kind in _LAYOUT:
+            function = replace(function, source=before.inputs[0], steps=(before, *function.steps))
+        elif before is not None and before.kind == "Clip" and _keeps_signs(editor, before):
+            function = replace(function, source=before.inputs[0])
+        else:
             break
-        function = replace(function, source=before.inputs[0], steps=(before, *function.steps))
     return function
+
+
+def _keeps_signs(editor: Editor, clip: Node) -> bool:
+    """Whether what is clipped has the signs that it had before, as behind the hard tanh."""
+    least, greatest = ([editor.constant(value) for value in clip.inputs[at : at + 1] if value] for at in (1, 2))
+    below = all(bound is not None and bool((bound < 0).all()) for bound in least)
+    return below and all(bound is not None and bool((bound >= 0).all()) for bound in greatest)
 
 
 def _function(editor: Editor, node: Node, found: dict[str, SignFunction]) -> SignFunction | None:
