@@ -7,7 +7,7 @@ from typing import Any
 
 import rich_click as click
 
-from edgecompress.cli.output import json_option, kib, print_json, print_table, progress_bars
+from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table, progress_bars
 
 
 @click.command("convert")
@@ -101,6 +101,11 @@ def command(
         return
     rows = [[a.path, a.target, kib(a.size_bytes), a.inputs[0].dtype, str(len(a.float_layers))] for a in artifacts]
     print_table(f"Files in {folder}", ["file", "target", "KiB", "input", "float operators"], rows)
+    made = {(a.variant, a.target) for a in artifacts}
+    variants_made = dict.fromkeys(a.variant for a in artifacts)
+    missing = [f"{v} {target}" for v in variants_made for target in map(str, wanted) if (v, target) not in made]
+    if missing:
+        print_line(f"Not made, for want of binary layers: {', '.join(missing)}.")
     kept = [[a.path, note.layer, note.reason] for a in artifacts for note in a.float_layers]
     if kept:
         print_table("Computed in float in int8 files, and how in binary files", ["file", "operator", "reason"], kept)

@@ -55,7 +55,7 @@ def convert_run(
     for variant in variants or found:
         twin = run.model(f"{variant}.qat")
         model = load_model(run.model(variant))
-        fitting = _fitting(model, variant, targets, found, on_progress)
+        fitting = _fitting(model, variant, targets, variants or found)
         source = Source(
             variant=variant,
             model=model,
@@ -70,16 +70,11 @@ def convert_run(
     return record(run, emitted)
 
 
-def _fitting(
-    model: object, variant: str, targets: tuple[Target, ...], variants: tuple[str, ...], on_progress: Progress
-) -> tuple[Target, ...]:
+def _fitting(model: object, variant: str, targets: tuple[Target, ...], variants: tuple[str, ...]) -> tuple[Target, ...]:
     """Return the targets that a variant is for: the dense model beside a binary one is not emitted as binary."""
     if variant != "dense" or len(variants) == 1 or meant_binary(model):
         return targets
-    fitting = tuple(target for target in targets if target.precision != "binary")
-    for target in (target for target in targets if target not in fitting):
-        on_progress(f"no {target} of '{variant}', which has no binary layers", 0, 0)
-    return fitting
+    return tuple(target for target in targets if target.precision != "binary")
 
 
 def convert_file(
