@@ -112,9 +112,13 @@ def _agreements(recipe: Recipe, run: RunFolder) -> dict[str, float]:
 
 
 def _scores(path: Path, images: np.ndarray, *, plain: bool = False, form: str = "") -> np.ndarray:
-    os.environ["EDGECOMPRESS_BINARY_KERNELS"] = form
-    with RuntimeProcess(path, plain=plain) as process:
-        return process.run_batch(images).reshape(len(images), -1)
+    if form:
+        os.environ["EDGECOMPRESS_BINARY_KERNELS"] = form
+    try:
+        with RuntimeProcess(path, plain=plain) as process:
+            return process.run_batch(images).reshape(len(images), -1)
+    finally:
+        os.environ.pop("EDGECOMPRESS_BINARY_KERNELS", None)  # which holds for a profile later on as well
 
 
 def _equal(first: np.ndarray, second: np.ndarray) -> float:

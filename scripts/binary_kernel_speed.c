@@ -10,12 +10,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { SHAPES = 3, FORMS = 4, MAX_ROUNDS = 1000, PAIRS = 16, LOOPS = 200000 };
+enum { SHAPES = 3, FORMS = 5, MAX_ROUNDS = 1000, PAIRS = 16, LOOPS = 200000 };
 
 static const struct {
     int side, channels;
 } shapes[SHAPES] = {{56, 64}, {28, 128}, {14, 256}};
-static const char *const forms[FORMS] = {"avx512_popcnt", "avx512", "avx2", "portable"};
+static const char *const forms[FORMS] = {"amx", "avx512_popcnt", "avx512", "avx2", "portable"};
 
 static double now(void) {
     struct timespec time;

@@ -1,18 +1,22 @@
 """Binary 3x3 convolutions against float32 and int8: chains of eight in both runtimes, and the bare kernels.
 
-python scripts/binary_speed.py [--rounds 30] [--json models/binary_speed.json] [--emulated]
+python scripts/binary_speed.py [--rounds 30] [--json models/binary_speed.json] [--emulated | --without-amx]
 
 Every chain is eight convolutions of as many filters as channels, with batch norm, in one thread. Chains take turns in
 blocks of a few inferences, each held by a process of its own; a figure is the median over all of a chain's inferences,
 a ratio the median of the ratios of rounds. `--emulated` counts instructions on a Cortex-A76 instead, of chains of two.
+`--without-amx` has the system refuse matrix tiles to all of them, as a processor does that has AVX-512 and no AMX.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import errno
 import json
 import os
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -56,7 +60,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--emulated", action="store_true")
+    parser.add_argument("--without-amx", action="store_true")
     arguments = parser.parse_args()
+    if arguments.without_amx:
+        forbid_amx()
+    section = "instructions" if arguments.emulated else "times_without_amx" if arguments.without_amx else "times"
     with tempfile.TemporaryDirectory() as folder:
         length = EMULATED_CONVOLUTIONS if arguments.emulated else CONVOLUTIONS
         files = {shape: _chains(*shape, length, Path(folder)) for shape in SHAPES}
@@ -68,7 +76,29 @@ def main() -> None:
     if arguments.json:
         kept = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
         measured = {"results": result, "versions": versions(), "machine": snapshot()}
-        write_text(arguments.json, to_json(kept | {"instructions" if arguments.emulated else "times": measured}))
+        write_text(arguments.json, to_json(kept | {section: measured}))
+
+
+def forbid_amx() -> None:
+    """Let this process and those it starts be refused the state of AMX, by a filter of system calls (x86-64)."""
+    arch_prctl, request_state, allow, refuse = 158, 0x1023, 0x7FFF0000, 0x00050000 | errno.EPERM
+    load, jump_equal, answer = 0x20, 0x15, 0x06  # of the filter's machine: a word, its comparison, the end
+    number_at, first_argument_at = 0, 16
+    steps = [
+        (load, 0, 0, number_at),
+        (jump_equal, 0, 3, arch_prctl),
+        (load, 0, 0, first_argument_at),
+        (jump_equal, 0, 1, request_state),
+        (answer, 0, 0, refuse),
+        (answer, 0, 0, allow),
+    ]
+    code = b"".join(struct.pack("HBBI", *step) for step in steps)
+    memory = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(memory))
+    libc = ctypes.CDLL(None, use_errno=True)
+    no_new_privileges, set_filter, filter_mode = 38, 22, 2
+    if libc.prctl(no_new_privileges, 1, 0, 0, 0) or libc.prctl(set_filter, filter_mode, program, 0, 0):
+        raise SystemExit(f"the system takes no filter: {os.strerror(ctypes.get_errno())}")
 
 
 def _name(shape: tuple[int, int]) -> str:

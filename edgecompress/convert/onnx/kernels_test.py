@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import platform
 import resource
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from edgecompress.convert.onnx.functions_test import (
     random_case,
     start,
 )
-from edgecompress.native.build import build_binary_kernels
+from edgecompress.native.build import SOURCES, build_binary_kernels
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.registration import can_register, register
 
@@ -162,9 +164,10 @@ def twisted(model: onnx.ModelProto, random: np.random.Generator) -> bytes:
     return model.SerializeToString()
 
 
-def fuzz(library: str, results: Any) -> None:
+def fuzz(library: str, results: Any, *, bounded: bool = True) -> None:
     """Load and run damaged files; how many were refused, and how many ran."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    if bounded:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
     register(options, kernels=Path(library))
@@ -186,10 +189,11 @@ def fuzz(library: str, results: Any) -> None:
     results.put((refused, FUZZED_FILES - refused))
 
 
-def test_damaged_files_are_refused_or_run() -> None:
+def fuzzed(library: Path, **how: bool) -> None:
+    """Let a process of its own meet damaged files: none may end it."""
     context = multiprocessing.get_context("spawn")
     results: Any = context.Queue()
-    child = context.Process(target=fuzz, args=(str(build_binary_kernels(platform.machine())), results))
+    child = context.Process(target=fuzz, args=(str(library), results), kwargs=how)
     child.start()
     child.join(FUZZ_LIMIT_S)
     alive, code = child.is_alive(), child.exitcode
@@ -198,3 +202,22 @@ def test_damaged_files_are_refused_or_run() -> None:
     assert code == 0  # it neither crashed nor ran out of the memory that it may have
     refused, ran = results.get()
     assert min(refused, ran) > FUZZED_FILES // 20  # so that both are tried
+
+
+def test_damaged_files_are_refused_or_run() -> None:
+    fuzzed(build_binary_kernels(platform.machine()))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc has the sanitizers; it is missing")
+def test_damaged_files_under_the_sanitizers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = tmp_path / "libkernels.so"
+    sources = sorted(map(str, (SOURCES / "binary").glob("*.c")))
+    flags = ["-std=gnu11", "-O1", "-g", "-shared", "-fPIC", "-pthread", "-ldl", "-ffp-contract=off"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    subprocess.run(["gcc", *sources, *flags, "-o", str(library)], check=True)
+    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    # The sanitizer looks for C++'s throw when it starts, before ONNX Runtime would bring it.
+    monkeypatch.setenv("LD_PRELOAD", f"{runtime.stdout.strip()} libstdc++.so.6")
+    monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0:allocator_may_return_null=1")
+    fuzzed(library, bounded=False)
