@@ -42,6 +42,7 @@ class ArtifactCheck:
     keras_agreement: float  # percent of images with the same argmax
     largest_difference: float
     mean_difference: float
+    runtime: str = ""  # name and version, and which code of ours computed in it
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,11 @@ def verify(
     `keras_scores` has an entry a variant, and "<variant>.qat" where there is a model with fake quantization, which is
     then what the int8 files are compared with.
     """
-    scores = {
-        artifact.path: _scores(
-            folder / artifact.path, f"{artifact.variant} {artifact.target}", pixels, preprocessing, on_progress
-        )
-        for artifact in artifacts
-    }
+    scores, runtimes = {}, {}
+    for artifact in artifacts:
+        what = f"{artifact.variant} {artifact.target}"
+        found, runtime = _scores(folder / artifact.path, what, pixels, preprocessing, on_progress)
+        scores[artifact.path], runtimes[artifact.path] = found, runtime
     dense = keras_scores.get("dense", next(iter(keras_scores.values())))
     baseline = accuracy(dense, labels)
     checks = []
@@ -108,6 +108,7 @@ def verify(
                 _percent(found.argmax(-1) == reference.argmax(-1)),
                 float(differences.max()),
                 float(differences.mean()),
+                runtimes[artifact.path],
             )
         )
     return Verification(
@@ -149,15 +150,15 @@ def _scores(
     on_progress: Progress,
     *,
     plain: bool = False,
-) -> np.ndarray:
+) -> tuple[np.ndarray, str]:
     with RuntimeProcess(path, plain=plain) as process:
-        _, outputs, _ = process.describe()
+        _, outputs, runtime = process.describe()
         parts = []
         for start in range(0, len(pixels), CHUNK):  # as floats, all of them might not fit into memory
             on_progress(f"verifying {what}", start, len(pixels))
             parts.append(process.run_batch(scale_pixels(pixels[start : start + CHUNK], preprocessing)))
         on_progress(f"verifying {what}", len(pixels), len(pixels))
-    return dequantize(np.concatenate(parts), outputs[0]).reshape(len(pixels), -1)
+    return dequantize(np.concatenate(parts), outputs[0]).reshape(len(pixels), -1), runtime
 
 
 def _parities(artifacts: list[Artifact], folder: Path, scores: dict[str, np.ndarray]) -> list[Parity]:
@@ -188,7 +189,7 @@ def _parities_without_kernels(
         variant, twin = artifact.variant, artifact.path.removesuffix(".onnx") + ".tflite"
         if twin in scores:
             what = f"{variant} {artifact.target} without kernels"
-            plain = _scores(folder / artifact.path, what, pixels, preprocessing, on_progress, plain=True)
+            plain, _ = _scores(folder / artifact.path, what, pixels, preprocessing, on_progress, plain=True)
             step = output_step(folder / twin)
             found.append(compare(scores[twin], plain, variant, "binary without kernels", step))
     return found

@@ -41,7 +41,10 @@ def test_quicknet_keeps_its_own_real_layers(run_folder: Path) -> None:
 def test_verify_compares_with_and_without_kernels(cli, run_folder: Path) -> None:
     result = cli("verify", run_folder, "--json")
     assert result.code == 0, result.err
-    parity = {each["precision"]: each for each in json.loads(result.out)["parity"]}
+    found = json.loads(result.out)
+    runtimes = {check["target"]: check["runtime"] for check in found["artifacts"]}
+    assert all("with edgecompress kernels (" in runtimes[target] for target in ("tflite:binary", "onnx:binary"))
+    parity = {each["precision"]: each for each in found["parity"]}
     assert parity["binary"]["equal_argmax"] == parity["binary without kernels"]["equal_argmax"] == 100
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from edgecompress.cli.output import json_option, print_error, print_json, print_table, progress_bars
+from edgecompress.cli.output import json_option, print_error, print_json, print_line, print_table, progress_bars
 
 
 @click.command("verify")
@@ -84,6 +84,7 @@ def command(
         if rows:
             columns = ["TFLite against ONNX", "largest difference", "in steps", "equal outputs %", "equal argmax %"]
             print_table("Parity", columns, rows)
+        print_line(f"Run by {', '.join(dict.fromkeys(check.runtime for check in result.artifacts))}.")
     if max_drop is not None:
         require_drop(result, max_drop=max_drop)
 
