@@ -78,6 +78,11 @@ def test_a_network_that_is_not_binary_is_refused(cli, run_folder: Path, tmp_path
     assert result.code == 1 and "No layer of the model has a binary kernel" in result.err
 
 
+def test_integer_doors_are_refused(cli, run_folder: Path) -> None:
+    result = cli("convert", run_folder, "--to", "tflite:binary", "--io", "int8")
+    assert result.code == 1 and "--io int8" in result.err
+
+
 @pytest.mark.parametrize("content", [b"", b"\x1c\x00\x00\x00TFL3", b"not a model"])
 @pytest.mark.parametrize("suffix", ["tflite", "onnx"])
 def test_files_that_are_none_are_refused_in_a_sentence(cli, suffix: str, content: bytes, tmp_path: Path) -> None:

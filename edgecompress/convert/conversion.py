@@ -108,6 +108,11 @@ class _Emission:
         """Refuse what can be known to fail before anything is computed."""
         quantization_aware = self.source.quantized is not None
         for target in targets:
+            if target.precision == "binary" and self.options.io != "float32":
+                raise ConversionError(
+                    f"{target} files have float32 inputs and outputs; --io {self.options.io} is for int8 files.",
+                    hint="Leave out --io, or emit the int8 files on their own.",
+                )
             if self._is_onnx and str(target) != "onnx:binary":
                 raise ConversionError(f"An ONNX file is emitted as onnx:binary, not as {target}.")
             needed = target.precision in NEED_CALIBRATION and not (quantization_aware and target.precision == "int8")
