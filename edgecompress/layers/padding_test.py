@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.environment import load_tensorflow
@@ -13,6 +13,7 @@ from edgecompress.layers.padding import same_padding
 
 
 @given(st.integers(1, 20), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3))
+@settings(deadline=None)
 def test_it_is_tensorflows(size: int, kernel: int, stride: int, dilation: int) -> None:
     if stride > 1:
         dilation = 1  # TensorFlow has not both

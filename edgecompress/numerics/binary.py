@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from edgecompress.numerics.padding import same_padding
+
 
 @dataclass(frozen=True)
 class Window:
@@ -25,12 +27,8 @@ def same_pads(
     size: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], dilations: tuple[int, int] = (1, 1)
 ) -> tuple[int, int, int, int]:
     """Return TensorFlow's "SAME" padding, the larger half below and on the right."""
-    befores, afters = [], []
-    for length, taps, stride, dilation in zip(size, kernel, strides, dilations, strict=True):
-        missing = max((-(-length // stride) - 1) * stride + (taps - 1) * dilation + 1 - length, 0)
-        befores.append(missing // 2)
-        afters.append(missing - missing // 2)
-    return befores[0], befores[1], afters[0], afters[1]
+    (top, bottom), (left, right) = map(same_padding, size, kernel, strides, dilations)
+    return top, left, bottom, right
 
 
 def pack_signs(values: np.ndarray, *, word_bytes: int = 1) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.convert.onnx.fused_activation import store_real
 from edgecompress.formats.tflite_graph import Operator
+from edgecompress.numerics.padding import same_padding
 
 
 def convolution(emission: Emission, operator: Operator) -> None:
@@ -78,13 +79,9 @@ def window_pads(
     """
     if operator.options["padding"] == "VALID":
         return [0, 0, 0, 0]
-    before, after = [], []
     sizes = emission.tensor(operator.inputs[0]).shape[1:3]
-    for size, length, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
-        missing = max((-(-size // stride) - 1) * stride + (length - 1) * dilation + 1 - size, 0)
-        before.append(missing // 2)
-        after.append(missing - missing // 2)
-    return before + after
+    (top, bottom), (left, right) = map(same_padding, sizes, kernel, strides, dilations)
+    return [top, left, bottom, right]
 
 
 def bias(emission: Emission, inputs: tuple[int, ...], *, source: int, weights: int) -> list[str]:
