@@ -34,7 +34,7 @@ from edgecompress.storage import to_json, write_text
 MODELS = Path(__file__).parents[1] / "models"
 RECIPES = {"bnn_mlp/recipes/mnist.toml": 0.5, "quicknet/recipes/fashion_mnist.toml": 2.5}  # percentage points at most
 IMAGES = 1000
-FORMS = ("avx512", "avx2", "portable")
+FORMS = ("avx512_popcnt", "avx512", "avx2", "portable")
 AGREEMENT = 99.9  # percent of images with the same argmax
 BITS_A_WEIGHT = 1.06
 

@@ -7,7 +7,7 @@ import pytest
 
 from edgecompress.native.build import SOURCES
 
-FORMS = {"x86_64": ("portable", "avx2", "avx512", "avx512_popcnt"), "aarch64": ("portable", "neon")}
+FORMS = {"x86_64": ("portable", "avx2", "avx512", "avx512_popcnt", "amx"), "aarch64": ("portable", "neon")}
 OTHERS = ("flatbuffer*.c", "flexbuffer*.c", "litert*.c", "onnx*.c")  # what reads the runtimes' files
 KERNELS = set((SOURCES / "binary").glob("*.c")).difference(*((SOURCES / "binary").glob(each) for each in OTHERS))
 PROGRAM = [SOURCES / "binary_check.c", *sorted(KERNELS)]

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
     platform.machine() not in MACHINES, reason=f"no kernels are built for {platform.machine()}"
 )
 
-FORMS = {"x86_64": ("portable", "avx2", "avx512", "avx512_popcnt"), "aarch64": ("portable", "neon")}
+FORMS = {"x86_64": ("portable", "avx2", "avx512", "avx512_popcnt", "amx"), "aarch64": ("portable", "neon")}
 BITS, NHWC, NCHW = range(3)
 WHY = 256
 
@@ -196,6 +196,8 @@ def test_every_form_computes_the_reference_for_thousands_of_shapes(form, library
         (1, 25088, 70, 1),
         (150, 8, 40, 1),  # more pixels than are computed at once, in one row of them all
         (3, 40, 1500, 3),  # so many channels that a row is computed in pieces
+        (14, 256, 40, 3),  # kernels that no first cache holds as bytes, and several rows computed at once
+        (17, 192, 70, 3),
     ],
 )
 def test_large_sums_and_long_rows(form, size, channels_in, channels_out, taps, library, use, three_threads):

@@ -11,7 +11,7 @@ from edgecompress.errors import DeviceError
 from edgecompress.runtimes import register
 from edgecompress.runtimes.registration import can_register
 
-NAMES = ("avx512_popcnt", "avx512", "avx2", "neon", "portable")
+NAMES = ("amx", "avx512_popcnt", "avx512", "avx2", "neon", "portable")
 
 
 @pytest.mark.skipif(not can_register(), reason="needs ziglang, and a processor that there are kernels for")

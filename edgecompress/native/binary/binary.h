@@ -71,8 +71,10 @@ bool binary_pool_sound(const struct binary_pool *pool, char *why);
 void binary_pool_size(const struct binary_pool *pool, int32_t *height, int32_t *width);
 void binary_max_pool(const struct binary_pool *pool, const uint8_t *input, uint8_t *output, int64_t batch);
 
-/* Which code a plan made from now on will use: "avx512_popcnt", "avx512", "avx2", "neon" or "portable". The best that
-   the processor has, unless the environment variable EDGECOMPRESS_BINARY_KERNELS names another that it has. */
+/* Which code a plan made from now on will use: "amx", "avx512_popcnt", "avx512", "avx2", "neon" or "portable". The best
+   that the processor has, unless the environment variable EDGECOMPRESS_BINARY_KERNELS names another that it has. A plan
+   whose geometry that code cannot compute uses the next best, and so does one that "amx" would compute slower, unless
+   the variable names it. */
 const char *binary_kernels(void);
 
 /* Threads of the library's own, for callers that have none; count includes the caller's. */

@@ -11,12 +11,15 @@ struct job {
     void *output;
     int64_t rows, width; /* of all images; a plan that is flat has one row of all their pixels */
     int64_t chunks;      /* of a row */
+    int64_t groups;      /* of rows, in an image */
+    int64_t items;       /* chunks of all groups of all images */
     size_t parts;
 };
 
 /* One thread's buffers. */
 struct work {
     uint8_t *taps;
+    uint8_t *expanded; /* of all rows that are computed at once, for forms that expand */
     int32_t *counts;
     int32_t *missing; /* a line: what the padded taps of a pixel added to its sums */
     int32_t *edge;    /* a line: limits or bases without that */
@@ -40,12 +43,16 @@ static size_t taps_size(const struct binary_plan *plan) {
 static struct work work_for(const struct binary_plan *plan) {
     size_t taps = rounded_up(taps_size(plan)), line = rounded_up(plan->line * sizeof(int32_t));
     size_t counts = rounded_up(plan->chunk * plan->line * sizeof(int32_t));
-    uint8_t *memory = binary_scratch(taps + counts + 2 * line);
+    size_t pixels = plan->rows > 1 ? (size_t)plan->out_width : plan->chunk;
+    size_t expanded = plan->form->expand ? rounded_up(plan->rows * plan->form->expanded_bytes(plan, pixels)) : 0;
+    uint8_t *memory = binary_scratch(expanded + taps + counts + 2 * line);
+    uint8_t *behind = memory + expanded + taps;
     return (struct work){
-        .taps = memory,
-        .counts = (int32_t *)(memory + taps),
-        .missing = (int32_t *)(memory + taps + counts),
-        .edge = (int32_t *)(memory + taps + counts + line),
+        .expanded = memory,
+        .taps = memory + expanded,
+        .counts = (int32_t *)behind,
+        .missing = (int32_t *)(behind + counts),
+        .edge = (int32_t *)(behind + counts + line),
     };
 }
 
@@ -197,31 +204,52 @@ static int64_t share(int64_t count, size_t part, size_t parts) {
     return count / (int64_t)parts * (int64_t)part + count % (int64_t)parts * (int64_t)part / (int64_t)parts;
 }
 
+/* The taps of `pixels` neighbours, brought together where they must be; `copied` is the row that work->taps hold. */
+static const uint8_t *taps_of(const struct job *job, int64_t row, int64_t first, size_t pixels,
+                              const struct work *work, int64_t *copied) {
+    const struct binary_plan *plan = job->plan;
+    const struct binary_convolution *c = &plan->shape;
+    int64_t in_width = plan->flat ? job->width : c->width, pixel_bytes = c->input_pixel_bytes;
+    int64_t image_row = row % plan->out_height;
+    const uint8_t *image = job->input + row / plan->out_height * c->height * in_width * pixel_bytes;
+    if (plan->layout == LAYOUT_GATHERED) {
+        gather(plan, image, image_row, first, pixels, in_width, work->taps);
+        return work->taps;
+    }
+    if (plan->layout == LAYOUT_INPUT)
+        return image + image_row * c->stride_height * in_width * pixel_bytes + (size_t)first * plan->pixel_stride;
+    if (*copied != row)
+        copy_rows(plan, image, image_row, work->taps);
+    *copied = row;
+    return work->taps + (size_t)first * plan->pixel_stride;
+}
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
 static void do_part(void *data, size_t part) {
     const struct job *job = data;
     const struct binary_plan *plan = job->plan;
-    const struct binary_convolution *c = &plan->shape;
+    const struct binary_form *form = plan->form;
     struct work work = work_for(plan);
-    int64_t in_width = plan->flat ? job->width : c->width, pixel_bytes = c->input_pixel_bytes;
-    int64_t count = job->rows * job->chunks, copied = -1;
-    for (int64_t item = share(count, part, job->parts); item < share(count, part + 1, job->parts); item++) {
-        int64_t row = item / job->chunks, image_row = row % plan->out_height;
-        int64_t first = item % job->chunks * (int64_t)plan->chunk;
-        size_t pixels = (size_t)(job->width - first < (int64_t)plan->chunk ? job->width - first : (int64_t)plan->chunk);
-        const uint8_t *image = job->input + row / plan->out_height * c->height * in_width * pixel_bytes;
-        const uint8_t *taps = work.taps;
-        if (plan->layout == LAYOUT_GATHERED) {
-            gather(plan, image, image_row, first, pixels, in_width, work.taps);
-        } else {
-            if (plan->layout == LAYOUT_INPUT)
-                taps = image + image_row * c->stride_height * in_width * pixel_bytes;
-            else if (copied != row)
-                copy_rows(plan, image, image_row, work.taps);
-            copied = row;
-            taps += (size_t)first * plan->pixel_stride;
+    int64_t copied = -1, end = share(job->items, part + 1, job->parts);
+    for (int64_t item = share(job->items, part, job->parts); item < end; item++) {
+        int64_t first = item % job->chunks * (int64_t)plan->chunk, group = item / job->chunks;
+        int64_t image_row = group % job->groups * (int64_t)plan->rows;
+        int64_t row = group / job->groups * plan->out_height + image_row;
+        size_t pixels = (size_t)least(job->width - first, (int64_t)plan->chunk);
+        size_t rows = (size_t)least(plan->out_height - image_row, (int64_t)plan->rows);
+        const uint8_t *taps = NULL;
+        for (size_t i = 0; i < rows; i++) {
+            taps = taps_of(job, row + (int64_t)i, first, pixels, &work, &copied);
+            if (form->expand)
+                form->expand(plan, taps, pixels, work.expanded + i * form->expanded_bytes(plan, pixels));
         }
-        plan->form->count(plan, taps, pixels, work.counts);
-        write_chunk(job, row, first, pixels, &work);
+        form->count(plan, form->expand ? work.expanded : taps, rows * pixels, work.counts);
+        struct work of_row = work;
+        for (size_t i = 0; i < rows; i++, of_row.counts += pixels * plan->line)
+            write_chunk(job, row + (int64_t)i, first, pixels, &of_row);
     }
 }
 
@@ -237,16 +265,18 @@ void binary_convolve(const struct binary_plan *plan, const uint8_t *input, void 
         .parts = 1,
     };
     job.chunks = (job.width + (int64_t)plan->chunk - 1) / (int64_t)plan->chunk;
+    job.groups = (plan->out_height + (int64_t)plan->rows - 1) / (int64_t)plan->rows;
+    job.items = job.rows / plan->out_height * job.groups * job.chunks;
     if (batch < 1)
         return;
     if (threads && threads->count > 1) {
         int64_t work = job.rows * job.width * plan->shape.channels_out;
-        int64_t worth = work / (WORTH_A_THREAD / plan->products + 1) + 1, items = job.rows * job.chunks;
+        int64_t worth = work / (WORTH_A_THREAD / plan->products + 1) + 1;
         job.parts = threads->count;
         if ((int64_t)job.parts > worth)
             job.parts = (size_t)worth;
-        if ((int64_t)job.parts > items)
-            job.parts = (size_t)items;
+        if ((int64_t)job.parts > job.items)
+            job.parts = (size_t)job.items;
     }
     if (job.parts == 1)
         do_part(&job, 0);

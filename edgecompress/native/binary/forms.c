@@ -6,8 +6,12 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-enum { XMM_YMM = 0x6, ZMM = 0xe6 }; /* what the system must save of the registers, in XCR0 */
+enum { XMM_YMM = 0x6, ZMM = 0xe6, TILES = 0x60000 }; /* what the system must save of the registers, in XCR0 */
+enum { AMX_TILE = 1 << 24, AMX_INT8 = 1 << 25 };     /* of edx; not every compiler's <cpuid.h> has them */
+enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* of arch_prctl */
 
 static unsigned saved_registers(void) {
     unsigned a, b, c, d;
@@ -19,7 +23,7 @@ static unsigned saved_registers(void) {
 }
 
 static struct {
-    bool avx2, avx512, popcnt;
+    bool avx2, avx512, popcnt, amx;
 } has; /* looked up once: in a virtual machine the question takes long */
 
 __attribute__((constructor)) static void look_up(void) {
@@ -30,14 +34,17 @@ __attribute__((constructor)) static void look_up(void) {
     has.avx2 = (saved & XMM_YMM) == XMM_YMM && (b & bit_AVX2);
     has.avx512 = (saved & ZMM) == ZMM && (b & avx512) == avx512;
     has.popcnt = has.avx512 && (c & bit_AVX512VPOPCNTDQ);
+    unsigned amx = AMX_TILE | AMX_INT8; /* Linux gives the tiles only to processes that ask */
+    has.amx = has.avx512 && (saved & TILES) == TILES && (d & amx) == amx &&
+              !syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA);
 }
 
 static bool has_form(const struct binary_form *form) {
     return form == &binary_portable || (form == &binary_avx2 && has.avx2) || (form == &binary_avx512 && has.avx512) ||
-           (form == &binary_avx512_popcnt && has.popcnt);
+           (form == &binary_avx512_popcnt && has.popcnt) || (form == &binary_amx && has.amx);
 }
 
-static const struct binary_form *const forms[] = {&binary_avx512_popcnt, &binary_avx512, &binary_avx2,
+static const struct binary_form *const forms[] = {&binary_amx, &binary_avx512_popcnt, &binary_avx512, &binary_avx2,
                                                   &binary_portable};
 #else
 static bool has_form(const struct binary_form *form) {
@@ -52,18 +59,39 @@ static const struct binary_form *const forms[] = {
 };
 #endif
 
-const struct binary_form *binary_best_form(void) {
+enum { FORMS = sizeof forms / sizeof *forms };
+
+/* Where among the forms the one is that is wished for, if the processor has it; else FORMS. */
+static size_t wished_for(void) {
     const char *wish = getenv("EDGECOMPRESS_BINARY_KERNELS");
-    const struct binary_form *best = NULL;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (!has_form(forms[i]))
-            continue;
-        if (wish && !strcmp(wish, forms[i]->name))
+    for (size_t i = 0; wish && i < FORMS; i++)
+        if (has_form(forms[i]) && !strcmp(wish, forms[i]->name))
+            return i;
+    return FORMS;
+}
+
+const struct binary_form *binary_best_form(void) {
+    size_t i = wished_for();
+    if (i == FORMS)
+        for (i = 0; !has_form(forms[i]);)
+            i++;
+    return forms[i];
+}
+
+static bool fits(const struct binary_form *form, const struct binary_plan *plan) {
+    uint64_t blocks = ((uint64_t)plan->shape.channels_out + form->block - 1) / form->block;
+    uint64_t steps = (plan->tap_bytes + form->step_bytes - 1) / form->step_bytes;
+    uint64_t packed = blocks * form->block * (steps * form->step_bytes * form->spread + form->extra);
+    return plan->products <= form->max_products && packed <= BINARY_MAX_BYTES && (!form->fits || form->fits(plan));
+}
+
+/* A form that is wished for is taken wherever it fits, fast or not; where it does not, the best one behind it. */
+const struct binary_form *binary_form_for(const struct binary_plan *plan) {
+    size_t wished = wished_for();
+    for (size_t i = wished < FORMS ? wished : 0; i < FORMS; i++)
+        if (has_form(forms[i]) && fits(forms[i], plan) && (i == wished || !forms[i]->pays || forms[i]->pays(plan)))
             return forms[i];
-        if (!best)
-            best = forms[i];
-    }
-    return best;
+    return &binary_portable; /* whatever its size */
 }
 
 const char *binary_kernels(void) {

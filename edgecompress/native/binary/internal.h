@@ -17,8 +17,16 @@ struct binary_form {
     size_t block;         /* channels out that it counts at once */
     int32_t max_products; /* more would not fit its counters */
     size_t spread;        /* bytes of a packed kernel for each of its bytes */
+    size_t extra;         /* more bytes for each channel out */
+    /* For forms that are not for every geometry: whether one is possible, and whether it is faster than the others. */
+    bool (*fits)(const struct binary_plan *plan);
+    bool (*pays)(const struct binary_plan *plan);
     void (*pack)(struct binary_plan *plan, const uint8_t *kernel);
-    /* For `pixels` neighbours, the first one's first tap at `input`, write a line of mismatches each, of all blocks. */
+    /* For forms that count in bytes: write the taps of `pixels` neighbours as bytes, `expanded_bytes` of them. */
+    size_t (*expanded_bytes)(const struct binary_plan *plan, size_t pixels);
+    void (*expand)(const struct binary_plan *plan, const uint8_t *input, size_t pixels, uint8_t *to);
+    /* For `pixels` neighbours, the first one's first tap at `input`, write a line of mismatches each, of all blocks.
+       Where `expand` is, `input` is what it wrote, of one row or of whole rows one behind the other. */
     void (*count)(const struct binary_plan *plan, const uint8_t *input, size_t pixels, int32_t *counts);
     /* Bit o of each pixel is whether counts[o] > limits[o]; the bits behind the channels are 0. */
     void (*write_bits)(const struct binary_plan *plan, const int32_t *counts, size_t pixels, const int32_t *limits,
@@ -53,6 +61,7 @@ struct binary_plan {
     size_t pixel_stride;               /* bytes from one output pixel's first tap to the next one's */
     size_t line;                       /* channels out, filled up to whole blocks */
     size_t chunk;                      /* pixels that are computed before they are written */
+    size_t rows;                       /* of an output that are computed at once; 1 but for forms that expand */
     uint32_t *offsets;                 /* of each step from the first */
     uint8_t *kernel;                   /* as form->pack laid it out */
     int32_t *tap_sums;                 /* with zero padding: taps x line, what a tap of +1 adds to a sum */
@@ -61,10 +70,16 @@ struct binary_plan {
     float *multiplier, *bias;          /* line */
 };
 
-extern const struct binary_form binary_portable, binary_avx2, binary_avx512, binary_avx512_popcnt, binary_neon;
+extern const struct binary_form binary_portable, binary_avx2, binary_avx512, binary_avx512_popcnt, binary_amx,
+    binary_neon;
 
 /* The form that binary_kernels() names. */
 const struct binary_form *binary_best_form(void);
+
+/* The form for a geometry whose output size and bytes are known. */
+const struct binary_form *binary_form_for(const struct binary_plan *plan);
+
+enum { BINARY_MAX_BYTES = 1 << 30 }; /* of an image, of all kernels, packed or not, of an output */
 
 /* At least `size` bytes, 64-byte aligned, this thread's until it asks again. */
 void *binary_scratch(size_t size);

@@ -11,9 +11,11 @@ enum {
     MAX_CHANNELS = 1 << 20,
     MAX_SLACK_BYTES = 64, /* of a pixel, behind its channels */
     MAX_TAP_BYTES = 1 << 26, /* of one kernel: no sum of its bits leaves 32 bits, even twice */
-    MAX_BYTES = 1 << 30,     /* of an image, of all kernels, of an output */
+    MAX_BYTES = BINARY_MAX_BYTES, /* of an image, of all kernels, of an output */
     CHUNK_BYTES = 1 << 16,   /* of counts: what stays in the first cache together with a block's kernels, or nearly */
+    EXPANDED_CHUNK_BYTES = 1 << 17, /* for forms whose kernels are larger, and want to be read less often */
     MIN_CHUNK = 8,
+    MAX_ROWS = 32, /* at once: what bounds their memory where they are short */
     MAX_BLOCK = 64, /* channels, of any form */
 };
 
@@ -106,14 +108,6 @@ void binary_output_size(const struct binary_convolution *c, int32_t *height, int
     *width = (int32_t)(columns / c->stride_width + 1);
 }
 
-static const struct binary_form *form_for(const struct binary_plan *plan) {
-    const struct binary_form *form = binary_best_form();
-    uint64_t blocks = ((uint64_t)plan->shape.channels_out + form->block - 1) / form->block;
-    uint64_t steps = (plan->tap_bytes + form->step_bytes - 1) / form->step_bytes;
-    uint64_t packed = blocks * form->block * steps * form->step_bytes * form->spread;
-    return plan->products > form->max_products || packed > MAX_BYTES ? &binary_portable : form;
-}
-
 /* Where the bytes of a pixel are no whole steps, its taps are gathered and only their end is filled up. */
 static void lay_out(struct binary_plan *plan) {
     struct binary_convolution *c = &plan->shape;
@@ -183,7 +177,7 @@ static bool fill(struct binary_plan *plan, const uint8_t *kernel, const float *m
                  const int32_t *threshold) {
     size_t channels = (size_t)plan->shape.channels_out, step_bytes = plan->form->step_bytes;
     plan->offsets = binary_zeros(plan->steps, sizeof *plan->offsets);
-    plan->kernel = binary_zeros(plan->line * plan->steps, step_bytes * plan->form->spread);
+    plan->kernel = binary_zeros(plan->line, plan->steps * step_bytes * plan->form->spread + plan->form->extra);
     plan->limits = binary_zeros(plan->line, sizeof *plan->limits);
     plan->bases = binary_zeros(plan->line, sizeof *plan->bases);
     plan->multiplier = binary_zeros(plan->line, sizeof *plan->multiplier);
@@ -211,6 +205,24 @@ static bool fill(struct binary_plan *plan, const uint8_t *kernel, const float *m
     return done;
 }
 
+/* Rows that are computed at once are an even number, as forms that expand count two tiles at once. */
+static void set_chunk(struct binary_plan *plan) {
+    size_t line_bytes = plan->line * sizeof(int32_t), height = (size_t)plan->out_height;
+    if (plan->layout == LAYOUT_GATHERED && plan->pixel_stride > line_bytes)
+        line_bytes = plan->pixel_stride;
+    size_t bytes = plan->form->expand ? EXPANDED_CHUNK_BYTES : CHUNK_BYTES;
+    plan->chunk = bytes / line_bytes / MIN_CHUNK * MIN_CHUNK;
+    if (plan->chunk < MIN_CHUNK)
+        plan->chunk = MIN_CHUNK;
+    size_t most = plan->chunk / (size_t)plan->out_width / 2 * 2;
+    most = most < MAX_ROWS ? most : MAX_ROWS;
+    plan->rows = 1;
+    if (plan->form->expand && most && height > 1) {
+        size_t groups = (height + most - 1) / most;
+        plan->rows = ((height + groups - 1) / groups + 1) / 2 * 2;
+    }
+}
+
 struct binary_plan *binary_prepare(const struct binary_convolution *convolution, const uint8_t *kernel,
                                    size_t kernel_size_bytes, const float *multiplier, const float *bias,
                                    const int32_t *threshold, char *why) {
@@ -233,15 +245,10 @@ struct binary_plan *binary_prepare(const struct binary_convolution *convolution,
     plan->tap_bytes = plan->taps * (size_t)c->input_pixel_bytes;
     plan->products = (int32_t)plan->taps * c->channels_in;
     c->zero_padding = c->zero_padding && (c->pad_top || c->pad_left || c->pad_bottom || c->pad_right);
-    plan->form = form_for(plan);
+    plan->form = binary_form_for(plan);
     plan->line = ((size_t)c->channels_out + plan->form->block - 1) / plan->form->block * plan->form->block;
     lay_out(plan);
-    size_t line_bytes = plan->line * sizeof(int32_t);
-    if (plan->layout == LAYOUT_GATHERED && plan->pixel_stride > line_bytes)
-        line_bytes = plan->pixel_stride;
-    plan->chunk = CHUNK_BYTES / line_bytes / MIN_CHUNK * MIN_CHUNK;
-    if (plan->chunk < MIN_CHUNK)
-        plan->chunk = MIN_CHUNK;
+    set_chunk(plan);
     if (!fill(plan, kernel, multiplier, bias, threshold)) {
         binary_release(plan);
         binary_refuse(why, "no memory for kernels of %zu bytes", kernel_size_bytes);
