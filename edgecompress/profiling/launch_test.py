@@ -44,6 +44,7 @@ def option(words, name):
 def test_the_c_runner_unless_there_is_no_compiler_for_this_machine(board, monkeypatch):
     assert choose_runner("auto", LOCAL) == choose_runner("auto", board) == "native"
     monkeypatch.setitem(sys.modules, "ziglang", None)
+    monkeypatch.setenv("PATH", "")  # and none of the system's
     assert (choose_runner("auto", LOCAL), choose_runner("auto", board)) == ("python", "native")
     assert choose_runner("native", LOCAL) == "native" and choose_runner("python", board) == "python"
 
