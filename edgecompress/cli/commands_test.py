@@ -173,7 +173,8 @@ def test_interrupting_leaves_a_run_that_resumes(tmp_path: Path) -> None:
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=60)
-    assert child.returncode == 130 and "--resume" in err and "Traceback" not in err
+    assert child.returncode == 130, err
+    assert "--resume" in err and "Traceback" not in err
 
 
 @pytest.mark.slow

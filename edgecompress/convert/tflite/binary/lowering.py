@@ -7,7 +7,7 @@ arXiv:2011.09398.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,6 @@ class Convolution:
     bias: np.ndarray
     relu: bool
     options: dict[str, int]
-    constants: list[int] = field(default_factory=list)
 
     @property
     def output(self) -> int:
