@@ -1,5 +1,6 @@
 import re
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,10 +46,14 @@ def samples(center_ns, seed, processes=4):
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_very_different_files_are_told_apart(turned, tmp_path):
-    """A detector takes several times as long as a classifier of tiny images."""
+    """A detector takes several times as long as a classifier of tiny images.
+
+    Student's factor is 7 for three pairs and 3.4 for six: on a busy machine, three leave the difference's size open.
+    """
+    plan = replace(SHORT, processes=6)
     small = fixed_classifier(tmp_path, height=32, width=32)
     paths = [FACE, small] if turned else [small, FACE]
-    ((verdict,), failures) = (found := compare_files(*paths, devices=["local"], plan=SHORT)).verdicts, found.failures
+    ((verdict,), failures) = (found := compare_files(*paths, devices=["local"], plan=plan)).verdicts, found.failures
     assert failures == () and (verdict.device, verdict.threads, verdict.metric) == ("local", 1, "time")
     assert verdict.verdict == ("faster" if turned else "slower")
     assert verdict.low <= verdict.ratio <= verdict.high
