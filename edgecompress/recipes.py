@@ -13,6 +13,7 @@ from edgecompress.errors import MethodError, RecipeError
 from edgecompress.methods import find
 from edgecompress.methods.base import Method, Step, chain, only
 from edgecompress.suggest import suggest
+from edgecompress.zoo import find as find_architecture
 
 Scalar = bool | int | float | str
 
@@ -139,10 +140,14 @@ def build_recipe(document: dict[str, Any], *, origin: str = "options") -> Recipe
 def method_of(recipe: Recipe) -> Method:
     """Return the chain of methods that the recipe describes.
 
+    Layers that the architecture names as such stay real where a method makes the others binary.
+
     Raises:
+        ArchitectureError: there is no such architecture.
         MethodError: an unknown method or option, or a figure out of range.
     """
-    return chain(*(_step_of(section) for section in recipe.compress))
+    real = find_architecture(recipe.model.architecture).real_layers
+    return chain(*(_step_of(section, real) for section in recipe.compress))
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -156,9 +161,9 @@ def to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(document)
 
 
-def _step_of(section: CompressSection) -> Method:
-    kind = find(section.method)
-    method = _build(kind, section.options)
+def _step_of(section: CompressSection, real_layers: str) -> Method:
+    method = _build(find(section.method), section.options)
+    method = method.leaving(real_layers) if real_layers else method
     return only(method, layers=section.layers) if section.layers else method
 
 

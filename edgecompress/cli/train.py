@@ -35,7 +35,9 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 @click.option("--block", type=int, nargs=2, help="Prune whole blocks of rows x columns of dense kernels.")
 @click.option("--prune-latency", type=float, help="Prune only what XNNPACK runs sparse; refused where it cannot.")
 @click.option("--cluster", type=int, help="Share this many values a kernel, such as 16.")
-@click.option("--layers", default="", help="Prune and cluster only layers whose name matches this pattern.")
+@click.option(
+    "--layers", default="", help="Prune, cluster and make binary only layers whose name matches this pattern."
+)
 @click.option(
     "--binary",
     type=click.Choice(list(BINARY)),
@@ -91,14 +93,12 @@ def _recipe(architecture: str, options: dict[str, Any]) -> Any:
             "train": {
                 name: options[name] for name in ("epochs", "batch_size", "learning_rate", "warmup_epochs", "seed")
             },
-            "compress": [{**shared, **step} for step in _steps(architecture, options)],
+            "compress": [{**shared, **step} for step in _steps(options)],
         }
     )
 
 
-def _steps(architecture: str, options: dict[str, Any]) -> list[dict[str, Any]]:
-    from edgecompress.zoo import find
-
+def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     layers = options["layers"]
     if options["prune"] is not None or options["n_of_m"]:
@@ -114,8 +114,7 @@ def _steps(architecture: str, options: dict[str, Any]) -> list[dict[str, Any]]:
     if options["cluster"] is not None:
         steps.append({"method": "weight_clustering", "layers": layers, "options": {"clusters": options["cluster"]}})
     if options["binary"]:
-        kept = options["keep_float"] or find(architecture).real_layers
-        figures = {"keep_float": kept} if kept else {}
+        figures = {"keep_float": options["keep_float"]} if options["keep_float"] else {}
         steps.append({"method": BINARY[options["binary"]], "layers": layers, "options": figures})
     if options["qat"]:
         figures = {"keep_float": options["keep_float"]} if options["keep_float"] else {}

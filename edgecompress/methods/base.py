@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -61,11 +62,15 @@ class Step(Method):
     name: ClassVar[str]
     paper: ClassVar[str]
     summary: ClassVar[str]
-    keeps_signs: ClassVar[bool] = False  # whether it may come after binary training
+    makes_signs: ClassVar[bool] = False  # whether weights are signs after it, which only its like keeps
 
     def steps(self) -> tuple[Step, ...]:
         """Return itself."""
         return (self,)
+
+    def leaving(self, layers: str) -> Step:
+        """Return the method for a network whose `layers`, a pattern of names, it should leave real; most treat all."""
+        return self
 
     def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
         """Raise `MethodError`, naming the layer and what to do, where the method does not fit."""
@@ -87,6 +92,16 @@ class Chain(Method):
 
     methods: tuple[Method, ...]
 
+    def __post_init__(self) -> None:
+        """Raise `MethodError` where a method would undo the signs made before it, before anything is trained."""
+        steps = self.steps()
+        for before, step in itertools.pairwise(steps):
+            if before.makes_signs and not step.makes_signs:
+                raise MethodError(
+                    f"{_name(step)} comes after binary training, whose signs it would undo.",
+                    hint="Put the binary method last in the chain; its int8 ends need no training.",
+                )
+
     def steps(self) -> tuple[Step, ...]:
         """Return the steps of all, in order."""
         return tuple(step for method in self.methods for step in method.steps())
@@ -103,8 +118,11 @@ class _Filtered(Step):
     layers: str
 
     @property
-    def keeps_signs(self) -> bool:  # type: ignore[override]
-        return self.step.keeps_signs
+    def makes_signs(self) -> bool:  # type: ignore[override]
+        return self.step.makes_signs
+
+    def leaving(self, layers: str) -> Step:
+        return replace(self, step=self.step.leaving(layers))
 
     def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
         self.step.requires(model, kept)
@@ -137,13 +155,18 @@ def only(method: Method, *, layers: str) -> Method:
     Raises:
         MethodError: `layers` is not a regular expression.
     """
+    require_pattern(layers, "Layers")
+    return Chain(tuple(_Filtered(step, layers) for step in method.steps()))
+
+
+def require_pattern(pattern: str, owner: str) -> None:
+    """Raise `MethodError` where `pattern`, which `owner` was given, is not a regular expression."""
     try:
-        re.compile(layers)
+        re.compile(pattern)
     except re.error as error:
         raise MethodError(
-            f"'{layers}' is not a regular expression: {error}.", hint="An example is 'conv_pw_.*'."
+            f"{owner} got '{pattern}', which is not a regular expression: {error}.", hint="An example is 'conv_pw_.*'."
         ) from error
-    return Chain(tuple(_Filtered(step, layers) for step in method.steps()))
 
 
 class Trainer(Protocol):
@@ -170,11 +193,6 @@ def compress(model: Model, method: Method, trainer: Trainer) -> Outcome:
             raise MethodError(
                 f"{_name(step)} comes after quantization-aware training, whose ranges it would invalidate.",
                 hint="Put quantization last in the chain.",
-            )
-        if not step.keeps_signs and any(constraint.kind == "signs" for constraint in outcome.constraints):
-            raise MethodError(
-                f"{_name(step)} comes after binary training, whose signs it would undo.",
-                hint="Put the binary method last in the chain; its int8 ends need no training.",
             )
         step.requires(outcome.model, outcome.constraints)
         prepared = step.prepare(

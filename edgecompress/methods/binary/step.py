@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model, replay
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step, require_pattern
 from edgecompress.methods.binary.scheme import Scheme, is_binary
 from edgecompress.methods.binary.surgery import binarize
 
@@ -18,18 +18,17 @@ from edgecompress.methods.binary.surgery import binarize
 class BinaryStep(Step):
     """A method that trains latent weights by what their signs do."""
 
-    keeps_signs: ClassVar[bool] = True
+    makes_signs: ClassVar[bool] = True
 
     keep_float: str = ""  # layers whose whole name matches this regular expression stay float
 
     def __post_init__(self) -> None:
         """Raise `MethodError` where `keep_float` is not a regular expression."""
-        try:
-            re.compile(self.keep_float)
-        except re.error as error:
-            raise MethodError(
-                f"{self.name} got keep_float '{self.keep_float}', which is not a regular expression: {error}."
-            ) from error
+        require_pattern(self.keep_float, f"{self.name}, for keep_float,")
+
+    def leaving(self, layers: str) -> BinaryStep:
+        """Return the method that keeps these layers float as well."""
+        return replace(self, keep_float="|".join(filter(None, (self.keep_float, layers))))
 
     @abstractmethod
     def scheme(self) -> Scheme:

@@ -10,7 +10,7 @@ from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
 from edgecompress.keras_bridge.kernels import kernel_zeros
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step, require_pattern
 from edgecompress.methods.quantization.scheme import scheme_for
 from edgecompress.values import LayerNote
 
@@ -34,12 +34,7 @@ class QuantizationAwareTraining(Step):
 
     def __post_init__(self) -> None:
         """Raise `MethodError` where `keep_float` is not a regular expression."""
-        try:
-            re.compile(self.keep_float)
-        except re.error as error:
-            raise MethodError(
-                f"{self.name} got keep_float '{self.keep_float}', which is not a regular expression: {error}."
-            ) from error
+        require_pattern(self.keep_float, f"{self.name}, for keep_float,")
 
     def prepare(
         self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
