@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def tables() -> dict[str, str]:
                 [
                     f"`{m.name}`",
                     m.summary,
-                    ", ".join(f"`{o}`" for o in m.__dataclass_fields__ if o not in _OWN),
+                    ", ".join(f"`{option.name}`" for option in fields(m)),
                     m.paper,
                 ]
                 for m in METHODS
@@ -54,9 +55,6 @@ def tables() -> dict[str, str]:
         "data": _table(["data", "what it is"], [[f"`{d.form}`", d.description] for d in DATA_SETS]),
         "targets": _table(["target", "what is stored"], [[f"`{t}`", MEANINGS[t.precision]] for t in TARGETS]),
     }
-
-
-_OWN = {"name", "paper", "summary"}
 
 
 def measured() -> dict[str, str]:
