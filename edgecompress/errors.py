@@ -23,6 +23,10 @@ class ModelFileError(EdgeCompressError):
     """A model file is not what its name says, is cut short, or is damaged."""
 
 
+class PackedFileError(EdgeCompressError):
+    """A packed file is not one, is of another version, is cut short, or is damaged."""
+
+
 class UntrustedCodeError(EdgeCompressError):
     """A model file holds code (a Lambda layer), which runs only with `--trust`."""
 

@@ -1,0 +1,1 @@
+"""Codecs: arrays to bytes and back, bit for bit, in pure NumPy."""

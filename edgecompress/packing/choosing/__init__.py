@@ -1,0 +1,1 @@
+"""What is smallest: the search for codings."""

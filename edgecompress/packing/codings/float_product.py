@@ -1,0 +1,19 @@
+"""float32 products that every machine rounds alike, and small steps from them to neighbouring numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def multiply(values: np.ndarray, factors: np.ndarray | np.floating) -> np.ndarray:
+    """Return the float32 products; what is not finite, or below the normal range, is 0."""
+    with np.errstate(all="ignore"):
+        products = values * factors
+    plain = np.isfinite(products) & (np.abs(products) >= np.finfo(np.float32).tiny)
+    return np.where(plain, products, np.float32(0))
+
+
+def step(products: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return the bytes of float32 numbers whose bit patterns, as integers, are `steps` (int8 as bytes) further."""
+    moved = products.view("<u4") + steps.view(np.int8).astype(np.int32).view(np.uint32)
+    return moved.view(np.uint8)

@@ -1,0 +1,163 @@
+"""The head of a packed file: which files it holds, their sizes and hashes, and where each segment lies.
+
+    8 bytes  89 45 43 5A 0D 0A 1A 0A: no text, and damaged by whatever changes line ends
+    byte     version
+    4 bytes  length of what follows, little-endian
+             number files; each: number name_bytes, name, number size_bytes, BLAKE2b-128 of the content
+             number segments; each: number raw_bytes, number packed_bytes, CRC-32 of the packed bytes
+    4 bytes  CRC-32 of all before
+
+Then the segments, one after another, and nothing behind them. Together they unpack to the files one after another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from edgecompress.errors import PackedFileError
+from edgecompress.packing.wire import Reader, Writer
+
+MAGIC = b"\x89ECZ\r\n\x1a\n"
+VERSION = 1
+HASH_BYTES = 16
+CHECK_BYTES = 4
+MAX_HEADER_BYTES = 1 << 22
+MAX_FILES = 1 << 12
+MAX_NAME_BYTES = 512
+MAX_SIZE_BYTES = 1 << 40  # of all files together
+MAX_SEGMENT_BYTES = 1 << 20  # of a segment, unpacked; one that is generated may have more
+MAX_GENERATED_BYTES = 1 << 32
+MAX_PACKED_BYTES = 1 << 24  # of a segment, packed; never more than one byte above the unpacked
+
+
+@dataclass(frozen=True)
+class PackedFile:
+    """A file inside: its name (relative, with slashes; empty where none was given), size and hash."""
+
+    name: str
+    size_bytes: int
+    blake2b: bytes
+
+
+@dataclass(frozen=True)
+class SegmentPlace:
+    """A segment: how many bytes of the files it holds, how many of the packed file it takes, and their CRC-32."""
+
+    raw_bytes: int
+    packed_bytes: int
+    crc32: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known before anything is unpacked."""
+
+    files: tuple[PackedFile, ...]
+    segments: tuple[SegmentPlace, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Return how large all files are together."""
+        return sum(file.size_bytes for file in self.files)
+
+
+def content_hash(content: bytes | memoryview) -> bytes:
+    """Return the BLAKE2b hash of 16 bytes (RFC 7693)."""
+    return hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
+
+
+def write_header(header: Header) -> bytes:
+    """Return the bytes of a head."""
+    body = Writer()
+    body.number(len(header.files))
+    for file in header.files:
+        name = file.name.encode()
+        body.number(len(name))
+        body.bytes(name)
+        body.number(file.size_bytes)
+        body.bytes(file.blake2b)
+    body.number(len(header.segments))
+    for segment in header.segments:
+        body.number(segment.raw_bytes)
+        body.number(segment.packed_bytes)
+        body.bytes(segment.crc32.to_bytes(CHECK_BYTES, "little"))
+    whole = MAGIC + bytes([VERSION]) + len(body.parts).to_bytes(4, "little") + bytes(body.parts)
+    return whole + zlib.crc32(whole).to_bytes(CHECK_BYTES, "little")
+
+
+def read_header(data: bytes | memoryview) -> tuple[Header, int]:
+    """Return the head of a packed file, and where the segments begin; the file must be exactly as long as they say.
+
+    Raises:
+        PackedFileError: no packed file, another version, cut short, or damaged; says which.
+    """
+    whole = Reader(data, "its head")
+    if bytes(whole.data[: len(MAGIC)]) != MAGIC:
+        raise PackedFileError(
+            "This is not a packed file: its first bytes are others.",
+            hint="`edgecompress pack` makes one, with the suffix .ecz.",
+        )
+    whole.bytes(len(MAGIC))
+    if (version := whole.byte()) != VERSION:
+        raise PackedFileError(
+            f"This packed file is of version {version}; version {VERSION} can be read.",
+            hint="Install a newer edgecompress.",
+        )
+    length = int.from_bytes(whole.bytes(4), "little")
+    if length > MAX_HEADER_BYTES:
+        raise PackedFileError(f"The packed file is damaged: a head of {length} bytes.")
+    body = Reader(whole.bytes(length), "its head")
+    checked = zlib.crc32(whole.data[: whole.position])
+    if int.from_bytes(whole.bytes(CHECK_BYTES), "little") != checked:
+        raise PackedFileError("The packed file is damaged: the check sum of its head differs.", hint="Fetch it again.")
+    files = tuple(_read_file(body) for _ in range(body.number(most=MAX_FILES)))
+    segments = tuple(_read_segment(body) for _ in range(body.number(most=length)))
+    body.finish()
+    header = Header(files, segments)
+    if header.size_bytes > MAX_SIZE_BYTES or header.size_bytes != sum(each.raw_bytes for each in segments):
+        raise PackedFileError(f"The packed file is damaged: files of {header.size_bytes} bytes, segments of others.")
+    if (expected := sum(each.packed_bytes for each in segments)) != whole.left:
+        raise PackedFileError(
+            f"The packed file is cut short or damaged: {expected} bytes of segments are announced, {whole.left} are there.",
+            hint="Fetch it again.",
+        )
+    if len({file.name for file in files}) != len(files):
+        raise PackedFileError("The packed file is damaged: two files of one name.")
+    return header, whole.position
+
+
+def _read_file(body: Reader) -> PackedFile:
+    raw = bytes(body.bytes(body.number(most=MAX_NAME_BYTES)))
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError as error:
+        raise PackedFileError("The packed file is damaged: a name that is no text.") from error
+    if not is_safe(name):
+        raise PackedFileError(f"The packed file names {name[:80]!r}, which lies outside of where it is unpacked.")
+    return PackedFile(name, body.number(most=MAX_SIZE_BYTES), bytes(body.bytes(HASH_BYTES)))
+
+
+def _read_segment(body: Reader) -> SegmentPlace:
+    raw_bytes = body.number(most=MAX_GENERATED_BYTES)
+    packed_bytes = body.number(most=min(raw_bytes + 1, MAX_PACKED_BYTES))
+    if not raw_bytes or not packed_bytes:
+        raise PackedFileError("The packed file is damaged: a segment of nothing.")
+    return SegmentPlace(raw_bytes, packed_bytes, int.from_bytes(body.bytes(CHECK_BYTES), "little"))
+
+
+def is_safe(name: str) -> bool:
+    """Return whether a name is a relative path of printable characters that stays where it is put."""
+    if not name:
+        return True
+    path = PurePosixPath(name)
+    return (
+        name.isprintable()
+        and not path.is_absolute()
+        and str(path) == name
+        and ".." not in path.parts
+        and "\\" not in name
+        and ":" not in name
+    )

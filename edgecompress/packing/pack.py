@@ -1,0 +1,243 @@
+"""Model files to a packed file: regions, segments, the smallest coding of each array."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edgecompress.errors import PackedFileError
+from edgecompress.packing.choosing.array import Array, coded_bytes, smallest
+from edgecompress.packing.choosing.generated import layout, pack_generated
+from edgecompress.packing.codings import Coding
+from edgecompress.packing.container import unpack_body
+from edgecompress.packing.generators import Generator
+from edgecompress.packing.grouping import Group, group, product
+from edgecompress.packing.header import (
+    MAX_PACKED_BYTES,
+    MAX_SEGMENT_BYTES,
+    Header,
+    PackedFile,
+    SegmentPlace,
+    content_hash,
+    write_header,
+)
+from edgecompress.packing.regions import onnx, tflite
+from edgecompress.packing.regions.region import Region, tiles, without_overlaps
+from edgecompress.packing.segment import STORED, Piece, pack_segment
+from edgecompress.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class PackedTensor:
+    """What became of a tensor, or of a part of it, or of several small ones together."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    raw_bytes: int
+    packed_bytes: int
+    coding: str
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A packed file, and how it came about."""
+
+    data: bytes
+    tensors: tuple[PackedTensor, ...]
+    rest_bytes: int  # of the files that belong to no tensor
+    packed_rest_bytes: int  # with heads and directories
+    notes: tuple[str, ...]  # what was kept as it is, or not generated, and why
+
+
+@dataclass
+class _Log:
+    tensors: list[PackedTensor] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    rest_bytes: int = 0
+
+
+def pack(content: bytes, *, name: str = "model", generators: tuple[Generator, ...] = ()) -> bytes:
+    """Return a packed file of one model; see `pack_files`."""
+    return pack_files({name: content}, generators=generators).data
+
+
+def pack_files(
+    files: dict[str, bytes], *, generators: tuple[Generator, ...] = (), on_progress: Progress = silent
+) -> Packed:
+    """Return a packed file of a model, the first of `files`, and of those that its tensors lie in.
+
+    Constant tensors are found in `.tflite` and `.onnx` content, whatever the name; everything else is compressed as it
+    is. What a generator gives bit by bit costs its parameters only. The result was unpacked and compared.
+    """
+    content = b"".join(files.values())
+    log = _Log()
+    regions = without_overlaps(_regions(files, log), len(content))
+    places: list[SegmentPlace] = []
+    bodies: list[bytes] = []
+    for part in _parts(regions, generators, content, log):
+        body = _checked(part.pack(content, log), content[part.start : part.end], log)
+        places.append(SegmentPlace(part.end - part.start, len(body), zlib.crc32(body)))
+        bodies.append(body)
+        on_progress("packing", part.end, len(content))
+    held = tuple(PackedFile(name, len(data), content_hash(data)) for name, data in files.items())
+    head = write_header(Header(held, tuple(places)))
+    packed = head + b"".join(bodies)
+    coded = sum(tensor.packed_bytes for tensor in log.tensors)
+    return Packed(packed, tuple(log.tensors), log.rest_bytes, len(packed) - coded, tuple(log.notes))
+
+
+def _checked(body: bytes, content: bytes, log: _Log) -> bytes:
+    """Return the segment if it unpacks to the same bytes, else one that holds them as they are."""
+    try:
+        if unpack_body(body, len(content)) == content:
+            return body
+        reason = "it did not unpack to the same bytes"
+    except PackedFileError as error:
+        reason = error.message
+    log.notes.append(f"{len(content)} bytes are kept as they are: {reason}")
+    return bytes([STORED]) + content
+
+
+def _regions(files: dict[str, bytes], log: _Log) -> list[Region]:
+    """Return the regions of all files, counted from the beginning of the first."""
+    starts, start = {}, 0
+    for name, data in files.items():
+        starts[name] = start
+        start += len(data)
+    found: list[Region] = []
+    model = next(iter(files))
+    content = files[model]
+    if content[4:8] == tflite.IDENTIFIER:
+        found = tflite.find(content)
+    else:
+        found, external = onnx.find(content)
+        for place in external:
+            if place.location in starts:
+                found.append(_moved(place.region, starts[place.location]))
+    if not found:
+        log.notes.append(f"No constant tensors were found in '{model}': it is compressed as it is.")
+    return found
+
+
+def _moved(region: Region, offset: int) -> Region:
+    return replace(region, start=region.start + offset)
+
+
+@dataclass(frozen=True)
+class _Generated:
+    """A segment of one tensor that a generator gives."""
+
+    region: Region
+    generator: Generator
+    body: bytes
+
+    @property
+    def start(self) -> int:
+        return self.region.start
+
+    @property
+    def end(self) -> int:
+        return self.region.end
+
+    def pack(self, content: bytes, log: _Log) -> bytes:
+        region = self.region
+        body = self.body
+        log.tensors.append(
+            PackedTensor(region.name, region.dtype, region.shape, region.size_bytes, len(body), self.generator.words)
+        )
+        return body
+
+
+@dataclass(frozen=True)
+class _Ordinary:
+    """A segment of regions and what lies between them."""
+
+    start: int
+    end: int
+    regions: tuple[Region, ...]
+
+    def pack(self, content: bytes, log: _Log) -> bytes:
+        codings: list[Coding] = []
+        pieces: list[Piece] = []
+        groups = group(list(self.regions), content)
+        for index, each in enumerate(groups):
+            codings.append(_code(each, groups, codings, content))
+            pieces += [Piece(region.start - self.start, region.size_bytes, index) for region in each.regions]
+            log.tensors.append(_logged(each, codings[-1]))
+        log.rest_bytes += self.end - self.start - sum(piece.size_bytes for piece in pieces)
+        ordered = sorted(pieces, key=lambda piece: piece.start)
+        return pack_segment(content[self.start : self.end], ordered, codings)
+
+
+def _code(each: Group, groups: list[Group], codings: list[Coding], content: bytes) -> Coding:
+    if each.follows:
+        steps = np.concatenate([follows.steps for follows in each.follows])
+        return product(each, groups, codings, smallest(Array(steps.view(np.uint8), 1)))
+    first = each.regions[0]
+    data = np.frombuffer(b"".join(content[region.start : region.end] for region in each.regions), np.uint8)
+    channels = first.channels if len(each.regions) == 1 else 0
+    return smallest(Array(data, first.width, first.is_float, first.bits, channels))
+
+
+def _logged(each: Group, coding: Coding) -> PackedTensor:
+    first, more = each.regions[0], len(each.regions) - 1
+    return PackedTensor(
+        name=f"{first.name} and {more} more" if more else first.name,
+        dtype=first.dtype,
+        shape=() if more else first.shape,
+        raw_bytes=sum(region.size_bytes for region in each.regions),
+        packed_bytes=coded_bytes(coding),
+        coding=coding.words,
+    )
+
+
+def _parts(
+    regions: list[Region], generators: tuple[Generator, ...], content: bytes, log: _Log
+) -> list[_Generated | _Ordinary]:
+    """Cut the content into segments: whole tensors where they fit, rows of them where not."""
+    cutter, unused = _Cutter(), list(generators)
+    for region in regions:
+        found = next(((each, axes) for each in unused if (axes := layout(each, region, content)) is not None), None)
+        body = pack_generated(*found) if found else b""
+        if found and len(body) <= min(region.size_bytes, MAX_PACKED_BYTES):
+            unused.remove(found[0])
+            cutter.cut(region.start)
+            cutter.parts.append(_Generated(region, found[0], body))
+            cutter.start = region.end
+        else:
+            cutter.add(region)
+    cutter.cut(len(content))
+    log.notes += [f"{each.name} is no tensor of the file, bit by bit: it is not generated." for each in unused]
+    return cutter.parts
+
+
+class _Cutter:
+    """Fills segments one after another."""
+
+    def __init__(self) -> None:
+        self.parts: list[_Generated | _Ordinary] = []
+        self.start = 0
+        self.held: list[Region] = []
+
+    def add(self, region: Region) -> None:
+        """Put a tensor into the open segment, or its rows into that and the next."""
+        for tile in tiles(region, MAX_SEGMENT_BYTES):
+            if tile.end - self.start > MAX_SEGMENT_BYTES:
+                self.cut(tile.start)
+            self.held.append(tile)
+
+    def cut(self, end: int) -> None:
+        """Close the open segment at `end`, and others before it where no tensor is for longer than a segment."""
+        held_end = self.held[-1].end if self.held else self.start
+        while end - self.start > MAX_SEGMENT_BYTES:
+            middle = self.start + MAX_SEGMENT_BYTES
+            self._close(middle if middle >= held_end else held_end)
+        if end > self.start:
+            self._close(end)
+
+    def _close(self, end: int) -> None:
+        self.parts.append(_Ordinary(self.start, end, tuple(self.held)))
+        self.start, self.held = end, []

@@ -1,0 +1,1 @@
+"""Where the constant tensors of model files lie."""

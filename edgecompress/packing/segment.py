@@ -1,0 +1,149 @@
+"""A segment: up to a mebibyte of the original files, packed by itself, so that any one can be unpacked alone.
+
+    kind 0   the bytes as they are
+    kind 1   number directory_bytes, number rest_bytes, byte lzma_properties (255: stored), number lzma_bytes,
+             LZMA(directory, rest), payloads
+    kind 2   a tensor that a method can generate; see `generated`
+
+The directory lists the pieces in the order of the file (number gap_bytes, number array, number piece_bytes), then the
+coding of each array. A piece follows `gap_bytes` of the rest; an array is the pieces that name it, one after another;
+what is left of the rest comes last.
+"""
+
+from __future__ import annotations
+
+import lzma
+from dataclasses import dataclass
+
+from edgecompress.packing.codings import KINDS, Coding
+from edgecompress.packing.codings.base import Source, damaged
+from edgecompress.packing.header import MAX_SEGMENT_BYTES
+from edgecompress.packing.wire import Reader, Writer
+
+STORED, CODED, GENERATED = 0, 1, 2
+MAX_PIECES = 1 << 14
+NOT_COMPRESSED = 255
+_LZMA_CHOICES = (
+    (3, 0, 2),
+    (0, 2, 2),
+    (0, 0, 0),
+    (1, 0, 2),
+    (4, 0, 2),
+)  # bits of context, of literal position, of position
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of the segment that belongs to an array."""
+
+    start: int
+    size_bytes: int
+    array: int
+
+
+def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding]) -> bytes:
+    """Return the segment; `pieces` are in order and do not overlap."""
+    directory, payloads, rest = Writer(), Writer(), Writer()
+    directory.number(len(pieces))
+    directory.number(len(codings))
+    end = 0
+    for piece in pieces:
+        directory.number(piece.start - end)
+        directory.number(piece.array)
+        directory.number(piece.size_bytes)
+        rest.bytes(content[end : piece.start])
+        end = piece.start + piece.size_bytes
+    rest.bytes(content[end:])
+    for coding in codings:
+        coding.write_inside(directory, payloads)
+    properties, compressed = _compress(bytes(directory.parts + rest.parts))
+    packed = Writer()
+    packed.byte(CODED)
+    packed.number(len(directory.parts))
+    packed.number(len(rest.parts))
+    packed.byte(properties)
+    packed.number(len(compressed))
+    packed.bytes(compressed)
+    packed.bytes(payloads.parts)
+    return bytes(packed.parts) if len(packed.parts) <= len(content) else bytes([STORED]) + content
+
+
+def unpack_coded(reader: Reader, size_bytes: int) -> bytes:
+    """Return the bytes of a segment of kind 1, behind its kind.
+
+    Raises:
+        PackedFileError: it is damaged.
+    """
+    directory_bytes = reader.number(most=MAX_SEGMENT_BYTES)
+    rest_bytes = reader.number(most=size_bytes)
+    properties = reader.byte()
+    plain = _decompress(properties, reader.bytes(reader.number(most=reader.left)), directory_bytes + rest_bytes)
+    directory, payloads = Reader(plain[:directory_bytes], "a directory"), Reader(reader.bytes(reader.left), "a segment")
+    source = Source(directory, payloads, KINDS)
+    pieces, sizes = _read_pieces(source.parameters, size_bytes - rest_bytes)
+    for size in sizes:
+        source.arrays.append((source.coding(size), size))
+    source.parameters.finish()
+    source.payloads.finish()
+    arrays = [Reader(coding.decode(size).tobytes(), "an array") for coding, size in source.arrays]
+    rest, whole = Reader(plain[directory_bytes:], "the rest"), Writer()
+    for gap, array, length in pieces:
+        whole.bytes(rest.bytes(gap))
+        whole.bytes(arrays[array].bytes(length))
+    whole.bytes(rest.bytes(rest.left))
+    return bytes(whole.parts)
+
+
+def _read_pieces(parameters: Reader, coded_bytes: int) -> tuple[list[tuple[int, int, int]], list[int]]:
+    """Read the pieces, and how large each array is; together they are as large as what is coded."""
+    count = parameters.number(most=MAX_PIECES)
+    sizes = [0] * parameters.number(most=count)
+    pieces = []
+    for _ in range(count):
+        gap, array = parameters.number(), parameters.number()
+        length = parameters.number(most=coded_bytes)
+        if array >= len(sizes):
+            raise damaged(f"a piece of array {array} where there are {len(sizes)}")
+        sizes[array] += length
+        pieces.append((gap, array, length))
+    if sum(sizes) != coded_bytes or 0 in sizes:
+        raise damaged(f"pieces of {sum(sizes)} bytes where {coded_bytes} are coded")
+    return pieces, sizes
+
+
+def _filters(properties: int, size_bytes: int) -> list[dict[str, int]]:
+    literal_context, rest = properties % 9, properties // 9
+    literal_position, position = rest % 5, rest // 5
+    if literal_context + literal_position > 4 or position > 4:
+        raise damaged(f"LZMA has no properties {properties}")
+    dictionary = 1 << max(12, (size_bytes - 1).bit_length())
+    bits = {"lc": literal_context, "lp": literal_position, "pb": position}
+    return [{"id": lzma.FILTER_LZMA1, "dict_size": dictionary, **bits}]
+
+
+def _compress(plain: bytes) -> tuple[int, bytes]:
+    """Compress by LZMA, which for such rests is smaller than Zstandard, and simple enough to decode anywhere."""
+    best = (NOT_COMPRESSED, plain)
+    for literal_context, literal_position, position in _LZMA_CHOICES:
+        properties = literal_context + 9 * (literal_position + 5 * position)
+        filters = [{**_filters(properties, len(plain))[0], "preset": 9 | lzma.PRESET_EXTREME}]
+        compressed = lzma.compress(plain, lzma.FORMAT_RAW, filters=filters)
+        if len(compressed) < len(best[1]):
+            best = (properties, compressed)
+    return best
+
+
+def _decompress(properties: int, compressed: memoryview, size_bytes: int) -> bytes:
+    if properties == NOT_COMPRESSED:
+        plain = bytes(compressed)
+    else:
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_filters(properties, size_bytes))
+        try:
+            plain = decoder.decompress(bytes(compressed), max_length=size_bytes + 1)
+        except lzma.LZMAError as error:
+            raise damaged(f"its LZMA stream is none ({error})") from error
+        if not decoder.eof or decoder.unused_data:
+            raise damaged("an LZMA stream does not end where it should")
+    if len(plain) != size_bytes:
+        raise damaged(f"{len(plain)} bytes came out of LZMA where {size_bytes} belong")
+    return plain
