@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent
 LEVELS = {
     "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0,
     "storage": 1, "formats": 1, "numerics": 1, "training_schedule": 1, "environment": 1,
-    "runs": 2, "devices": 2, "native": 2, "layers": 2,
+    "runs": 2, "devices": 2, "native": 2, "layers": 2, "packing": 2, "generators": 2,
     "runtimes": 3, "keras_bridge": 3,
     "zoo": 4, "data": 4, "methods": 4, "convert": 4, "profiling": 4,
     "training": 5, "recipes": 5, "verification": 5,

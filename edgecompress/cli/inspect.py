@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table
+from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table, shown
 
 if TYPE_CHECKING:
     from edgecompress.formats.summary import LayerSummary, ModelSummary
     from edgecompress.values import QuantScheme, TensorSpec
-
-NAME_WIDTH = 40
 
 
 @click.command("inspect")
@@ -59,28 +57,28 @@ def command(file: Path, as_json: bool) -> None:
         )
         return
     columns = ["format", "raw KiB", "gzip -9 KiB", "zstd -19 KiB"]
-    print_table(_shown(file.name), columns, [[model.format, *(kib(size) for size in asdict(sizes).values())]])
+    print_table(shown(file.name), columns, [[model.format, *(kib(size) for size in asdict(sizes).values())]])
     specs = [("input", spec) for spec in model.inputs] + [("output", spec) for spec in model.outputs]
     print_table("Inputs and outputs", ["", "name", "shape", "type", "quantization"], [_io_row(*each) for each in specs])
-    rows = [[_shown(kind), str(count)] for kind, count in operators.most_common()]
+    rows = [[shown(kind), str(count)] for kind, count in operators.most_common()]
     print_table("Operators", ["kind", "count"], rows)
     columns = ["layer", "kind", "output", "parameters", "multiply-adds", "weight bits", "sparsity %"]
     print_table("Layers", columns, [_layer_row(layer) for layer in model.layers])
     print_line(f"{model.parameters:,} parameters; {_total_work(model)}")
     print_line(f"Kernels: {weights:,} weights, {zeros:,} of them zero ({100 * zeros / max(weights, 1):.2f} %)")
     for name, text in _about(model, embedded).items():
-        print_line(f"{_shown(name)}: {_shown(text, 200)}")
+        print_line(f"{shown(name)}: {shown(text, 200)}")
 
 
 def _io_row(side: str, spec: TensorSpec) -> list[str]:
-    return [side, _shown(spec.name), _shape(spec.shape), _shown(spec.dtype), _quantization(spec.quant)]
+    return [side, shown(spec.name), _shape(spec.shape), shown(spec.dtype), _quantization(spec.quant)]
 
 
 def _layer_row(layer: LayerSummary) -> list[str]:
     sparsity = _sparsity(layer)
     return [
-        _shown(layer.name),
-        _shown(layer.kind),
+        shown(layer.name),
+        shown(layer.kind),
         _shape(layer.output_shape),
         f"{layer.parameters:,}" if layer.parameters else "",
         "-" if _is_uncounted(layer) else f"{layer.multiply_adds:,}" if layer.multiply_adds else "",
@@ -139,11 +137,3 @@ def _about(model: ModelSummary, embedded: dict[str, Any] | None) -> dict[str, st
         lines["target"] = str(embedded.get("target"))
         lines["preprocessing"] = ", ".join(f"{name} {value}" for name, value in fields) or "none"
     return lines
-
-
-def _shown(text: str, width: int = NAME_WIDTH) -> str:
-    """Text of a file as it can be printed: no control characters, and long ones without their middle."""
-    if len(text) > width:
-        head = width // 3
-        text = f"{text[:head]}…{text[head + 1 - width :]}"
-    return "".join(character if character.isprintable() else "?" for character in text)

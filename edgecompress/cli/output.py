@@ -13,6 +13,7 @@ import rich_click as click
 from edgecompress.progress import Progress, silent
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document with stable keys.")
+NAME_WIDTH = 40
 QUIET_S = 2.0  # a bar appears for what takes longer than this
 
 
@@ -57,6 +58,14 @@ def print_line(text: str) -> None:
 def kib(size_bytes: float) -> str:
     """Return a size in KiB of 1024 bytes, with one decimal."""
     return f"{size_bytes / 1024:.1f}"
+
+
+def shown(text: str, width: int = NAME_WIDTH) -> str:
+    """Text of a file as it can be printed: no control characters, and long ones without their middle."""
+    if len(text) > width:
+        head = width // 3
+        text = f"{text[:head]}…{text[head + 1 - width :]}"
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 @contextmanager

