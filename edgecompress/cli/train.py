@@ -78,7 +78,7 @@ def command(architecture: str, out: Path | None, resume: bool, as_json: bool, **
 def _recipe(architecture: str, options: dict[str, Any]) -> Any:
     from edgecompress.recipes import build_recipe
 
-    model_options = ("width", "shallow", "stem_stride", "blocks", "units", "version", "bypass")
+    model_options = ("width", "shallow", "stem_stride", "blocks", "units", "dropout", "version", "bypass")
     epochs = options["finetune_epochs"] or max(1, options["epochs"] // 2)
     shared = {"epochs": epochs, "learning_rate": options["learning_rate"] / 2}
     return build_recipe(

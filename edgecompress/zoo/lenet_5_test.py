@@ -19,3 +19,14 @@ def test_the_smallest_resolution_builds_and_one_less_is_refused():
     assert build(resolution=16).get_layer("pool2").output_shape == (None, 1, 1, 50)
     with pytest.raises(ArchitectureError, match="resolution of 15"):
         build(resolution=15)
+
+
+def test_dropout_stands_behind_the_hidden_dense_layer():
+    plain, dropping = build(), build(dropout=0.25)
+    names = [layer.name for layer in plain.layers[1:]]
+    assert not any("dropout" in name for name in names)
+    assert [layer.name for layer in dropping.layers[1:]] == [*names[:-1], "ip1_dropout", "predictions"]
+    assert dropping.get_layer("ip1_dropout").rate == 0.25
+    assert count(dropping) == count(plain)
+    with pytest.raises(ArchitectureError, match="got dropout 1"):
+        build(dropout=1.0)

@@ -10,6 +10,7 @@ from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared
+from edgecompress.methods.pruning.connections import unprunable
 from edgecompress.values import LayerNote
 
 UPDATES = 20  # how often the mask is recomputed while the sparsity rises
@@ -42,7 +43,7 @@ def wrap(
         if not kernels(layer):
             return layer
         reason = "" if chosen(layer.name) else "not chosen"
-        reason = reason or _unsupported(layer) or unfit(layer)
+        reason = reason or unprunable(layer) or unfit(layer)
         if reason:
             notes.append(LayerNote(layer.name, "skipped", reason))
             return layer
@@ -79,12 +80,3 @@ def refuse_after_sharing(name: str, kept: tuple[Constraint, ...]) -> None:
             f"{name} comes after weight clustering, and training the survivors would undo the shared values.",
             hint="Prune first: clustering keeps the zeros.",
         )
-
-
-def _unsupported(layer: Any) -> str:
-    from tensorflow_model_optimization.python.core.sparsity.keras import prune_registry
-
-    registry = prune_registry.PruneRegistry
-    if not registry.supports(layer) or not registry.make_prunable(layer).get_prunable_weights():
-        return f"TF-MOT does not prune {type(layer).__name__}"
-    return ""

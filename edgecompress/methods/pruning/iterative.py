@@ -1,0 +1,130 @@
+"""Iterative pruning: remove the smallest weights, train the rest, and again."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
+from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step, require_pattern
+from edgecompress.methods.pruning.connections import prunable_kernels, share, unprunable
+from edgecompress.methods.pruning.dropout import with_following_dropout, with_plain_dropout
+from edgecompress.methods.pruning.wrapping import refuse_after_sharing
+from edgecompress.values import LayerNote
+
+
+@dataclass(frozen=True)
+class IterativePruning(Step):
+    """Train in `rounds`, each of which first removes the weights below a threshold for good, and then trains the rest.
+
+    The rounds begin at equal distances in the first half of the training; the other half is the last one's.
+    By `sparsity`: after round r of R the share of zeros in a kernel is `1 - (1 - s)^(r/R)`, so that each round removes
+    the same share of what is left. By `quality`, if given: in round r go the weights with `|w| < (r/R) q sigma`, sigma
+    the standard deviation of the kernel's connections when pruning began. Zeros that are there stay.
+    A dropout follows the number of connections C that it feeds into, `D_r = D_o sqrt(C_r / C_o)`.
+
+    Han et al., Learning both Weights and Connections for Efficient Neural Networks, arXiv:1506.02626.
+    """
+
+    name: ClassVar[str] = "iterative_pruning"
+    paper: ClassVar[str] = "Han et al. 2015, arXiv:1506.02626"
+    summary: ClassVar[str] = "remove the smallest weights for good, train the rest, and again"
+
+    sparsity: float = 0.8  # share of zeros in each kernel at the end, in [0, 1)
+    sparsities: dict[str, float] = field(default_factory=dict)  # pattern of layer names: sparsity; the first match wins
+    quality: float = 0.0  # above 0, instead of sparsities: the threshold in standard deviations
+    qualities: dict[str, float] = field(default_factory=dict)  # pattern of layer names: quality; the first match wins
+    rounds: int = 4
+
+    def __post_init__(self) -> None:
+        """Raise `MethodError` for figures outside their range, and for two ways at once."""
+        for figure in (self.sparsity, *self.sparsities.values()):
+            if not 0.0 <= figure < 1.0:
+                raise MethodError(
+                    f"{self.name} got sparsity {figure}.",
+                    hint="It lies in [0, 1): 0.9 zeroes nine of ten weights, 0 none.",
+                )
+        for figure in (self.quality, *self.qualities.values()):
+            if not 0.0 <= figure < math.inf:
+                raise MethodError(f"{self.name} got quality {figure}.", hint="Around 1 is usual; 0 prunes nothing.")
+        if (self.qualities and not self.quality) or (self.sparsities and self.quality):
+            raise MethodError(
+                f"{self.name} got sparsities {self.sparsities}, quality {self.quality} and qualities {self.qualities}.",
+                hint="Use sparsity and sparsities, or quality (above 0) and qualities.",
+            )
+        if self.rounds < 1:
+            raise MethodError(f"{self.name} got rounds {self.rounds}.", hint="Use at least 1; 4 is usual.")
+        for pattern in (*self.sparsities, *self.qualities):
+            require_pattern(pattern, f"{self.name}, for a layer,")
+
+    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
+        """Refuse to prune after clustering, and a pattern that matches no layer."""
+        refuse_after_sharing(self.name, kept)
+        for pattern in (*self.sparsities, *self.qualities):
+            if not any(re.fullmatch(pattern, layer.name) for layer in model.layers):
+                raise MethodError(
+                    f"No layer of '{model.name}' matches the pattern '{pattern}' of {self.name}.",
+                    hint="The pattern must match a layer's whole name; `edgecompress inspect` lists the names.",
+                )
+
+    def prepare(
+        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
+    ) -> Prepared:
+        """Return the model with the callback that prunes every chosen kernel and keeps the zeros made before."""
+        from edgecompress.methods.pruning.masking import MaskedKernel, PruningRounds
+
+        zeros = {name for constraint in kept if constraint.kind == "zeros" for name in constraint.layers}
+        notes: list[LayerNote] = []
+        masked: list[MaskedKernel] = []
+        for layer in filter(kernels, model.layers):
+            reason = "" if chosen(layer.name) else "not chosen"
+            reason = reason or unprunable(layer) or ("" if self._figure(layer.name) else "nothing is to be removed")
+            notes.append(LayerNote(layer.name, "skipped" if reason else "pruned", reason))
+            if not reason:
+                masked += [
+                    MaskedKernel(kernel, self._removal(layer.name, kernel)) for kernel in prunable_kernels(layer)
+                ]
+            elif layer.name in zeros:
+                masked += [MaskedKernel(kernel, lambda values, begun: 0) for kernel in kernels(layer)]
+        if not any(note.action == "pruned" for note in notes):
+            reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
+            raise MethodError(f"Nothing in '{model.name}' can be pruned ({reasons}).", hint="Choose other layers.")
+        followed, dropouts = with_following_dropout(model)
+        rounds = PruningRounds(masked, dropouts, rounds=self.rounds, optimizer_steps=optimizer_steps)
+        return Prepared(followed, model, (rounds,), tuple(notes), kept)
+
+    def finalize(self, prepared: Prepared) -> Outcome:
+        """Put plain dropouts back; the zeros become a constraint."""
+        model = with_plain_dropout(prepared.model)
+        found = {layer.name: layer for layer in model.layers}
+        notes = [
+            LayerNote(note.layer, note.action, note.reason, {"sparsity": round(kernel_zeros(found[note.layer]), 4)})
+            for note in prepared.notes
+        ]
+        for before in prepared.source.layers:
+            after = found[before.name]
+            if getattr(before, "rate", None) != getattr(after, "rate", None):
+                figures = {"rate": after.rate, "rate_before": before.rate}
+                notes.append(LayerNote(before.name, "rescaled", "fewer connections behind it", figures))
+        pruned = tuple(note.layer for note in notes if note.action == "pruned")
+        return Outcome(model=model, notes=tuple(notes), constraints=(Constraint("zeros", pruned),))
+
+    def _figure(self, layer: str) -> float:
+        """Return the layer's quality or sparsity."""
+        table, default = (self.qualities, self.quality) if self.quality else (self.sparsities, self.sparsity)
+        return next((figure for pattern, figure in table.items() if re.fullmatch(pattern, layer)), default)
+
+    def _removal(self, layer: str, kernel: Any) -> Callable[[np.ndarray, int], int]:
+        """Return how many weights of a kernel are to be zero in a round, from 1 on."""
+        figure = self._figure(layer)
+        start = np.asarray(kernel)
+        if not self.quality:
+            return lambda values, begun: share(values, 1 - (1 - figure) ** (begun / self.rounds))
+        threshold = figure * float(np.std(start[start != 0])) if start.any() else 0.0
+        return lambda values, begun: int(np.count_nonzero(np.abs(values) < begun / self.rounds * threshold))

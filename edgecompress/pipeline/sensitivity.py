@@ -1,0 +1,183 @@
+"""How far each layer of a trained network can be pruned on its own, and all of them together."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecompress.data import Dataset, load
+from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.stratified import stratified_order
+from edgecompress.errors import DataError, MethodError, RunFolderError, UnsupportedModelError
+from edgecompress.keras_bridge.graph import copy_model
+from edgecompress.keras_bridge.load import load_model
+from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.methods.pruning.sensitivity import SPARSITIES, proposal, prunable_layers, pruned, scan
+from edgecompress.pipeline.train import load_for
+from edgecompress.progress import Progress, silent
+from edgecompress.recipes import DataSection, load_recipe
+from edgecompress.runs import open_run
+from edgecompress.values import LayerNote, Preprocessing
+from edgecompress.verification import CHUNK, Accuracy, accuracy
+
+IMAGES = 1000
+
+
+@dataclass(frozen=True)
+class LayerSensitivity:
+    """One layer pruned alone: the accuracy at each sparsity, and the largest at which, as below it, the drop holds."""
+
+    layer: str
+    weights: int
+    accuracies: tuple[Accuracy, ...]
+    proposal: float  # 0: not even the smallest sparsity holds
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What a scan found; no figure is after any retraining."""
+
+    model: str
+    data: str
+    max_drop: float  # percentage points below `dense`
+    sparsities: tuple[float, ...]
+    dense: Accuracy
+    layers: tuple[LayerSensitivity, ...]
+    joint: Accuracy  # all layers at their proposals
+    joint_sparsity: float  # share of all their weights that is then zero
+    skipped: tuple[LayerNote, ...]
+
+    def recipe_line(self) -> str:
+        """Return the proposals as the line of TOML that `iterative_pruning` takes in a recipe."""
+        entries = (f"{_toml_key(re.escape(each.layer))} = {each.proposal:g}" for each in self.layers)
+        return f"sparsities = {{ {', '.join(entries)} }}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    model: Any
+    dataset: Dataset
+    preprocessing: Preprocessing
+    seed: int
+
+
+def find_sensitivity(
+    path: Path,
+    *,
+    data: str = "",
+    data_dir: str = "",
+    limit: int = IMAGES,
+    max_drop: float = 1.0,
+    on_progress: Progress = silent,
+) -> Sensitivity:
+    """Scan a run's dense model, or a model file, on `limit` images of the training split.
+
+    Not of the test split: what was chosen by the test images would look better on them than it is. A run's images are
+    first those that its training held out to score the epochs. Without `data`, a run's own is taken.
+
+    Raises:
+        DataError: a file is given without data, or the data does not fit the model.
+        MethodError: no layer can be pruned.
+        ModelFileError, RunFolderError, UnsupportedModelError: as their names say.
+    """
+    subject = (
+        _of_run(path, data, data_dir, on_progress) if path.is_dir() else _of_file(path, data, data_dir, on_progress)
+    )
+    model = split_separable(copy_model(subject.model))
+    weights, skipped = prunable_layers(model)
+    if not weights:
+        reasons = "; ".join(f"{note.layer}: {note.reason}" for note in skipped) or "it has no kernel"
+        raise MethodError(f"Nothing in '{path}' can be pruned ({reasons}).", hint="Give the float model.")
+    train = subject.dataset.train
+    # Held-out images come first in the order of the same seed: they are a prefix of the same permutation of each class.
+    order = stratified_order(train.labels, seed=subject.seed)[:limit]
+    pixels, labels = fit_pixels(train.images[order], subject.preprocessing), train.labels[order]
+    total, done = 2 + len(weights) * len(SPARSITIES), 0
+
+    def measure(model: Any) -> Accuracy:
+        nonlocal done
+        done += 1
+        on_progress("pruning layers one by one", done, total)
+        return accuracy(_scores(model, pixels, subject.preprocessing), labels)
+
+    dense = measure(model)
+    found = scan(model, tuple(weights), measure, sparsities=SPARSITIES)
+    proposals = {
+        layer: proposal(SPARSITIES, [dense.percent - each.percent for each in accuracies], max_drop=max_drop)
+        for layer, accuracies in found.items()
+    }
+    with pruned(model, proposals):
+        joint = measure(model)
+    return Sensitivity(
+        model=str(path),
+        data=f"{subject.dataset.name} training split, {len(order)} of {len(train)} images",
+        max_drop=max_drop,
+        sparsities=SPARSITIES,
+        dense=dense,
+        layers=tuple(LayerSensitivity(layer, weights[layer], found[layer], proposals[layer]) for layer in weights),
+        joint=joint,
+        joint_sparsity=sum(weights[layer] * proposals[layer] for layer in weights) / sum(weights.values()),
+        skipped=skipped,
+    )
+
+
+def _of_run(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Subject:
+    run = open_run(path)
+    if not run.recipe.exists() or not run.model("dense").exists():
+        raise RunFolderError(
+            f"'{path}' holds no trained model.", hint="Finish its training with --resume, or give a model file."
+        )
+    preprocessing, recipe = run.preprocessing(), load_recipe(run.recipe)
+    section = DataSection(name=data or recipe.data.name, directory=data_dir or recipe.data.directory)
+    dataset, _ = load_for(recipe.model_copy(update={"data": section}), on_progress=on_progress)
+    model = load_model(run.model("dense"))
+    _require_fit(path, model, dataset)
+    return _Subject(model, dataset, preprocessing, recipe.train.seed)
+
+
+def _of_file(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Subject:
+    if not data:
+        raise DataError("Images are needed to measure accuracy.", hint="Name them: `--data fashion_mnist`.")
+    model = load_model(path)
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or None in shapes[0][1:] or shapes[0][3] not in (1, 3):
+        raise UnsupportedModelError(
+            f"'{path}' takes inputs of shape {', '.join(map(str, shapes))}; one of images is needed.",
+            hint="The shape must be (None, height, width, 1 or 3).",
+        )
+    _, height, width, channels = shapes[0]
+    dataset = load(
+        data,
+        data_dir=Path(data_dir) if data_dir else None,
+        resolution=max(height, width),
+        channels=channels,
+        progress=on_progress,
+    )
+    _require_fit(path, model, dataset)
+    return _Subject(model, dataset, Preprocessing(height, width, channels, labels=dataset.labels), 0)
+
+
+def _require_fit(path: Path, model: Any, dataset: Dataset) -> None:
+    shapes = [tuple(tensor.shape) for tensor in model.outputs]
+    if len(shapes) != 1 or shapes[0][-1] != len(dataset.labels):
+        raise DataError(
+            f"'{path}' gives outputs of shape {', '.join(map(str, shapes))}, and {dataset.name} has "
+            f"{len(dataset.labels)} classes.",
+            hint="Name the data that it was trained on with --data.",
+        )
+
+
+def _scores(model: Any, pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    parts = (pixels[start : start + CHUNK] for start in range(0, len(pixels), CHUNK))
+    scores = [model.predict_on_batch(scale_pixels(part, preprocessing)) for part in parts]
+    return np.concatenate(scores).reshape(len(pixels), -1)
+
+
+def _toml_key(text: str) -> str:
+    # JSON's strings are TOML's, but for one control character that JSON need not escape.
+    return json.dumps(text).replace("\x7f", "\\u007f")
