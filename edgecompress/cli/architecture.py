@@ -15,7 +15,9 @@ OPTIONS = (
     ),
     click.option("--blocks", type=click.IntRange(1, 64), help="Residual blocks a section (quicknet)."),
     click.option("--units", type=click.IntRange(1, 65536), help="Width of the hidden layers (bnn_mlp)."),
-    click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="After hidden dense layers (the LeNets)."),
+    click.option(
+        "--dropout", type=click.FloatRange(0, 1, max_open=True), help="After hidden dense layers (the LeNets)."
+    ),
     click.option("--version", type=click.Choice(["1.0", "1.1"]), help="SqueezeNet's version."),
     click.option("--bypass", type=click.Choice(["none", "simple", "complex"]), help="SqueezeNet's bypass."),
 )

@@ -19,10 +19,9 @@ import numpy as np
 
 from edgecompress.packing.codings import KINDS
 from edgecompress.packing.codings.base import MAX_BYTES, Source, damaged
-from edgecompress.packing.generators import FLOAT_BYTES, GENERATORS, Axis, Generator
+from edgecompress.packing.generators import FLOAT_BYTES, GENERATORS, MAX_AXES, Axis, Generator
 from edgecompress.packing.wire import Reader
 
-MAX_AXES = 6
 MAX_LENGTH = 1 << 24
 CHUNK = 1 << 18  # elements that are made at once
 

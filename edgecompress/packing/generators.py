@@ -16,6 +16,7 @@ from edgecompress.packing.wire import Reader, Writer
 FLOAT_BYTES = 4
 MAX_WORDS = 256  # of a codebook: an index is a byte
 MAX_STAGES = 16
+MAX_AXES = 6
 MAX_SIDE = 1 << 24
 ReadArrays = Callable[[Reader, list[int]], list[np.ndarray]]
 
@@ -29,11 +30,10 @@ class Axis(NamedTuple):
 
 
 class Generator(ABC):
-    """A kernel, float32, as the matrix [inputs, outputs] of a formula's values."""
+    """A kernel, float32, as the matrix [inputs, outputs] of a formula's values: Keras's, its last axis the outputs."""
 
     kind: ClassVar[int]
     name: str
-    kernel_shape: tuple[int, ...]  # as Keras has it: inputs are all but the last axis
 
     @property
     @abstractmethod
@@ -69,7 +69,6 @@ class Vectors(Generator):
 
     kind: ClassVar[int] = 0
     name: str
-    kernel_shape: tuple[int, ...]
     codebooks: np.ndarray  # float32 [stages, spaces, words, length]
     indices: np.ndarray  # uint8 [stages, spaces, outputs]
 
@@ -114,7 +113,6 @@ class Vectors(Generator):
             raise damaged(f"an index beyond a codebook of {words}")
         return cls(
             "",
-            (),
             codebooks.view("<f4").reshape(stages, spaces, words, length),
             indices.reshape(stages, spaces, outputs),
         )
@@ -126,21 +124,14 @@ class Hashed(Generator):
 
     kind: ClassVar[int] = 1
     name: str
-    kernel_shape: tuple[int, ...]
     weights: np.ndarray  # float32 [buckets]
     seed: int
+    matrix_shape: tuple[int, int] = (MAX_SIDE, MAX_SIDE)  # a packed file has none, and needs none
 
     @property
     def words(self) -> str:
         """Return how many weights there are."""
         return f"generated: {len(self.weights)} hashed weights, seed {self.seed}"
-
-    @property
-    def matrix_shape(self) -> tuple[int, int]:
-        """Return the numbers of inputs and outputs; of a file's, which has none, the largest there are."""
-        if not self.kernel_shape:
-            return MAX_SIDE, MAX_SIDE
-        return int(np.prod(self.kernel_shape[:-1])), self.kernel_shape[-1]
 
     def elements(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the weights at these places, with their signs."""
@@ -160,7 +151,7 @@ class Hashed(Generator):
         if not buckets:
             raise damaged("no hashed weights")
         (weights,) = read_arrays(parameters, [FLOAT_BYTES * buckets])
-        return cls("", (), weights.view("<f4"), seed)
+        return cls("", weights.view("<f4"), seed)
 
 
 GENERATORS: tuple[type[Generator], ...] = (Vectors, Hashed)

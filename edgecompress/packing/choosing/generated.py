@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from edgecompress.packing.choosing.array import Array, smallest
-from edgecompress.packing.generators import FLOAT_BYTES, Axis, Generator
+from edgecompress.packing.generators import FLOAT_BYTES, MAX_AXES, Axis, Generator
 from edgecompress.packing.regions.region import Region
 from edgecompress.packing.segment import GENERATED
 from edgecompress.packing.wire import Writer
@@ -16,16 +16,18 @@ from edgecompress.packing.wire import Writer
 
 def layout(generator: Generator, region: Region, content: bytes) -> tuple[Axis, ...] | None:
     """Return how the tensor of a region is laid out, if its bytes are those that the generator makes; else None."""
-    shape = generator.kernel_shape
-    size = prod(shape)
+    shape = region.shape
+    rows, columns = generator.matrix_shape
+    size = rows * columns
     if not region.is_float or region.width != FLOAT_BYTES or region.size_bytes != FLOAT_BYTES * size:
         return None
-    stored = np.frombuffer(content, "<u4", size, region.start)
-    rows, columns = np.divmod(np.arange(size), shape[-1])
-    kernel = generator.elements(rows, columns).astype("<f4").view("<u4").reshape(shape)
-    for order in permutations(range(len(shape))):
-        if np.array_equal(kernel.transpose(order).ravel(), stored):
-            return tuple(_axis(shape, axis) for axis in order)
+    if prod(shape) != size or len(shape) > MAX_AXES:
+        return None
+    stored = np.frombuffer(content, "<u4", size, region.start).reshape(shape)
+    matrix = generator.elements(*np.divmod(np.arange(size), columns)).astype("<f4").view("<u4")
+    for order in permutations(range(len(shape))):  # Keras's axes, each where it stands in the file
+        if shape[order[-1]] == columns and np.array_equal(stored.transpose(order).ravel(), matrix):
+            return tuple(_axis(shape, order, axis) for axis in range(len(shape)))
     return None
 
 
@@ -47,6 +49,8 @@ def pack_generated(generator: Generator, axes: tuple[Axis, ...]) -> bytes:
     return bytes(packed.parts)
 
 
-def _axis(shape: tuple[int, ...], axis: int) -> Axis:
-    last = axis == len(shape) - 1
-    return Axis(shape[axis], 0 if last else prod(shape[axis + 1 : -1]), int(last))
+def _axis(shape: tuple[int, ...], order: tuple[int, ...], axis: int) -> Axis:
+    place = order.index(axis)
+    if place == len(order) - 1:
+        return Axis(shape[axis], 0, 1)
+    return Axis(shape[axis], prod(shape[other] for other in order[place + 1 : -1]), 0)
