@@ -1,4 +1,4 @@
-"""The kernels of Keras layers: which weights of a layer are kernels, and how many of their elements are zero."""
+"""The kernels of Keras layers: which weights of a layer are kernels, and what their elements have in common."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def kernel_zeros(layer: Any) -> float:
     """Return the share of zeros among all kernel elements of `layer`, in [0, 1]."""
     arrays = [np.asarray(kernel) for kernel in kernels(layer)]
     return 1.0 - sum(int(np.count_nonzero(array)) for array in arrays) / sum(array.size for array in arrays)
+
+
+def distinct_values(layer: Any) -> int:
+    """Return how many distinct values the kernels of `layer` have, zero included."""
+    return len({float(value) for kernel in kernels(layer) for value in np.unique(np.asarray(kernel))})

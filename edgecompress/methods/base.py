@@ -6,12 +6,16 @@ import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
+
+import numpy as np
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
+from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.numerics.vector_codebook import VectorCodebook
 from edgecompress.values import LayerNote
 
 Model = Any
@@ -35,6 +39,7 @@ class Prepared:
     callbacks: tuple[Any, ...] = ()
     notes: tuple[LayerNote, ...] = ()
     kept: tuple[Constraint, ...] = ()
+    calibration: np.ndarray | None = None  # inputs of the model, where the step asked for images
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Outcome:
     quantized: Model | None = None  # the same network with fake quantization, which the TFLite converter reads
     notes: tuple[LayerNote, ...] = ()
     constraints: tuple[Constraint, ...] = ()
+    # By layer, what decodes to its kernel as a matrix [outputs, inputs], so that a packed file can hold that instead.
+    generators: dict[str, VectorCodebook] = field(default_factory=dict)
 
 
 class Method(ABC):
@@ -57,12 +64,19 @@ class Method(ABC):
 
 @dataclass(frozen=True)
 class Step(Method):
-    """A method that is trained once. Subclasses are frozen dataclasses; `name` is the one used in recipes."""
+    """A method that is trained once at most. Subclasses are frozen dataclasses; `name` is the one used in recipes."""
 
     name: ClassVar[str]
     paper: ClassVar[str]
     summary: ClassVar[str]
     makes_signs: ClassVar[bool] = False  # whether weights are signs after it, which only its like keeps
+    makes_vectors: ClassVar[bool] = False  # whether kernels are words of codebooks after it, which no training keeps
+    trains: ClassVar[bool] = True  # a one-shot method has nothing to train, and works in `finalize`
+
+    @property
+    def calibration_images(self) -> int:
+        """How many training images `finalize` wants to find in `Prepared.calibration`."""
+        return 0
 
     def steps(self) -> tuple[Step, ...]:
         """Return itself."""
@@ -93,13 +107,19 @@ class Chain(Method):
     methods: tuple[Method, ...]
 
     def __post_init__(self) -> None:
-        """Raise `MethodError` where a method would undo the signs made before it, before anything is trained."""
+        """Raise `MethodError` where a method would undo signs or codebooks made before it, before any training."""
         steps = self.steps()
         for before, step in itertools.pairwise(steps):
             if before.makes_signs and not step.makes_signs:
                 raise MethodError(
                     f"{_name(step)} comes after binary training, whose signs it would undo.",
                     hint="Put the binary method last in the chain; its int8 ends need no training.",
+                )
+        for before, step in itertools.combinations(steps, 2):
+            if before.makes_vectors and step.trains:
+                raise MethodError(
+                    f"{_name(step)} comes after {_name(before)}, whose codebooks its training would undo.",
+                    hint="Train first, and put vector quantization last in the chain.",
                 )
 
     def steps(self) -> tuple[Step, ...]:
@@ -120,6 +140,18 @@ class _Filtered(Step):
     @property
     def makes_signs(self) -> bool:  # type: ignore[override]
         return self.step.makes_signs
+
+    @property
+    def makes_vectors(self) -> bool:  # type: ignore[override]
+        return self.step.makes_vectors
+
+    @property
+    def trains(self) -> bool:  # type: ignore[override]
+        return self.step.trains
+
+    @property
+    def calibration_images(self) -> int:
+        return self.step.calibration_images
 
     def leaving(self, layers: str) -> Step:
         return replace(self, step=self.step.leaving(layers))
@@ -178,9 +210,20 @@ class Trainer(Protocol):
     def train(self, index: int, prepared: Prepared) -> None:
         """Train `prepared.model` in place."""
 
+    def calibration(self, count: int) -> np.ndarray:
+        """Return `count` images of the training split, fewer if it has no more, as inputs of the model."""
 
-def compress(model: Model, method: Method, trainer: Trainer) -> Outcome:
+
+def compress(
+    model: Model,
+    method: Method,
+    trainer: Trainer,
+    *,
+    on_step: Callable[[int, Outcome], None] = lambda index, outcome: None,
+) -> Outcome:
     """Apply `method` to a copy of `model`, one step after the other; the given model is never changed.
+
+    `on_step` is given each step's number, from 0 on, and what came of it.
 
     A SeparableConv2D is first written as its two convolutions, each of which can then be treated by name.
 
@@ -201,10 +244,29 @@ def compress(model: Model, method: Method, trainer: Trainer) -> Outcome:
             kept=outcome.constraints,
             chosen=lambda name: True,
         )
-        trainer.train(index, prepared)
+        if step.calibration_images:
+            prepared = replace(prepared, calibration=trainer.calibration(step.calibration_images))
+        if step.trains:
+            trainer.train(index, prepared)
         done = step.finalize(prepared)
-        outcome = replace(done, notes=outcome.notes + done.notes, constraints=outcome.constraints + done.constraints)
+        outcome = replace(
+            done,
+            notes=outcome.notes + done.notes,
+            constraints=outcome.constraints + done.constraints,
+            generators=_still_true(outcome.generators | done.generators, done.model),
+        )
+        on_step(index, outcome)
     return outcome
+
+
+def _still_true(generators: dict[str, VectorCodebook], model: Model) -> dict[str, VectorCodebook]:
+    """Return those that decode to the bits of their layer's kernel; a later step may have changed it."""
+
+    def made(name: str, generator: VectorCodebook) -> bool:
+        kernel = kernels(model.get_layer(name))[0].numpy()
+        return generator.decode().tobytes() == kernel.reshape(-1, kernel.shape[-1]).T.tobytes()
+
+    return {name: generator for name, generator in generators.items() if made(name, generator)}
 
 
 def _name(step: Step) -> str:

@@ -26,6 +26,9 @@ class QuickTrainer:
             INPUTS, LABELS, batch_size=16, epochs=4, verbose=0, callbacks=list(prepared.callbacks), shuffle=False
         )
 
+    def calibration(self, count: int) -> np.ndarray:
+        return INPUTS[:count]
+
 
 @pytest.fixture
 def trainer() -> QuickTrainer:

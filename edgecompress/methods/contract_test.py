@@ -9,15 +9,27 @@ import pytest
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError, UnsupportedModelError
+from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.layers import custom_objects
 from edgecompress.methods import METHODS, find
 from edgecompress.methods.base import chain, compress, only
 from edgecompress.methods.binary import BNN, BWN, XNORNet
 from edgecompress.methods.pruning import MagnitudePruning, XNNPACKLatencyPruning
 from edgecompress.methods.quantization import QuantizationAwareTraining
-from edgecompress.methods.sharing import WeightClustering
+from edgecompress.methods.sharing import (
+    KMeansSharing,
+    ProductQuantization,
+    QuantizedCNN,
+    ResidualQuantization,
+    WeightClustering,
+)
 
 GENERAL = [method for method in METHODS if method is not XNNPACKLatencyPruning]  # that one asks for a special network
+
+# The figures of those whose own do not fit a network this small.
+SMALL = {kind: {"words": 3} for kind in (ProductQuantization, QuantizedCNN)} | {
+    ResidualQuantization: {"words": 3, "stages": 1}
+}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -31,7 +43,7 @@ def test_every_method_is_documented(method) -> None:
 def test_the_given_model_is_never_changed(method, awkward_model, trainer) -> None:
     before = [weight.copy() for weight in awkward_model.get_weights()]
     layers = [layer.name for layer in awkward_model.layers]
-    compress(awkward_model, method(), trainer)
+    compress(awkward_model, method(**SMALL.get(method, {})), trainer)
     assert [layer.name for layer in awkward_model.layers] == layers
     for old, new in zip(before, awkward_model.get_weights(), strict=True):
         assert old.tobytes() == new.tobytes()
@@ -39,7 +51,7 @@ def test_the_given_model_is_never_changed(method, awkward_model, trainer) -> Non
 
 @pytest.mark.parametrize("method", GENERAL)
 def test_the_outcome_is_plain_keras_and_accounts_for_every_kernel(method, awkward_model, trainer) -> None:
-    outcome = compress(awkward_model, method(), trainer)
+    outcome = compress(awkward_model, method(**SMALL.get(method, {})), trainer)
     keras = load_tf_keras()
     known = tuple(custom_objects().values()) if issubclass(method, BNN | XNORNet) else ()  # no Keras layer takes signs
     assert all(type(layer).__module__.startswith("tf_keras") or type(layer) in known for layer in outcome.model.layers)
@@ -94,10 +106,27 @@ def test_zeros_survive_quantization_aware_training(awkward_model, trainer) -> No
         assert np.count_nonzero(np.asarray(both.model.get_layer(name).kernel)) <= alone
 
 
+@pytest.mark.parametrize("sharing", [WeightClustering(clusters=8), KMeansSharing(8, 8)])
+@pytest.mark.parametrize("before", [(), (only(MagnitudePruning(sparsity=0.5), layers="branch|scores"),)])
+def test_shared_values_survive_quantization_aware_training(before, sharing, awkward_model, trainer) -> None:
+    """Some kernels have zeros to keep and others have none; only the k-means treats depthwise kernels."""
+    shared = compress(awkward_model, chain(*before, sharing), trainer)
+    quantization = QuantizationAwareTraining(keep_float="separable_pointwise")
+    both = compress(awkward_model, chain(*before, sharing, quantization), trainer)
+    assert both.quantized is not None
+    for name in shared.constraints[-1].layers:
+        old, new = (np.asarray(kernels(each.model.get_layer(name))[0]) for each in (shared, both))
+        assert len(np.unique(new)) <= len(np.unique(old))
+        np.testing.assert_array_equal(new[old == 0], 0)
+    assert not np.array_equal(both.model.get_layer("stem").kernel, shared.model.get_layer("stem").kernel)
+    assert all(layer.trainable for layer in both.model.layers)
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
         (WeightClustering(clusters=8), MagnitudePruning()),
+        (KMeansSharing(clusters=8, conv_clusters=8), MagnitudePruning()),
         (QuantizationAwareTraining(), MagnitudePruning()),
     ],
 )

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecompress.formats.sizes import gzip_bytes, xz_bytes, zstd_bytes
+from edgecompress.generators import read_generators
 from edgecompress.packing.files import read_model
-from edgecompress.packing.generators import Generator
+from edgecompress.packing.generators import MAX_WORDS, Generator, Vectors
 from edgecompress.packing.pack import Packed, pack_files
 from edgecompress.progress import Progress, silent
+from edgecompress.runs import RunFolder
 from edgecompress.storage import write_bytes
 
 STOCK: dict[str, Callable[[bytes], int]] = {"gzip -9": gzip_bytes, "zstd -19": zstd_bytes, "xz -9": xz_bytes}
@@ -45,5 +47,17 @@ def pack_model(path: Path, to: Path, *, on_progress: Progress = silent) -> Packe
 
 
 def generators_of(path: Path) -> tuple[Generator, ...]:
-    """Return what the run that an artifact belongs to knows of its kernels; of any other file nothing."""
-    return ()
+    """Return what the run that an artifact belongs to knows of its kernels; of any other file nothing.
+
+    Raises:
+        ModelFileError: the run's file of codebooks is damaged.
+    """
+    run = RunFolder(path.parent.parent)
+    known = run.model(path.name.partition(".")[0]).with_suffix(".generators.npz")
+    if path.parent != run.artifacts or not known.is_file():
+        return ()
+    return tuple(
+        Vectors(layer, codebook.codebooks, codebook.indices.astype("u1"))
+        for layer, codebook in read_generators(known).items()
+        if codebook.codebooks.shape[2] <= MAX_WORDS
+    )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgecompress.data import Dataset, load
-from edgecompress.data.preprocessing import standard
+from edgecompress.data.preprocessing import scale_pixels, standard
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import RunFolderError
+from edgecompress.generators import write_generators
 from edgecompress.keras_bridge.load import save_model
-from edgecompress.methods.base import Prepared, compress
+from edgecompress.methods.base import Outcome, Prepared, compress
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import Recipe, load_recipe, method_of, to_toml
 from edgecompress.runs import RunFolder
@@ -41,9 +45,11 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, on_progress: Pr
     trainer.fit("dense", Prepared(model, model), recipe.train.epochs, recipe.train.learning_rate)
     _save(run, "dense", model)
     if recipe.compress:
-        outcome = compress(model, method_of(recipe), trainer)
+        outcome = compress(model, method_of(recipe), trainer, on_step=partial(_save_step, run, len(recipe.compress)))
         notes += outcome.notes
         _save(run, "compressed", outcome.model)
+        if outcome.generators:
+            write_generators(run.model("compressed").with_suffix(".generators.npz"), outcome.generators)
         if outcome.quantized is not None:
             _save(run, "compressed.qat", outcome.quantized)
     run.write("notes", list(notes))
@@ -83,6 +89,10 @@ class _Trainer:
     def train(self, index: int, prepared: Prepared) -> None:
         section = self.recipe.compress[index]
         self.fit(f"{index + 1}-{section.method}", prepared, section.epochs, section.learning_rate)
+
+    def calibration(self, count: int) -> np.ndarray:
+        chosen = np.random.default_rng(self.recipe.train.seed).permutation(len(self.data.labels))[:count]
+        return scale_pixels(self.data.pixels[chosen], self.data.preprocessing)
 
     def fit(self, name: str, prepared: Prepared, epochs: int, learning_rate: float) -> None:
         before = list(self.history)
@@ -138,6 +148,12 @@ def _build(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> tu
         **recipe.model.options,
     )
     return model, load_weights(model, recipe.model.weights) if recipe.model.weights else ()
+
+
+def _save_step(run: RunFolder, steps: int, index: int, outcome: Outcome) -> None:
+    """Keep what a step made, if another one follows; the last one's is the compressed model."""
+    if index + 1 < steps:
+        _save(run, f"step_{index + 1}", outcome.model)
 
 
 def _save(run: RunFolder, variant: str, model: Any) -> None:

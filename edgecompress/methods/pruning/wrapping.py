@@ -64,6 +64,8 @@ def wrap(
 def strip(prepared: Prepared) -> Outcome:
     """Take the wrappers off, masks applied, and note the sparsity that each kernel really has."""
     model = load_tfmot().sparsity.keras.strip_pruning(prepared.model)
+    for kernel in (kernel for layer in model.layers for kernel in kernels(layer)):
+        kernel.assign(kernel + 0.0)  # a mask makes negative zeros of negative weights: noise to whatever packs them
     zeros = {layer.name: kernel_zeros(layer) for layer in model.layers if kernels(layer)}
     pruned = tuple(note.layer for note in prepared.notes if note.action == "pruned")
     notes = tuple(

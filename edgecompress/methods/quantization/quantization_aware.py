@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
-from edgecompress.keras_bridge.kernels import kernel_zeros
+from edgecompress.keras_bridge.kernels import NAMES, distinct_values, kernel_zeros
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step, require_pattern
-from edgecompress.methods.quantization.scheme import scheme_for
+from edgecompress.methods.quantization.scheme import keeps_kernel, scheme_for, values_of_whole_kernels
 from edgecompress.values import LayerNote
 
 PREFIX = "quant_"
@@ -23,7 +23,8 @@ class QuantizationAwareTraining(Step):
 
     `q(x) = s (clip(round(x / s) + z, -128, 127) - z)`, weights symmetric a channel, activations by moving averages
     of their ranges; the gradient passes straight through where x is in range. What TF-MOT cannot wrap stays float, and
-    is listed with the reason. Jacob et al., arXiv:1712.05877.
+    is listed with the reason. A kernel whose zeros or shared values TF-MOT does not keep is not trained.
+    Jacob et al., arXiv:1712.05877.
     """
 
     name: ClassVar[str] = "quantization_aware_training"
@@ -43,21 +44,25 @@ class QuantizationAwareTraining(Step):
         quantization = load_tfmot().quantization.keras
         scheme = scheme_for(kept)
         registry = scheme.get_quantize_registry()
+        established = {name for constraint in kept for name in constraint.layers}
+        frozen: list[str] = []
         notes: list[LayerNote] = []
 
         def substitute(layer: Any, prefix: str) -> Any:
             picked = chosen(layer.name) and not re.fullmatch(self.keep_float, layer.name)
             reason = _stays_float(layer, registry) if picked else "not chosen"
             notes.append(LayerNote(layer.name, "kept float" if reason else "quantized", reason))
+            if layer.name in established and (reason or not keeps_kernel(layer)):
+                frozen.append(layer.name)
             return layer if reason else quantization.quantize_annotate_layer(layer)
 
-        annotated = replay(model, substitute)
+        annotated = replay(copy_model(model), substitute)  # what is frozen here stays trainable in `model`
         if all(note.action == "kept float" for note in notes):
             raise MethodError(
                 f"No layer of '{model.name}' can be quantized by TF-MOT.",
                 hint="Use post-training quantization: convert the float model --to tflite:int8.",
             )
-        with quantization.quantize_scope():
+        with quantization.quantize_scope(), values_of_whole_kernels():
             try:
                 wrapped = quantization.quantize_apply(annotated, scheme=scheme)
             except (RuntimeError, ValueError) as error:
@@ -65,6 +70,8 @@ class QuantizationAwareTraining(Step):
                     f"TF-MOT cannot quantize '{model.name}': {error}",
                     hint="Name the layer it mentions in --keep-float, or use post-training quantization.",
                 ) from error
+        for name in frozen:
+            _freeze_kernel(_holder(wrapped, name))
         return Prepared(wrapped, model, (), tuple(notes), kept)
 
     def finalize(self, prepared: Prepared) -> Outcome:
@@ -103,10 +110,22 @@ def _trained_weights(quantized: Model, name: str, wanted: Any) -> list[Any]:
 
     A wrapper adds variables of its own (ranges, a step) beside the layer's; the layer's keep their last name.
     """
-    by_name = {layer.name: layer for layer in quantized.layers}
-    holder = by_name.get(PREFIX + name) or by_name[name]
-    values = {_last_name(weight): weight.numpy() for weight in holder.weights}
+    values = {_last_name(weight): weight.numpy() for weight in _holder(quantized, name).weights}
     return [values[_last_name(weight)] for weight in wanted.weights]
+
+
+def _holder(quantized: Model, name: str) -> Any:
+    by_name = {layer.name: layer for layer in quantized.layers}
+    return by_name.get(PREFIX + name) or by_name[name]
+
+
+def _freeze_kernel(holder: Any) -> None:
+    """Move the kernel to what is not trained, in the layer and in TF-MOT's wrapper, which lists it again."""
+    for owner in filter(None, (holder, getattr(holder, "layer", None))):
+        trained = list(owner._trainable_weights)
+        # In place: variables in a list that is assigned to a layer are listed as trained again by Keras.
+        owner._trainable_weights[:] = [weight for weight in trained if _last_name(weight) not in NAMES]
+        owner._non_trainable_weights.extend(weight for weight in trained if _last_name(weight) in NAMES)
 
 
 def _last_name(weight: Any) -> str:
@@ -122,4 +141,10 @@ def _check_kept(before: Model, after: Model, kept: tuple[Constraint, ...]) -> No
                     f"Quantization-aware training lost zeros of '{name}': {kernel_zeros(old):.4f} of the kernel was "
                     f"zero before, {kernel_zeros(new):.4f} after.",
                     hint="Leave that layer out with only(...).",
+                )
+            if constraint.kind == "shared values" and distinct_values(new) > distinct_values(old):
+                raise MethodError(
+                    f"Quantization-aware training lost shared values of '{name}': {distinct_values(old)} before, "
+                    f"{distinct_values(new)} after.",
+                    hint="TF-MOT keeps at most 1024 values a kernel; share fewer.",
                 )

@@ -1,4 +1,4 @@
-"""Weight clustering: every kernel keeps only a few distinct values."""
+"""Weight clustering by TF-MOT: every kernel keeps only a few distinct values."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from edgecompress.environment import load_tfmot
-from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import replay
-from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
+from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.sharing.notes import SHARED, require_clusters, require_shared, shared_outcome, too_few
 from edgecompress.values import LayerNote
 
 
@@ -32,8 +32,7 @@ class WeightClustering(Step):
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for fewer than two clusters."""
-        if self.clusters < 2:
-            raise MethodError(f"{self.name} got clusters {self.clusters}.", hint="Use at least 2; 16 is usual.")
+        require_clusters(self.name, clusters=self.clusters)
 
     def prepare(
         self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
@@ -53,7 +52,7 @@ class WeightClustering(Step):
             if reason:
                 notes.append(LayerNote(layer.name, "skipped", reason))
                 return layer
-            notes.append(LayerNote(layer.name, "clustered"))
+            notes.append(LayerNote(layer.name, SHARED))
             return cluster._cluster_weights(  # the public function hides preserve_sparsity
                 layer,
                 number_of_clusters=self.clusters,
@@ -62,20 +61,12 @@ class WeightClustering(Step):
             )
 
         wrapped = replay(model, substitute)
-        if not any(note.action == "clustered" for note in notes):
-            reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
-            raise MethodError(f"Nothing in '{model.name}' can be clustered ({reasons}).", hint="Choose other layers.")
+        require_shared(model, notes)
         return Prepared(wrapped, model, (), tuple(notes), kept)
 
     def finalize(self, prepared: Prepared) -> Outcome:
         """Put plain kernels back, and note how many distinct values each really has."""
-        model = load_tfmot().clustering.keras.strip_clustering(prepared.model)
-        found = {layer.name: layer for layer in model.layers}
-        notes = tuple(
-            LayerNote(note.layer, note.action, note.reason, self._figures(found[note.layer])) for note in prepared.notes
-        )
-        clustered = tuple(note.layer for note in notes if note.action == "clustered")
-        return Outcome(model=model, notes=notes, constraints=(Constraint("shared values", clustered),))
+        return shared_outcome(load_tfmot().clustering.keras.strip_clustering(prepared.model), prepared.notes)
 
     def _unfit(self, layer: Any) -> str:
         from tensorflow_model_optimization.python.core.clustering.keras import clustering_registry
@@ -83,10 +74,4 @@ class WeightClustering(Step):
         registry = clustering_registry.ClusteringRegistry
         if not registry.supports(layer) or not registry.make_clusterable(layer).get_clusterable_weights():
             return f"TF-MOT does not cluster {type(layer).__name__}"
-        size = max(int(np.prod(kernel.shape)) for kernel in kernels(layer))
-        return f"{size} weights are no more than {self.clusters} clusters" if size <= self.clusters else ""
-
-    @staticmethod
-    def _figures(layer: Any) -> dict[str, float]:
-        values = {float(value) for kernel in kernels(layer) for value in np.unique(np.asarray(kernel))}
-        return {"distinct_values": len(values), "sparsity": round(kernel_zeros(layer), 4)}
+        return too_few(max(int(np.prod(kernel.shape)) for kernel in kernels(layer)), self.clusters)

@@ -1,0 +1,95 @@
+"""A mixture of normal distributions that is fitted to a network's weights while it draws them towards its means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.numerics.mixture import Mixture
+
+tensorflow: Any = load_tensorflow()
+keras: Any = load_tf_keras()
+
+Tensor = Any
+GammaPrior = tuple[float, float]  # shape and rate
+
+
+class MixturePrior(keras.layers.Layer):
+    """Passes its inputs on, and adds the loss of `weights` under the mixture: component 0 has mean 0 and a fixed share.
+
+    `tau / n (-sum_i ln sum_j pi_j N(w_i | mu_j, 1 / gamma_j) - sum_j ln Gamma(gamma_j | a_j, b_j))` for n weights.
+
+    One optimizer with one learning rate trains everything. Adam's step does not depend on the size of the gradient: a
+    variable t that stands for the quantity `rate * t` takes the same step as any other, and the quantity one `rate`
+    times as large. So the means, and the logarithms of precisions and shares, learn at rates of their own.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[Any],
+        start: Mixture,
+        *,
+        tau: float,
+        means_rate: float,
+        spreads_rate: float,
+        zero_prior: GammaPrior,
+        prior: GammaPrior,
+        name: str,
+    ) -> None:
+        super().__init__(name=name)
+        self._weights_of_others = lambda: weights  # as an attribute they would be this layer's own
+        self._tau = tau
+        self._rates = (means_rate, spreads_rate)
+        self._zero_log_share = float(start.log_shares[0])
+        others = len(start.means) - 1
+        shapes, rates = np.array([zero_prior] + [prior] * others, np.float32).T
+        self._gamma_priors = (shapes, rates)
+
+        def variable(label: str, values: np.ndarray, rate: float) -> Any:
+            initial = keras.initializers.Constant(np.asarray(values / rate, np.float32))
+            return self.add_weight(label, values.shape, initializer=initial)
+
+        self._means = variable("means", start.means[1:], means_rate)
+        self._log_precisions = variable("log_precisions", -2 * np.log(start.deviations), spreads_rate)
+        self._logits = variable("logits", start.log_shares[1:], spreads_rate)
+
+    def call(self, inputs: Any) -> Any:
+        """Add the loss."""
+        flat = tensorflow.concat([tensorflow.reshape(weight, [-1]) for weight in self._weights_of_others()], 0)
+        means, log_precisions, log_shares = self._parameters()
+        shapes, rates = self._gamma_priors
+        complexity = _negative_log_likelihood(flat, means, log_precisions, log_shares)
+        complexity -= tensorflow.reduce_sum((shapes - 1.0) * log_precisions - rates * tensorflow.exp(log_precisions))
+        self.add_loss(self._tau / int(flat.shape[0]) * complexity)
+        return tensorflow.identity(inputs)
+
+    def mixture(self) -> Mixture:
+        """Return the mixture as it is now."""
+        means, log_precisions, log_shares = (np.asarray(part, np.float64) for part in self._parameters())
+        return Mixture(log_shares, means, np.exp(-0.5 * log_precisions))
+
+    def _parameters(self) -> tuple[Tensor, Tensor, Tensor]:
+        means_rate, spreads_rate = self._rates
+        means = tensorflow.concat([[0.0], means_rate * self._means], 0)
+        others = float(np.log1p(-np.exp(self._zero_log_share))) + tensorflow.nn.log_softmax(spreads_rate * self._logits)
+        return means, spreads_rate * self._log_precisions, tensorflow.concat([[self._zero_log_share], others], 0)
+
+
+@tensorflow.custom_gradient
+def _negative_log_likelihood(*parameters: Tensor) -> tuple[Tensor, Any]:
+    loss, gradients = _loss_and_gradients(*parameters)
+    return loss, lambda upstream: [upstream * gradient for gradient in gradients]
+
+
+@tensorflow.function(jit_compile=True)  # fused with its gradient, it keeps no array of weights x components
+def _loss_and_gradients(flat: Tensor, means: Tensor, log_precisions: Tensor, log_shares: Tensor) -> tuple[Tensor, Any]:
+    parameters = (flat, means, log_precisions, log_shares)
+    with tensorflow.GradientTape() as tape:
+        tape.watch(parameters)
+        squares = tensorflow.exp(log_precisions) * tensorflow.square(flat[:, None] - means)
+        logs = log_shares + 0.5 * (log_precisions - np.float32(np.log(2 * np.pi)) - squares)
+        loss = -tensorflow.reduce_sum(tensorflow.reduce_logsumexp(logs, axis=1))
+    return loss, tape.gradient(loss, parameters)

@@ -1,0 +1,64 @@
+"""The loss of the mixture prior is its formula, with gradients to weights and mixture, each at its own rate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.layers.mixture_prior import MixturePrior
+from edgecompress.numerics.mixture import Mixture
+
+tensorflow, keras = load_tensorflow(), load_tf_keras()
+
+START = Mixture(np.log([0.9, 0.04, 0.06]), np.array([0.0, -0.5, 0.5]), np.array([0.1, 0.2, 0.3]))
+WEIGHTS = np.random.default_rng(0).normal(size=50).astype(np.float32)
+
+
+def prior_of(*weights, **options) -> MixturePrior:
+    figures = {"tau": 0.5, "means_rate": 0.1, "spreads_rate": 4.0, "zero_prior": (3.0, 2.0), "prior": (5.0, 0.1)}
+    return MixturePrior(weights, START, name="prior", **{**figures, **options})
+
+
+def test_the_loss_is_the_formula() -> None:
+    layer = prior_of(tensorflow.Variable(WEIGHTS[:20]), tensorflow.Variable(WEIGHTS[20:].reshape(5, 6)))
+    np.testing.assert_array_equal(layer(np.ones((1, 2))), np.ones((1, 2)))
+    likelihood = np.log(np.exp(START.log_densities(WEIGHTS.astype(np.float64))).sum(axis=1)).sum()
+    gammas = START.deviations**-2.0
+    priors = sum((a - 1) * math.log(g) - b * g for (a, b), g in zip([(3, 2), (5, 0.1), (5, 0.1)], gammas, strict=True))
+    # Squares up to 3 / 0.1 squared are differences of float32: 50 sums of a few roundings each.
+    assert float(layer.losses[0]) == pytest.approx(0.5 / 50 * (-likelihood - priors), rel=100 * 2.0**-24)
+
+
+def test_the_mixture_is_the_one_it_started_from() -> None:
+    found = prior_of(tensorflow.Variable(WEIGHTS)).mixture()
+    for name in ("log_shares", "means", "deviations"):
+        np.testing.assert_allclose(getattr(found, name), getattr(START, name), rtol=32 * 2.0**-24)
+
+
+def test_weights_are_drawn_to_the_means_and_stay_their_layer_s_own() -> None:
+    weights = tensorflow.Variable([0.4])
+    layer = prior_of(weights)
+    with tensorflow.GradientTape() as tape:
+        layer(np.ones((1, 2)))
+        loss = layer.losses[0]
+    assert tape.gradient(loss, weights)[0] < 0  # the component at 0.5 is likelier than the narrow zero
+    assert len(layer.trainable_weights) == 3 and all(weight is not weights for weight in layer.weights)
+
+
+def test_rates_multiply_the_steps_of_adam() -> None:
+    layer = prior_of(tensorflow.Variable(WEIGHTS))
+    before = layer.mixture()
+    with tensorflow.GradientTape() as tape:
+        layer(np.ones((1, 2)))
+        loss = layer.losses[0]
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.apply_gradients(zip(tape.gradient(loss, layer.trainable_weights), layer.trainable_weights, strict=True))
+    after = layer.mixture()
+    # Adam's first step is its learning rate times g / (|g| + 1e-7), from gradients of 1e-3 or more: within 1e-4.
+    np.testing.assert_allclose(np.abs(after.means - before.means)[1:], 1e-3 * 0.1, rtol=1e-3)
+    steps = np.abs(np.log(after.deviations**-2) - np.log(before.deviations**-2))
+    np.testing.assert_allclose(steps, 1e-3 * 4.0, rtol=1e-3)
+    assert after.log_shares[0] == before.log_shares[0] and after.means[0] == 0

@@ -1,0 +1,101 @@
+"""Trained quantization by k-means: the survivors of every kernel share a few values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.graph import copy_model, replay
+from edgecompress.keras_bridge.kernels import NAMES, kernels
+from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.sharing.notes import SHARED, require_clusters, require_shared, shared_outcome, too_few
+from edgecompress.numerics.codebook import Codebook, share
+from edgecompress.values import LayerNote
+
+
+@dataclass(frozen=True)
+class KMeansSharing(Step):
+    """Replace the non-zero weights of each kernel by the means of k clusters, and train the means.
+
+    `w_i <- c_a(i)`, with a and c from k-means on the weights that are not zero, which minimizes
+    `sum_i (w_i - c_a(i))^2`; then a stays and c is trained: `dL/dc_j = sum_{a(i)=j} dL/dw_i`. Zeros that an earlier
+    pruning made stay exactly zero and take no cluster. Han et al., Deep Compression, arXiv:1510.00149, section 3.
+
+    Unlike weight_clustering, which wraps TF-MOT, it does not assign weights anew while training, and it treats
+    depthwise kernels too.
+    """
+
+    name: ClassVar[str] = "kmeans_sharing"
+    paper: ClassVar[str] = "Han et al. 2015, arXiv:1510.00149"
+    summary: ClassVar[str] = "k-means on the survivors of each kernel, the means trained"
+
+    clusters: int = 32  # values of a dense kernel beside zero; 32 need 5 bits an index
+    conv_clusters: int = 256  # values of a convolution's kernel
+    initialization: Literal["linear", "density", "random"] = "linear"  # where k-means begins
+    share_biases: int = 0  # values of a bias vector, zeros included; 0 leaves biases as they are
+    seed: int = 0  # of the random initialization
+
+    def __post_init__(self) -> None:
+        """Raise `MethodError` for figures that are out of range."""
+        require_clusters(self.name, clusters=self.clusters, conv_clusters=self.conv_clusters)
+        if self.share_biases:
+            require_clusters(self.name, share_biases=self.share_biases)
+        if self.seed < 0:
+            raise MethodError(f"{self.name} got seed {self.seed}.", hint="Use a seed of at least 0.")
+
+    def prepare(
+        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
+    ) -> Prepared:
+        """Cluster every chosen kernel with more non-zero weights than clusters."""
+        from edgecompress.layers.shared import SharedWeights
+
+        work = copy_model(model)  # its layers give up their kernels
+        notes: list[LayerNote] = []
+        wrapped: dict[str, Any] = {}
+        for layer in work.layers:
+            if not kernels(layer):
+                continue
+            reason = self._unfit(layer) if chosen(layer.name) else "not chosen"
+            notes.append(LayerNote(layer.name, "skipped" if reason else SHARED, reason))
+            if not reason:
+                wrapped[layer.name] = SharedWeights(layer, self._codebooks(layer))
+        require_shared(model, notes)
+        shared = replay(work, lambda layer, prefix: wrapped.get(layer.name, layer))
+        return Prepared(shared, model, (), tuple(notes), kept)
+
+    def finalize(self, prepared: Prepared) -> Outcome:
+        """Return the plain layers with the decoded kernels."""
+        from edgecompress.layers.shared import SharedWeights
+
+        plain = copy_model(prepared.source)
+        for layer in plain.layers:
+            trained = prepared.model.get_layer(layer.name)
+            if isinstance(trained, SharedWeights):
+                trained.copy_to(layer)
+            elif layer.weights:
+                layer.set_weights(trained.get_weights())
+        return shared_outcome(plain, prepared.notes)
+
+    def _unfit(self, layer: Any) -> str:
+        survivors = max(int(np.count_nonzero(kernel)) for kernel in kernels(layer))
+        return too_few(survivors, self._clusters(layer))
+
+    def _codebooks(self, layer: Any) -> dict[str, Codebook]:
+        def shared(weights: Any, clusters: int, *, zeros: bool) -> Codebook:
+            return share(np.asarray(weights), clusters, start=self.initialization, seed=self.seed, zeros=zeros)
+
+        books = {
+            name: shared(getattr(layer, name), self._clusters(layer), zeros=True)
+            for name in NAMES
+            if getattr(layer, name, None) is not None
+        }
+        bias = getattr(layer, "bias", None)
+        if self.share_biases and bias is not None and bias.shape[0] > self.share_biases:
+            books["bias"] = shared(bias, self.share_biases, zeros=False)  # a bias is never pruned
+        return books
+
+    def _clusters(self, layer: Any) -> int:
+        return self.conv_clusters if len(kernels(layer)[0].shape) > 2 else self.clusters

@@ -1,0 +1,47 @@
+"""What methods that share values have in common: which figures they take, what they refuse, and what they note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.kernels import distinct_values, kernel_zeros
+from edgecompress.methods.base import Constraint, Model, Outcome
+from edgecompress.values import LayerNote
+
+SHARED = "clustered"  # the action of a layer whose weights share values
+
+
+def require_clusters(name: str, **counts: int) -> None:
+    """Raise `MethodError` where one of the options `counts` of the method `name` is below two."""
+    for option, clusters in counts.items():
+        if clusters < 2:
+            raise MethodError(f"{name} got {option} {clusters}.", hint="Use at least 2; 16 is usual.")
+
+
+def too_few(weights: int, clusters: int) -> str:
+    """Return why a kernel of so many weights is not worth so many clusters, or ''."""
+    return f"{weights} weights are no more than {clusters} clusters" if weights <= clusters else ""
+
+
+def require_shared(model: Model, notes: Iterable[LayerNote]) -> None:
+    """Raise `MethodError`, with the reasons, where no layer shares values."""
+    notes = tuple(notes)
+    if not any(note.action == SHARED for note in notes):
+        reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
+        raise MethodError(f"Nothing in '{model.name}' can be clustered ({reasons}).", hint="Choose other layers.")
+
+
+def shared_outcome(model: Model, notes: Iterable[LayerNote], *, zeros: bool = False) -> Outcome:
+    """Return the outcome of plain layers that share values, with how many each really has; `zeros`: those are kept."""
+    noted = tuple(
+        LayerNote(note.layer, note.action, note.reason, _figures(model.get_layer(note.layer))) for note in notes
+    )
+    shared = tuple(note.layer for note in noted if note.action == SHARED)
+    kinds = ("zeros", "shared values") if zeros else ("shared values",)
+    return Outcome(model=model, notes=noted, constraints=tuple(Constraint(kind, shared) for kind in kinds))
+
+
+def _figures(layer: Any) -> dict[str, float]:
+    return {"distinct_values": distinct_values(layer), "sparsity": round(kernel_zeros(layer), 4)}

@@ -1,0 +1,127 @@
+"""Soft weight-sharing: retraining under a mixture prior, which makes weights gather at a few values and at zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from edgecompress.environment import load_tf_keras
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.graph import copy_model
+from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.sharing.notes import SHARED, require_shared, shared_outcome
+from edgecompress.numerics.mixture import Mixture, assign
+from edgecompress.values import LayerNote
+
+PRIOR = "mixture_prior"  # the layer that the training model has beside those of the network
+
+
+@dataclass(frozen=True)
+class SoftWeightSharing(Step):
+    """Retrain under a mixture of normal distributions, then give each weight the mean of its component.
+
+    `L = CE + tau / n [-sum_i ln sum_j pi_j N(w_i | mu_j, 1 / gamma_j) - sum_j ln Gamma(gamma_j | a_j, b_j)]`, one
+    mixture for the n weights of all kernels, trained with them. mu_0 = 0 and pi_0 are fixed: that component prunes.
+    Afterwards components that became the same are merged, and `w_i <- mu_j` with the largest `pi_j N(w_i | ...)`.
+    The paper divides by the number of images instead of n. Ullrich et al., arXiv:1702.04008.
+
+    The means learn `means_rate` times as fast as the weights, precisions and shares `spreads_rate` times as fast.
+    """
+
+    name: ClassVar[str] = "soft_weight_sharing"
+    paper: ClassVar[str] = "Ullrich et al. 2017, arXiv:1702.04008"
+    summary: ClassVar[str] = "weights gather at zero and at a few values, under a learned mixture prior"
+
+    components: int = 16  # of the mixture, that of the zeros included
+    zero_share: float = 0.99  # pi_0
+    tau: float = 1.0  # strength of the prior
+    deviation: float = 0.25  # of each component at first
+    zero_prior: tuple[float, float] = (5e3, 2.0)  # shape and rate of the Gamma prior of the zeros' precision
+    prior: tuple[float, float] = (250.0, 0.1)  # and of the others'
+    means_rate: float = 0.2  # learning rate relative to the weights'
+    spreads_rate: float = 6.0
+    merge_below: float = 1e-10  # divergence of two components that count as one
+
+    def __post_init__(self) -> None:
+        """Raise `MethodError` for figures outside their range."""
+        positive = {
+            "tau": self.tau,
+            "deviation": self.deviation,
+            "zero_prior": min(self.zero_prior),
+            "prior": min(self.prior),
+            "means_rate": self.means_rate,
+            "spreads_rate": self.spreads_rate,
+        }
+        wrong = [f"{option} {value:g}" for option, value in positive.items() if not value > 0]
+        if self.components < 2:
+            wrong.append(f"components {self.components}")
+        if not 0 < self.zero_share < 1:
+            wrong.append(f"zero_share {self.zero_share:g}")
+        if wrong:
+            raise MethodError(
+                f"{self.name} got {', '.join(wrong)}.",
+                hint="It needs 2 components or more, a zero_share within (0, 1), and positive figures otherwise.",
+            )
+
+    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
+        """Refuse to retrain what has zeros or shared values to keep."""
+        for constraint in kept:
+            raise MethodError(
+                f"{self.name} comes after a method that made {constraint.kind}, which its training would undo.",
+                hint="It makes zeros and shared values by itself; leave the other method out.",
+            )
+
+    def prepare(
+        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
+    ) -> Prepared:
+        """Let the outputs pass through a layer that adds the loss of all chosen kernels."""
+        from edgecompress.layers.mixture_prior import MixturePrior
+
+        work = copy_model(model)
+        notes = [
+            LayerNote(layer.name, SHARED) if chosen(layer.name) else LayerNote(layer.name, "skipped", "not chosen")
+            for layer in work.layers
+            if kernels(layer)
+        ]
+        require_shared(model, notes)
+        weights = [kernel for note in notes if note.action == SHARED for kernel in kernels(work.get_layer(note.layer))]
+        prior = MixturePrior(
+            weights,
+            self._start(weights),
+            tau=self.tau,
+            means_rate=self.means_rate,
+            spreads_rate=self.spreads_rate,
+            zero_prior=self.zero_prior,
+            prior=self.prior,
+            name=PRIOR,
+        )
+        first, *others = work.outputs
+        outputs = [prior(first), *others]
+        trained = load_tf_keras().Model(work.inputs, outputs if others else outputs[0], name=model.name)
+        return Prepared(trained, model, (), tuple(notes), kept)
+
+    def finalize(self, prepared: Prepared) -> Outcome:
+        """Return the plain layers, with the mean of its component in the place of each weight."""
+        mixture = prepared.model.get_layer(PRIOR).mixture().merged(self.merge_below)
+        plain = copy_model(prepared.source)
+        shared = {note.layer for note in prepared.notes if note.action == SHARED}
+        for layer in plain.layers:
+            if layer.weights:
+                layer.set_weights(prepared.model.get_layer(layer.name).get_weights())
+            for kernel in kernels(layer) if layer.name in shared else ():
+                kernel.assign(assign(kernel.numpy(), mixture).decode())
+        return shared_outcome(plain, prepared.notes, zeros=True)
+
+    def _start(self, weights: list[Any]) -> Mixture:
+        """Return components of equal shares and widths, with means at even steps of the weights' range."""
+        others = self.components - 1
+        low = min(float(weight.numpy().min()) for weight in weights)
+        high = max(float(weight.numpy().max()) for weight in weights)
+        return Mixture(
+            np.log([self.zero_share] + [(1 - self.zero_share) / others] * others),
+            np.append(0.0, np.linspace(low, high, others)),
+            np.full(self.components, self.deviation),
+        )
