@@ -14,7 +14,7 @@ LIMIT_MIB = 2048
 @click.command("unpack")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Where to; the name it was packed by if not given.")
-@click.option("--limit", type=click.IntRange(1), default=LIMIT_MIB, show_default=True, help="Refuse more MiB than this.")
+@click.option("--limit", type=click.IntRange(1), default=LIMIT_MIB, show_default=True, help="Refuse more MiB.")
 @json_option
 def command(file: Path, out: Path | None, limit: int, as_json: bool) -> None:
     """Restore the model that FILE, made by `pack`, holds: the same bytes, checked by their hash.

@@ -1,4 +1,4 @@
-"""From regions of a segment to arrays: small tensors of a kind become one, and scales that follow from others are paired."""
+"""From regions of a segment to arrays: small tensors of a kind become one; scales that follow from others are found."""
 
 from __future__ import annotations
 

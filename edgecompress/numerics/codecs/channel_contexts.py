@@ -18,9 +18,9 @@ class ContextRule:
     """How symbols become contexts.
 
     The symbols are rows of `width`, one channel a column. Each channel has a running average A of `magnitudes[symbol]`,
-    `A <- A - floor(A / 2^shift) + floor(256 m / 2^shift)`. With `by_row`, the average B of the row so far and the average G
-    of the rows before it make the expectation `A B / G`, a product of a row's and a column's factor; else it is A. The
-    context is the number of `thresholds` that the expectation / 16 reaches.
+    `A <- A - floor(A / 2^shift) + floor(256 m / 2^shift)`. With `by_row`, the average B of the row so far and the
+    average G of the rows before it make the expectation `A B / G`, a product of a row's and a column's factor; else it
+    is A. The context is the number of `thresholds` that the expectation / 16 reaches.
     """
 
     magnitudes: np.ndarray  # of each symbol, 0..255
@@ -36,7 +36,7 @@ class ContextRule:
 
 
 def magnitudes(alphabet: int, origin: int) -> np.ndarray:
-    """Return `min(255, |symbol - origin| gain)` with the largest whole gain that keeps the farthest symbol below 256."""
+    """Return `min(255, |symbol - origin| gain)`, the gain the largest that keeps the farthest symbol below 256."""
     distance = np.abs(np.arange(alphabet) - origin)
     return np.minimum(MAX_MAGNITUDE, distance * max(1, MAX_MAGNITUDE // max(1, int(distance.max()))))
 
@@ -75,7 +75,7 @@ class ContextTracker:
 
 
 def expectations(symbols: np.ndarray, rule: ContextRule, lanes: int) -> np.ndarray:
-    """Return what the tracker would expect of each symbol, / 16, of an array [rows, width] coded in chunks of `lanes`."""
+    """Return what the tracker would expect of each symbol, / 16, of [rows, width] coded in chunks of `lanes`."""
     rows, width = symbols.shape
     magnitude = rule.magnitudes[symbols]
     expected = np.empty((rows, width), np.int64)

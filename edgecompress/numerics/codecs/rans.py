@@ -1,8 +1,8 @@
 """Interleaved rANS: many lanes of one asymmetric numeral system write to one stream of 16-bit words.
 
 Duda, Asymmetric numeral systems, arXiv:1311.2540; interleaving after Giesen, arXiv:1402.3392. A lane's state x lies in
-[2^16, 2^32). Coding a symbol of frequency f and start s of 2^14 makes it `floor(x / f) 2^14 + x mod f + s`, after a word
-was written where x >= 2^18 f. Lanes take turns: a step codes one symbol on each of the first lanes.
+[2^16, 2^32). Coding a symbol of frequency f and start s of 2^14 makes it `floor(x / f) 2^14 + x mod f + s`, after a
+word was written where x >= 2^18 f. Lanes take turns: a step codes one symbol on each of the first lanes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WORD_BITS = 16
 def encode(frequencies: np.ndarray, starts: np.ndarray, steps: np.ndarray, *, lanes: int) -> bytes:
     """Return the stream: a state for each lane, then the words, all little-endian.
 
-    Symbol i has frequencies[i] and starts[i]; step k codes those from steps[k] to steps[k + 1], at most `lanes` of them.
+    Symbol i has frequencies[i] and starts[i]; step k codes those from steps[k] to steps[k + 1], at most `lanes`.
     """
     states = np.full(lanes, LOWEST, np.uint64)
     frequencies, starts = frequencies.astype(np.uint64), starts.astype(np.uint64)

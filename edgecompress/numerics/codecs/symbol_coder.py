@@ -19,8 +19,8 @@ MAX_CONTEXTS = 16
 class SymbolCoding:
     """How a sequence of symbols 0..alphabet-1 is coded; all that a decoder must know but their number.
 
-    The sequence is rows of `width` (the last may be shorter), each coded in chunks of `lanes`. `origin` is the symbol of
-    magnitude 0; `prior` how many observations the even distribution at the beginning weighs.
+    The sequence is rows of `width` (the last may be shorter), each coded in chunks of `lanes`. `origin` is the symbol
+    of magnitude 0; `prior` how many observations the even distribution at the beginning weighs.
     """
 
     alphabet: int  # 1..256
@@ -56,7 +56,7 @@ def probabilities(symbols: np.ndarray, coding: SymbolCoding) -> tuple[np.ndarray
     frequencies, starts = np.empty(len(symbols), np.int64), np.empty(len(symbols), np.int64)
     ends, first = steps(len(symbols), coding)[1:], 0
     while first < len(symbols):
-        last = int(ends[min(np.searchsorted(ends, first + model.block), len(ends) - 1)])
+        last = int(ends[min(int(np.searchsorted(ends, first + model.block)), len(ends) - 1)])
         block, places = symbols[first:last], contexts[first:last]
         at = places * coding.alphabet + block
         frequencies[first:last], starts[first:last] = model.frequencies.ravel()[at], model.starts.ravel()[at]

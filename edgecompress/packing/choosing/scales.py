@@ -16,8 +16,8 @@ NEIGHBOURS = (-2, -1, 0, 1, 2)  # float32 numbers around the best quotient that 
 def find_scales(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Return scales float32 [channels], integers int8 and steps int8 [channels, inner] of float32 [channels, inner].
 
-    `matrix = integers * scales`, rounded to float32, up to the steps between neighbouring numbers; None if there are none
-    in some channel. In each channel the integers are as small as they can be.
+    `matrix = integers * scales`, rounded to float32, up to the steps between neighbouring numbers; None if there are
+    none in some channel. In each channel the integers are as small as they can be.
     """
     if not np.isfinite(matrix).all():
         return None

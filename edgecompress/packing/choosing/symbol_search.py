@@ -1,4 +1,4 @@
-"""How an array of bytes is best coded as symbols: alphabet, raw bits, order and contexts, by their exact code length."""
+"""How an array of bytes is best coded as symbols: alphabet, raw bits, order, contexts, by their exact code length."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Trial:
 def code_symbols(data: np.ndarray, *, channels: int = 0, origin: int | None = None) -> Coding:
     """Return the smallest coding of bytes, uint8 [count], as symbols, or as they are.
 
-    `channels`, if it divides the count, is how many rows the array has as a matrix; contexts are tried along its rows and
-    its columns. `origin` is the byte of magnitude 0, the most frequent one if not given.
+    `channels`, if it divides the count, is how many rows the array has as a matrix; contexts are tried along its rows
+    and its columns. `origin` is the byte of magnitude 0, the most frequent one if not given.
     """
     if not len(data):
         return Raw(b"")
@@ -122,7 +122,8 @@ def _trial(sample: np.ndarray, count: int, coding: SymbolCoding, low_bits: int, 
 
 def _lanes(count: int, trial: Trial) -> int:
     stream_bytes = trial.size_bytes - trial.low_bits * count / 8
-    wanted = max(stream_bytes / STREAM_BYTES_PER_LANE, count / FEW_SYMBOLS if count < SYMBOLS_PER_STEP * FEW_SYMBOLS else SYMBOLS_PER_STEP)
+    few = count < SYMBOLS_PER_STEP * FEW_SYMBOLS
+    wanted = max(stream_bytes / STREAM_BYTES_PER_LANE, count / FEW_SYMBOLS if few else SYMBOLS_PER_STEP)
     return min(_power_of_two(max(1, int(wanted))), _power_of_two(trial.coding.width), MAX_LANES)
 
 

@@ -14,7 +14,7 @@ from edgecompress.packing.wire import Writer
 
 @dataclass(frozen=True)
 class Scaled(Coding):
-    """float32 `integer * scale[channel]`, and how many steps of float32 to add; the array is [outer, channels, inner]."""
+    """float32 `integer * scale[channel]` of [outer, channels, inner], and how many steps of float32 to add."""
 
     kind: ClassVar[int] = 6
     channels: int

@@ -1,7 +1,7 @@
 """The tensors of an `.onnx` file, found on the wire: a protobuf message says where its bytes lie to nobody else.
 
-Field numbers are those of onnx.proto. Only stored bytes are found (`raw_data`, packed `float_data` and `double_data`), in
-initializers, attributes of nodes, nested graphs and functions; and the places of external data in other files.
+Field numbers are those of onnx.proto. Only stored bytes are found (`raw_data`, packed `float_data` and `double_data`),
+in initializers, attributes of nodes, nested graphs and functions; and the places of external data in other files.
 """
 
 from __future__ import annotations
