@@ -20,6 +20,11 @@ from edgecompress.zoo import ARCHITECTURES
 
 README = Path(__file__).parents[1] / "README.md"
 BINARY_DROPS = {"bnn_mlp/recipes/mnist.toml": 0.5, "quicknet/recipes/fashion_mnist.toml": 2.5}  # percentage points
+DEEP_COMPRESSION = {  # what the paper reports of each stage, and the largest error that is a success here
+    "lenet_300_100": {"pruned": 12, "quantized": 32, "coded": 40, "error": 1.7},
+    "lenet_5": {"pruned": 12, "quantized": 33, "coded": 39, "error": 0.9},
+}
+PACKED_KINDS = {"pruned + QAT": 0.85, "clustered": 0.85, "binary": 1.0, "int8": 1.0, "float32": 1.0}
 MEANINGS = {
     "float32": "as trained",
     "float16": "float16 weights, float32 arithmetic",
@@ -99,6 +104,7 @@ def measured() -> dict[str, str]:
         ["`edgecompress --help`, median s", f"{startup['median_s']:.2f}", _yes(startup["median_s"] < 0.4)],
         *_device_goals(),
         *_binary_goals(),
+        *_packing_goals(),
     ]
     head = ["file", "accuracy, % (95 % interval)", "KiB", "KiB after zstd -19", "p50, ms, 1 thread (95 % interval)"]
     goals_table = _table(["figure", "measured", "goal reached"], goals)
@@ -110,6 +116,9 @@ def measured() -> dict[str, str]:
         "binary_instructions": _binary_instructions(),
         "binary_model": _binary_model(),
         "binary_accuracy": _binary_accuracy(),
+        "packing": _packing(),
+        "packing_speed": _packing_speed(),
+        "deep_compression": _deep_compression(),
     }
 
 
@@ -226,6 +235,83 @@ def _binary_goals() -> list[list[str]]:
     )
     goals.append(["binary kernels in the file, bits a weight, at the most", f"{bits:.3f}", _yes(bits <= 1.06)])
     return goals
+
+
+def _packing() -> str:
+    """Bytes of a file of each kind, and the median of those that nobody here made."""
+    found = _read("packing.json")
+    stock = ("gzip -9", "zstd -19", "xz -9")
+    rows = [
+        [kind, *(f"{sizes[column]:,}" for column in ("raw", *stock, "packed")), f"{sizes['share_of_better']:.2f}"]
+        for kind, sizes in found["kinds"].items()
+    ]
+    shares = [sizes["share_of_better"] for sizes in found["others"].values()]
+    rows.append([f"{len(shares)} files of others, median", *[""] * 5, f"{statistics.median(shares):.2f}"])
+    return _table(["file", "raw", *stock, "packed", "packed / the smallest other"], rows)
+
+
+def _packing_speed() -> str:
+    rows = [
+        [name, *(f"{found['medians'][which]:.0f}" for which in ("c", "zstd", "python")), f"{found['median_share']:.2f}"]
+        for name, found in _read("packing.json")["decoding"].items()
+    ]
+    return _table(["file", "C decoder, MB/s", "zstd, MB/s", "Python, MB/s", "C / zstd"], rows)
+
+
+def _deep_compression() -> str:
+    found = _read("deep_compression.json")["networks"]
+    rows = []
+    for network, paper in DEEP_COMPRESSION.items():
+        seeds = found[network]["seeds"]
+        for stage, error in (
+            ("dense", "dense"),
+            ("pruned", "pruned"),
+            ("quantized", "quantized"),
+            ("coded", "quantized"),
+        ):
+            errors = [seed["errors"][error] for seed in seeds]
+            ratio = statistics.median(seed["ratios"].get(stage, 1.0) for seed in seeds)
+            rows.append(
+                [
+                    f"`{network}`",
+                    stage,
+                    f"{ratio:.1f}",
+                    f"{paper.get(stage, '-')}",
+                    f"{statistics.mean(errors):.2f} ({min(errors):.2f} to {max(errors):.2f})",
+                ]
+            )
+        ratio = statistics.median(seed["container_ratio"] for seed in seeds)
+        rows.append([f"`{network}`", "packed file", f"{ratio:.1f}", "-", rows[-1][-1]])
+    return _table(["network", "stage", "times smaller", "in the paper", "test error, %, mean (range) of seeds"], rows)
+
+
+def _packing_goals() -> list[list[str]]:
+    packing, networks = _read("packing.json"), _read("deep_compression.json")["networks"]
+    goals = []
+    for network, paper in DEEP_COMPRESSION.items():
+        found = networks[network]
+        ratio, rise, share = found["smallest_coded_ratio"], found["rise"], found["largest_container_share"]
+        goals += [
+            [f"Deep Compression of `{network}`, times smaller", f"{ratio:.1f}", _yes(ratio >= paper["coded"])],
+            ["its error above the dense network, pp", f"{rise:+.2f}", _yes(rise <= 0.1)],
+            ["its error, %", f"{found['error']:.2f}", _yes(found["error"] <= paper["error"])],
+            ["its packed file over the paper's accounting", f"{share:.2f}", _yes(share <= 0.9)],
+        ]
+    for kind, limit in PACKED_KINDS.items():
+        share = packing["kinds"][kind]["share_of_better"]
+        goals.append([f"{kind}: packed over the better of xz and zstd", f"{share:.2f}", _yes(share <= limit)])
+    plain = packing["kinds"]["float32"]
+    share = plain["packed"] / plain["raw"]
+    slowest = min(found["median_share"] for found in packing["decoding"].values())
+    speed = min(found["medians"]["c"] for found in packing["decoding"].values())
+    seconds = packing["encoding"]["median_s"]
+    return [
+        *goals,
+        ["float32: packed over raw", f"{share:.2f}", _yes(share <= 0.9)],
+        ["C decoder over zstd's, slowest file", f"{slowest:.2f}", _yes(slowest >= 1 / 8)],
+        ["C decoder, slowest file, MB/s of output", f"{speed:.0f}", _yes(speed > 50)],
+        ["packing MobileNetV1 1.0/224 float32 (17 MB), s", f"{seconds:.1f}", _yes(seconds < 20)],
+    ]
 
 
 def _read(name: str) -> dict[str, Any]:

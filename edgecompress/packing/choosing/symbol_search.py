@@ -13,7 +13,7 @@ from edgecompress.packing.codings import Coding, Fill, Raw
 from edgecompress.packing.codings.symbols import code
 
 NOISE_BITS = 7.98  # a symbol; what has more is left as it is
-SAMPLE = 1 << 15  # symbols that are tried; the rest of a large array is like them
+SAMPLE = 1 << 16  # symbols that are tried; the rest of a large array is like them
 STREAM_BYTES_PER_LANE = 512  # a lane costs about 3 bytes, or 0.6 %
 SYMBOLS_PER_STEP = 16  # at the least, of a long stream, so that it is decoded in time
 FEW_SYMBOLS = 4096  # that may be decoded one by one
@@ -21,7 +21,10 @@ PARAMETER_BYTES = 6  # of a coding, after the rest of the file was compressed wi
 CONTEXT_BYTES = 14
 PRIORS = (4, 32)
 TRIAL_LANES = 32
-TRIED_CONTEXTS = (4, 10)
+SHIFTS = (4, 5, 7)
+RUNS = range(64, 3, -1)  # of a list without channels, the first that divides it
+FEW_IN_RUN = 64
+TRIED_CONTEXTS = (4, 8, 16)
 WORTH = 0.995  # a trial must save as much to be followed
 
 
@@ -84,6 +87,11 @@ def _search(indices: np.ndarray, alphabet: int, channels: int, origin: int) -> T
             for trial in _with_contexts(ordered, count, best, width, transposed, origin):
                 if trial.size_bytes < best.size_bytes:
                     best = trial
+    else:
+        runs = next((runs for runs in RUNS if count % runs == 0 and count >= runs * FEW_IN_RUN), 0)
+        for trial in _after_one_another(indices, runs, best) if runs else ():
+            if trial.size_bytes < best.size_bytes:
+                best = trial
     return replace(best, coding=replace(best.coding, lanes=_lanes(count, best)))
 
 
@@ -97,8 +105,8 @@ def _with_contexts(
     plain = SymbolCoding(base.coding.alphabet, width, lanes, prior=base.coding.prior, origin=origin >> low)
     mean = int(magnitudes(plain.alphabet, plain.origin)[symbols].mean() * 256)
     found = base
-    for by_row in (False, True):
-        for shift in (4, 6):
+    for by_row in (True, False):
+        for shift in SHIFTS:
             rule = replace(plain, by_row=by_row, shift=shift, initial=mean)
             expected = expectations(symbols.reshape(-1, width), rule.rule, lanes)
             for contexts in TRIED_CONTEXTS:
@@ -113,11 +121,28 @@ def _with_contexts(
                 found = min(found, trial, key=lambda each: each.size_bytes)
 
 
+def _after_one_another(indices: np.ndarray, runs: int, base: Trial) -> Iterator[Trial]:
+    """Yield trials in which the context of a symbol is the one before it, in runs that are coded side by side."""
+    low = base.low_bits
+    ordered = _ordered(indices, runs, True)[: SAMPLE // runs * runs]
+    lanes = min(_lanes(len(indices), base), runs)
+    rule = SymbolCoding(base.coding.alphabet, runs, lanes, prior=base.coding.prior, shift=0)
+    expected = expectations((ordered >> low).reshape(-1, runs), rule.rule, lanes)
+    for contexts in (2, 4):
+        cuts = np.unique(np.quantile(expected, np.arange(1, contexts) / contexts).astype(int))
+        coding = replace(rule, thresholds=tuple(int(cut) for cut in cuts if 0 < cut < 4096))
+        if coding.thresholds:
+            yield _trial(ordered, len(indices), coding, low, True)
+
+
 def _trial(sample: np.ndarray, count: int, coding: SymbolCoding, low_bits: int, transposed: bool) -> Trial:
+    """Code a sample; what follows is taken to cost as much as its second half, when the model has learnt the most."""
     frequencies, _ = probabilities(sample >> low_bits, coding)
-    bits = (code_length_bits(frequencies) + low_bits * len(sample)) * count / len(sample)
+    settled = frequencies[len(sample) // 2 :]
+    bits = code_length_bits(frequencies) + code_length_bits(settled) * (count - len(sample)) / len(settled)
     overhead = PARAMETER_BYTES + CONTEXT_BYTES * bool(coding.thresholds)
-    return Trial(coding, low_bits, transposed, bits / 8 * (1 + 3 / STREAM_BYTES_PER_LANE) + 3 + overhead)
+    stream_bytes = bits / 8 * (1 + 3 / STREAM_BYTES_PER_LANE) + 3
+    return Trial(coding, low_bits, transposed, stream_bytes + low_bits * count / 8 + overhead)
 
 
 def _lanes(count: int, trial: Trial) -> int:
