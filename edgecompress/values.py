@@ -68,7 +68,8 @@ class LayerNote:
     """What a step did, or did not do, to one layer, and why."""
 
     layer: str
-    action: str  # "pruned", "clustered", "quantized", "binarized", "skipped", "kept float"
+    # "pruned", "rescaled", "clustered", "vector-quantized", "quantized", "binarized", "skipped" or "kept float"
+    action: str
     reason: str = ""
     figures: dict[str, float] = field(default_factory=dict)  # such as {"sparsity": 0.8}
 

@@ -71,11 +71,43 @@ class MixturePrior(keras.layers.Layer):
         means, log_precisions, log_shares = (np.asarray(part, np.float64) for part in self._parameters())
         return Mixture(log_shares, means, np.exp(-0.5 * log_precisions))
 
+    def settle(self, share: float) -> None:
+        """Move the `share` of the weights that are nearest to the means of their components onto these."""
+        parameters = self._parameters()
+        weights = self._weights_of_others()
+        assigned = [_assigned(tensorflow.convert_to_tensor(weight), *parameters).numpy() for weight in weights]
+        distances = [np.abs(weight.numpy() - mean) for weight, mean in zip(weights, assigned, strict=True)]
+        every = np.concatenate([distance.ravel() for distance in distances])
+        count = round(share * every.size)
+        reach = np.partition(every, count - 1)[count - 1] if count else -1.0
+        for weight, mean, distance in zip(weights, assigned, distances, strict=True):
+            weight.assign(np.where(distance <= reach, mean, weight.numpy()))
+
     def _parameters(self) -> tuple[Tensor, Tensor, Tensor]:
         means_rate, spreads_rate = self._rates
         means = tensorflow.concat([[0.0], means_rate * self._means], 0)
         others = float(np.log1p(-np.exp(self._zero_log_share))) + tensorflow.nn.log_softmax(spreads_rate * self._logits)
         return means, spreads_rate * self._log_precisions, tensorflow.concat([[self._zero_log_share], others], 0)
+
+
+class Settling(keras.callbacks.Callback):
+    """Puts more and more weights of a `prior` onto its means in the last steps of a training.
+
+    From step `first` to step `last`, t going from 0 to 1, it takes the share `1 - (1 - t)^3` of them that is nearest.
+    The others, biases and means adapt meanwhile; in the end every weight is a mean. The step is the optimizer's, which
+    a checkpoint restores.
+    """
+
+    def __init__(self, prior: MixturePrior, *, first: int, last: int) -> None:
+        super().__init__()
+        self._prior = prior
+        self._first, self._last = first, last
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Settle weights, if it is time."""
+        progress = (int(self.model.optimizer.iterations) - self._first) / max(1, self._last - self._first)
+        if progress > 0:
+            self._prior.settle(1 - (1 - min(progress, 1.0)) ** 3)
 
 
 @tensorflow.custom_gradient
@@ -89,7 +121,17 @@ def _loss_and_gradients(flat: Tensor, means: Tensor, log_precisions: Tensor, log
     parameters = (flat, means, log_precisions, log_shares)
     with tensorflow.GradientTape() as tape:
         tape.watch(parameters)
-        squares = tensorflow.exp(log_precisions) * tensorflow.square(flat[:, None] - means)
-        logs = log_shares + 0.5 * (log_precisions - np.float32(np.log(2 * np.pi)) - squares)
+        logs = _log_densities(*parameters)
         loss = -tensorflow.reduce_sum(tensorflow.reduce_logsumexp(logs, axis=1))
     return loss, tape.gradient(loss, parameters)
+
+
+@tensorflow.function(jit_compile=True)
+def _assigned(weights: Tensor, means: Tensor, log_precisions: Tensor, log_shares: Tensor) -> Tensor:
+    logs = _log_densities(tensorflow.reshape(weights, [-1]), means, log_precisions, log_shares)
+    return tensorflow.reshape(tensorflow.gather(means, tensorflow.argmax(logs, axis=1)), weights.shape)
+
+
+def _log_densities(flat: Tensor, means: Tensor, log_precisions: Tensor, log_shares: Tensor) -> Tensor:
+    squares = tensorflow.exp(log_precisions) * tensorflow.square(flat[:, None] - means)
+    return log_shares + 0.5 * (log_precisions - np.float32(np.log(2 * np.pi)) - squares)

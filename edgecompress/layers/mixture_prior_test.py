@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
-from edgecompress.layers.mixture_prior import MixturePrior
-from edgecompress.numerics.mixture import Mixture
+from edgecompress.layers.mixture_prior import MixturePrior, Settling
+from edgecompress.numerics.mixture import Mixture, assign
 
 tensorflow, keras = load_tensorflow(), load_tf_keras()
 
@@ -18,8 +18,9 @@ WEIGHTS = np.random.default_rng(0).normal(size=50).astype(np.float32)
 
 
 def prior_of(*weights, **options) -> MixturePrior:
-    figures = {"tau": 0.5, "means_rate": 0.1, "spreads_rate": 4.0, "zero_prior": (3.0, 2.0), "prior": (5.0, 0.1)}
-    return MixturePrior(weights, START, name="prior", **{**figures, **options})
+    figures = {"tau": 0.5, "means_rate": 0.1, "spreads_rate": 4.0}
+    gammas = {"zero_prior": (3.0, 2.0), "prior": (5.0, 0.1)}
+    return MixturePrior(weights, START, name="prior", **{**figures, **gammas, **options})
 
 
 def test_the_loss_is_the_formula() -> None:
@@ -30,6 +31,35 @@ def test_the_loss_is_the_formula() -> None:
     priors = sum((a - 1) * math.log(g) - b * g for (a, b), g in zip([(3, 2), (5, 0.1), (5, 0.1)], gammas, strict=True))
     # Squares up to 3 / 0.1 squared are differences of float32: 50 sums of a few roundings each.
     assert float(layer.losses[0]) == pytest.approx(0.5 / 50 * (-likelihood - priors), rel=100 * 2.0**-24)
+
+
+def test_the_weights_nearest_to_their_means_settle_there() -> None:
+    weights = [tensorflow.Variable(WEIGHTS[:20]), tensorflow.Variable(WEIGHTS[20:].reshape(5, 6))]
+    layer = prior_of(*weights)
+    assigned = assign(WEIGHTS, layer.mixture()).decode()
+    order = np.argsort(np.abs(WEIGHTS - assigned))
+    for share in (0.0, 0.3, 1.0):
+        layer.settle(share)
+        settled = order[: round(share * WEIGHTS.size)]
+        expected = WEIGHTS.copy()
+        expected[settled] = assigned[settled]
+        # A mean is a product of two float32 numbers in the layer, and one of float64 numbers here.
+        found = np.concatenate([weight.numpy().ravel() for weight in weights])
+        np.testing.assert_allclose(found, expected, rtol=4 * 2.0**-24)
+
+
+def test_settling_takes_more_weights_the_later_it_is() -> None:
+    weights = tensorflow.Variable(np.linspace(0.6, 0.67, 8, dtype=np.float32))  # at most 0.17 from the mean of 0.5
+    model = keras.Sequential([keras.layers.Dense(1, input_shape=(1,))])
+    model.compile("adam", "mse")
+    settling = Settling(prior_of(weights), first=2, last=4)
+    settling.set_model(model)
+    found = []
+    for iteration in (1, 2, 3, 4):
+        model.optimizer.iterations.assign(iteration)
+        settling.on_train_batch_end(0)
+        found.append(int(np.count_nonzero(np.abs(weights.numpy() - 0.5) < 0.01)))
+    assert found == [0, 0, 7, 8]  # 1 - (1 - t)^3 of them, t being 1/2 and 1
 
 
 def test_the_mixture_is_the_one_it_started_from() -> None:

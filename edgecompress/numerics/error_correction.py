@@ -10,6 +10,8 @@ import numpy as np
 from edgecompress.errors import MethodError
 from edgecompress.numerics.vector_codebook import VectorCodebook, product_quantization
 
+RIDGE = 0.1  # weight of the weights' own error, relative to what an input of average power gives theirs in responses
+
 
 def quantize_with_correction(
     weights: np.ndarray,
@@ -24,15 +26,22 @@ def quantize_with_correction(
     """Return a codebook of `weights.T` with a small `|X W - Xq W^|^2`, never more than plain product quantization has.
 
     `weights` W is [in, out], cut along its inputs; `inputs` X [samples, in] are the layer's in the original network,
-    `quantized_inputs` Xq those behind the layers already quantized, so that the errors of these are corrected too. Of
-    space p, with all others fixed, column j with word d costs, up to a constant,
+    `quantized_inputs` Xq those behind the layers already quantized, so that the errors of these are corrected too. What
+    is minimized is
 
-        d^T G d - 2 b_j^T d,   G = Xq_p^T Xq_p,   b_j = Xq_p^T (X W - sum_{q != p} Xq_q W^_q)_j
+        |X W - Xq W^|^2 + r |W - W^|^2,   r = RIDGE trace(Xq^T Xq) / in
+
+    The second term, not in the paper, decides where the first is nearly blind: for inputs that hardly vary, or vary
+    together, any weights with the right sum would do, of whatever size. There it asks for the words of plain product
+    quantization, which are the means of their members. Of space p, with all others fixed, column j with word d costs,
+    up to a constant,
+
+        d^T G d - 2 b_j^T d,   G = Xq_p^T Xq_p + r I,   b_j = Xq_p^T (X W - sum_{q != p} Xq_q W^_q)_j + r (W_p)_j
 
     A sweep visits every space: each word becomes the least-squares answer for its members, `G d = mean b_j`, each
-    column takes its cheapest word, and the words are fitted once more. Where inputs are always zero, G says nothing and
-    a word keeps what it has. Starts from plain product quantization; computes in float64, with a matrix of [in, in] in
-    memory.
+    column takes its cheapest word, and the words are fitted once more. Starts from plain product quantization P, and
+    no visit raises the sum, so that `|W - W^|^2 <= |W - P|^2 + |X W - Xq P|^2 / r`. Computes in float64, with a matrix
+    of [in, in] in memory.
 
     Raises:
         MethodError: the shapes do not fit each other, or the inputs cannot be cut into these spaces.
@@ -46,7 +55,11 @@ def quantize_with_correction(
     plain = product_quantization(weights.T, spaces=spaces, words=words, seed=seed)
     received = quantized_inputs.astype(np.float64)
     gram = received.T @ received
-    target = received.T @ (inputs.astype(np.float64) @ weights.astype(np.float64))
+    exact = weights.astype(np.float64)
+    target = received.T @ (inputs.astype(np.float64) @ exact)
+    ridge = RIDGE * float(np.trace(gram)) / len(gram)
+    gram[np.diag_indices_from(gram)] += ridge
+    target += ridge * exact
     books, indices = plain.codebooks[0].astype(np.float64), plain.indices[0].astype(np.int64)
     decoded = plain.decode().T.astype(np.float64)
     for _ in range(sweeps):
@@ -58,7 +71,7 @@ def quantize_with_correction(
             books[space] = _refitted(books[space], indices[space], own, wanted)
             decoded[part] = books[space][indices[space]].T
     corrected = VectorCodebook(books[None].astype(np.float32), indices[None].astype(plain.indices.dtype))
-    # the sweeps never raise the error, but rounding the words to float32 may
+    # the sweeps never raise the sum, but may raise the error of the responses in it, as may rounding to float32
     return min(plain, corrected, key=lambda codebook: response_error(weights, codebook, inputs, quantized_inputs))
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
-from edgecompress.errors import MethodError
 from edgecompress.methods.base import Constraint, Model, Prepared
+from edgecompress.methods.sharing.prefix import require_one_input, values_of
 from edgecompress.methods.sharing.vector import ProductQuantization
 from edgecompress.numerics.error_correction import quantize_with_correction
 from edgecompress.numerics.vector_codebook import VectorCodebook
@@ -45,11 +45,7 @@ class QuantizedCNN(ProductQuantization):
 
     def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
         """Refuse networks with more than one input, of which images say nothing."""
-        if len(model.inputs) != 1:
-            raise MethodError(
-                f"{self.name} needs a network with one input; '{model.name}' has {len(model.inputs)}.",
-                hint="Use product_quantization, which needs no images.",
-            )
+        require_one_input(self.name, model, hint="Use product_quantization, which needs no images.")
 
     def codebook(self, prepared: Prepared, layer: Any) -> VectorCodebook:
         """Return the words that keep the layer's outputs best."""
@@ -70,18 +66,16 @@ class QuantizedCNN(ProductQuantization):
 
     def _rows(self, model: Model, name: str, images: np.ndarray) -> np.ndarray:
         """Return the inputs of a layer as rows that are multiplied by its kernel, a seeded choice of them."""
-        keras = load_tf_keras()
         layer = model.get_layer(name)
         tensor = layer.get_input_at(0)
-        if isinstance(layer, keras.layers.Conv2D):
+        if isinstance(layer, load_tf_keras().layers.Conv2D):
             tensor = _patches(layer, tensor)
         generator = np.random.default_rng(self.seed)
         share = max(1, SAMPLES // len(images))  # of each image's rows, drawn alike from both networks
-        upto = keras.Model(model.inputs, tensor)
         found = []
-        for image in images:
-            rows = np.asarray(upto(image[None])).reshape(-1, tensor.shape[-1])
-            found.append(rows[generator.permutation(len(rows))[:share]])
+        for values in values_of(model, tensor, images):
+            for rows in values.reshape(len(values), -1, values.shape[-1]):
+                found.append(rows[generator.permutation(len(rows))[:share]])
         return np.concatenate(found)
 
 

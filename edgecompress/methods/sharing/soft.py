@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,9 @@ from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.sharing.bias_correction import correct_biases
 from edgecompress.methods.sharing.notes import SHARED, require_shared, shared_outcome
+from edgecompress.methods.sharing.prefix import require_one_input
 from edgecompress.numerics.mixture import Mixture, assign
 from edgecompress.values import LayerNote
 
@@ -26,7 +28,12 @@ class SoftWeightSharing(Step):
     `L = CE + tau / n [-sum_i ln sum_j pi_j N(w_i | mu_j, 1 / gamma_j) - sum_j ln Gamma(gamma_j | a_j, b_j)]`, one
     mixture for the n weights of all kernels, trained with them. mu_0 = 0 and pi_0 are fixed: that component prunes.
     Afterwards components that became the same are merged, and `w_i <- mu_j` with the largest `pi_j N(w_i | ...)`.
-    The paper divides by the number of images instead of n. Ullrich et al., arXiv:1702.04008.
+    Ullrich et al., arXiv:1702.04008.
+
+    Beyond the paper, which divides by the number of images instead of n, weights settle before they are assigned: in
+    the last `settling` of the training, t going from 0 to 1, the share `1 - (1 - t)^3` of them that is nearest to its
+    means is put there after every step, while the others, means and biases learn to make up for it. What is lost all
+    the same is taken back by biases, as far as it has a mean (`bias_correction`).
 
     The means learn `means_rate` times as fast as the weights, precisions and shares `spreads_rate` times as fast.
     """
@@ -37,13 +44,15 @@ class SoftWeightSharing(Step):
 
     components: int = 16  # of the mixture, that of the zeros included
     zero_share: float = 0.99  # pi_0
-    tau: float = 1.0  # strength of the prior
+    tau: float = 0.3  # strength of the prior
+    settling: float = 0.4  # share of the training, at its end, in which weights are put onto means
     deviation: float = 0.25  # of each component at first
     zero_prior: tuple[float, float] = (5e3, 2.0)  # shape and rate of the Gamma prior of the zeros' precision
     prior: tuple[float, float] = (250.0, 0.1)  # and of the others'
     means_rate: float = 0.2  # learning rate relative to the weights'
     spreads_rate: float = 6.0
     merge_below: float = 1e-10  # divergence of two components that count as one
+    images: int = 1024  # of the training split, on which biases are corrected; 0 leaves biases as they are
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures outside their range."""
@@ -60,25 +69,36 @@ class SoftWeightSharing(Step):
             wrong.append(f"components {self.components}")
         if not 0 < self.zero_share < 1:
             wrong.append(f"zero_share {self.zero_share:g}")
+        if not 0 < self.settling <= 1:
+            wrong.append(f"settling {self.settling:g}")
+        if self.images < 0:
+            wrong.append(f"images {self.images}")
         if wrong:
             raise MethodError(
                 f"{self.name} got {', '.join(wrong)}.",
                 hint="It needs 2 components or more, a zero_share within (0, 1), and positive figures otherwise.",
             )
 
+    @property
+    def calibration_images(self) -> int:
+        """How many images biases are corrected on."""
+        return self.images
+
     def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
-        """Refuse to retrain what has zeros or shared values to keep."""
+        """Refuse to retrain what has zeros or shared values to keep, and to correct what images say nothing of."""
         for constraint in kept:
             raise MethodError(
                 f"{self.name} comes after a method that made {constraint.kind}, which its training would undo.",
                 hint="It makes zeros and shared values by itself; leave the other method out.",
             )
+        if self.images:
+            require_one_input(self.name, model, hint="With images 0 it leaves biases as they are, and needs none.")
 
     def prepare(
         self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
     ) -> Prepared:
         """Let the outputs pass through a layer that adds the loss of all chosen kernels."""
-        from edgecompress.layers.mixture_prior import MixturePrior
+        from edgecompress.layers.mixture_prior import MixturePrior, Settling
 
         work = copy_model(model)
         notes = [
@@ -101,10 +121,11 @@ class SoftWeightSharing(Step):
         first, *others = work.outputs
         outputs = [prior(first), *others]
         trained = load_tf_keras().Model(work.inputs, outputs if others else outputs[0], name=model.name)
-        return Prepared(trained, model, (), tuple(notes), kept)
+        settling = Settling(prior, first=round(optimizer_steps * (1 - self.settling)), last=optimizer_steps)
+        return Prepared(trained, model, (settling,), tuple(notes), kept)
 
     def finalize(self, prepared: Prepared) -> Outcome:
-        """Return the plain layers, with the mean of its component in the place of each weight."""
+        """Return the plain layers, with the mean of its component for each weight, and biases that make up for it."""
         mixture = prepared.model.get_layer(PRIOR).mixture().merged(self.merge_below)
         plain = copy_model(prepared.source)
         shared = {note.layer for note in prepared.notes if note.action == SHARED}
@@ -113,7 +134,11 @@ class SoftWeightSharing(Step):
                 layer.set_weights(prepared.model.get_layer(layer.name).get_weights())
             for kernel in kernels(layer) if layer.name in shared else ():
                 kernel.assign(assign(kernel.numpy(), mixture).decode())
-        return shared_outcome(plain, prepared.notes, zeros=True)
+        left: dict[str, str] = {}
+        if prepared.calibration is not None:
+            left = correct_biases(prepared.model, plain, shared, prepared.calibration)
+        notes = [replace(note, reason=left.get(note.layer, note.reason)) for note in prepared.notes]
+        return shared_outcome(plain, notes, zeros=True)
 
     def _start(self, weights: list[Any]) -> Mixture:
         """Return components of equal shares and widths, with means at even steps of the weights' range."""

@@ -1,0 +1,30 @@
+"""What reaches a layer: parts of a network, run on images batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from edgecompress.environment import load_tf_keras
+from edgecompress.errors import MethodError
+from edgecompress.methods.base import Model
+
+BATCH = 32  # images at once, so that the feature maps of a large network fit into memory
+
+
+def values_of(model: Model, tensor: Any, images: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield `tensor`, computed from the inputs of `model` by its layers, for a batch of `images` after the other."""
+    upto = load_tf_keras().Model(model.inputs, tensor)
+    for start in range(0, len(images), BATCH):
+        yield np.asarray(upto(images[start : start + BATCH]))
+
+
+def require_one_input(name: str, model: Model, *, hint: str) -> None:
+    """Raise `MethodError` where the method `name` met a network with more than one input, of which images say nothing.
+
+    `hint` says what to do instead.
+    """
+    if len(model.inputs) != 1:
+        raise MethodError(f"{name} needs a network with one input; '{model.name}' has {len(model.inputs)}.", hint=hint)

@@ -1,0 +1,45 @@
+"""A run on real digits whose kernels are made of codebooks: these are written, and read back for packing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgecompress.generators import read_generators
+from edgecompress.keras_bridge.load import load_model
+from edgecompress.pipeline.pack import generators_of
+from edgecompress.pipeline.train import train
+from edgecompress.recipes import load_recipe
+
+RECIPE = """
+[model]
+architecture = "lenet_300_100"
+resolution = 8
+
+[data]
+name = "digits"
+
+[train]
+epochs = 1
+batch_size = 64
+
+[[compress]]
+method = "product_quantization"
+options = {words = 16, length = 4}
+"""
+
+
+def test_a_run_keeps_the_codebooks_that_its_kernels_decode_from(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    run = train(load_recipe(path), tmp_path / "run")
+    written = run.path / "models" / "compressed.generators.npz"
+    model = load_model(run.model("compressed"))
+    found = read_generators(written)
+    assert list(found) == ["fc1", "fc2"]  # the last layer has fewer outputs than words
+    for name, generator in found.items():
+        np.testing.assert_array_equal(generator.decode().T, model.get_layer(name).get_weights()[0])
+    packable = generators_of(run.artifacts / "compressed.tflite")
+    assert [generator.name for generator in packable] == ["fc1", "fc2"]
+    assert generators_of(run.artifacts / "dense.tflite") == ()
