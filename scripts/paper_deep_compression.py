@@ -41,7 +41,6 @@ from edgecompress.storage import to_json, write_text
 
 MODELS = Path(__file__).parents[1] / "models"
 CHUNK = 1000
-STAGES = {"dense": "dense", "pruned": "step_1", "quantized": "compressed"}  # the model file of each
 MAX_RISE = 0.1  # percentage points of error above the dense network
 
 
@@ -96,7 +95,8 @@ def _measure(recipe: Recipe, folder: Path) -> dict[str, Any]:
         if not run.has("artifacts"):
             convert_run(run, (parse_target("tflite:float32"),), options=Options(), on_progress=progress)
     files = {each.variant: run.artifact_path(each).read_bytes() for each in run.read_artifacts()}
-    models = {stage: load_model(run.model(variant)) for stage, variant in STAGES.items()}
+    stages = {"dense": "dense", "pruned": f"step_{len(recipe.compress) - 1}", "quantized": "compressed"}
+    models = {stage: load_model(run.model(variant)) for stage, variant in stages.items()}
     errors = {stage: _error(recipe, model) for stage, model in models.items()}
     size = network_size(_layer(layer) for layer in models["quantized"].layers if kernels(layer))
     pruned = network_size(_layer(layer) for layer in models["pruned"].layers if kernels(layer))

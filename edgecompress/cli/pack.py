@@ -30,7 +30,7 @@ def command(file: Path, out: Path | None, explain: bool, as_json: bool) -> None:
     from edgecompress.pipeline.pack import pack_model
 
     with progress_bars() as progress:
-        made = pack_model(file, out or file.with_suffix(SUFFIX), on_progress=progress)
+        made = pack_model(file, out or file.parent / (file.stem + SUFFIX), on_progress=progress)
     raw = sum(made.files.values())
     packed = made.packed
     if as_json:

@@ -28,9 +28,10 @@ def command(file: Path, out: Path | None, limit: int, as_json: bool) -> None:
 
     files = unpack_files(read_packed(file), limit_bytes=limit << 20)
     model = next(iter(files))
-    target = out or file.parent / (model or "model")
+    name = Path(model).name or "model"  # never a path: it might lead through a link, or to another program's files
+    target = out or file.parent / name
     if target.is_dir():
-        target = target / (model or "model")
+        target = target / name
     written = write_model(target, files)
     if as_json:
         sizes = map(len, files.values())

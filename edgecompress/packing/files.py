@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from edgecompress.errors import ModelFileError, PackedFileError
+from edgecompress.errors import ModelFileError, PackedFileError, RunFolderError
 from edgecompress.packing.header import MAX_NAME_BYTES, is_safe
 from edgecompress.packing.regions import onnx, tflite
 from edgecompress.storage import written_whole
@@ -30,13 +30,16 @@ def read_model(path: Path) -> dict[str, bytes]:
     _, places = onnx.find(content)
     folder = path.parent.resolve()
     for location in dict.fromkeys(place.location for place in places):
-        beside = (folder / location).resolve() if is_safe(location) and location else folder
+        beside = (folder / location).resolve() if location and _keeps(location) else folder
         if not beside.is_relative_to(folder) or not beside.is_file():
             raise ModelFileError(
                 f"'{path}' keeps tensors in '{location[:200]}', which is no file in its folder.",
                 hint="Put that file beside the model, not behind a link to elsewhere.",
             )
-        files[location] = _read(beside, sum(map(len, files.values())))
+        if location not in files:
+            files[location] = _read(beside, sum(map(len, files.values())))
+        elif beside != path.resolve():  # the model's own name could not be kept, and the one it got is taken
+            raise ModelFileError(f"'{path}' keeps tensors in '{location}'.", hint="Give the model a plain name.")
     return files
 
 
@@ -68,6 +71,9 @@ def write_model(path: Path, files: dict[str, bytes]) -> list[Path]:
     for name in others:
         if not targets[name].resolve().is_relative_to(folder) or targets[name] == path.resolve():
             raise PackedFileError(f"'{name}' of the packed file would be written outside of '{folder}'.")
+    for target in targets.values():  # else it would be found only after others were renamed
+        if target.is_dir():
+            raise RunFolderError(f"Cannot write '{target}': it is a folder.", hint="Choose another place.")
     with ExitStack() as stack:
         for name, content in files.items():  # renamed only when all are written
             stack.enter_context(written_whole(targets[name])).write_bytes(content)
@@ -76,7 +82,12 @@ def write_model(path: Path, files: dict[str, bytes]) -> list[Path]:
 
 def _name(name: str) -> str:
     """Return a file's name if it can be kept, else one that says what it is."""
-    return name if is_safe(name) and len(os.fsencode(name)) <= MAX_NAME_BYTES else "model"
+    return name if _keeps(name) else "model"
+
+
+def _keeps(name: str) -> bool:
+    """Return whether a packed file can hold the name."""
+    return is_safe(name) and len(os.fsencode(name)) <= MAX_NAME_BYTES
 
 
 def _read(path: Path, before_bytes: int) -> bytes:

@@ -136,7 +136,8 @@ class Hashed(Generator):
     def elements(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the weights at these places, with their signs."""
         indices = hashed_index_at(rows, columns, buckets=len(self.weights), seed=self.seed)
-        return self.weights[indices] * hashed_sign_at(rows, columns, seed=self.seed)
+        with np.errstate(invalid="ignore"):  # a weight may be no number, and stays so
+            return self.weights[indices] * hashed_sign_at(rows, columns, seed=self.seed)
 
     def write(self, parameters: Writer) -> list[np.ndarray]:
         """Write the seed and the number of weights."""

@@ -74,20 +74,38 @@ def _floats(region: Region, content: bytes) -> np.ndarray:
 
 def _following(regions: list[Region], content: bytes) -> list[Following]:
     """Return the vectors that follow from another, which itself follows from none, in the order of the file."""
-    vectors = {region: _floats(region, content) for region in regions if _is_vector(region)}
+    vectors = [region for region in regions if _is_vector(region)]
+    of_length: dict[int, list[Region]] = defaultdict(list)
+    for region in vectors:
+        of_length[region.size_bytes].append(region)
+    heads = {
+        length: np.stack([_floats(region, content)[:MIN_PAIRED] for region in alike]).astype(np.float64)
+        for length, alike in of_length.items()
+    }
     found: list[Following] = []
     apart: set[Region] = set()
     used: set[Region] = set()
-    for region, values in vectors.items():
-        for reference, others in vectors.items():
-            free = reference not in apart | used | {region} and region not in used
-            fit = _factor(others, values) if free and len(others) == len(values) else None
+    for region in vectors:
+        if region in used:
+            continue
+        values, alike = _floats(region, content), of_length[region.size_bytes]
+        for index in _near(heads[region.size_bytes], values[:MIN_PAIRED]):
+            reference = alike[index]
+            free = reference != region and reference not in apart and reference not in used
+            fit = _factor(_floats(reference, content), values) if free else None
             if fit is not None:
                 found.append(Following(region, reference, *fit))
                 apart.add(region)
                 used.add(reference)
                 break
     return found
+
+
+def _near(heads: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return which of many vectors may be a multiple, by their first elements: files may hold thousands."""
+    with np.errstate(all="ignore"):
+        quotients = values / heads
+        return np.flatnonzero(np.ptp(quotients, axis=1) <= SPREAD * np.abs(quotients[:, 0]))
 
 
 def _factor(first: np.ndarray, second: np.ndarray) -> tuple[bytes, np.ndarray] | None:

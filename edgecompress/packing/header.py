@@ -121,7 +121,7 @@ def read_header(data: bytes | memoryview) -> tuple[Header, int]:
         raise PackedFileError(f"The packed file is damaged: files of {header.size_bytes} bytes, segments of others.")
     if (expected := sum(each.packed_bytes for each in segments)) != whole.left:
         raise PackedFileError(
-            f"The packed file is cut short or damaged: {expected} bytes belong behind its head, {whole.left} are there.",
+            f"The packed file is cut short or damaged: {expected} bytes belong behind the head, {whole.left} are there.",
             hint="Fetch it again.",
         )
     if len({file.name for file in files}) != len(files):

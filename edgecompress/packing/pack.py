@@ -21,11 +21,12 @@ from edgecompress.packing.header import (
     PackedFile,
     SegmentPlace,
     content_hash,
+    read_header,
     write_header,
 )
 from edgecompress.packing.regions import onnx, tflite
 from edgecompress.packing.regions.region import Region, tiles, without_overlaps
-from edgecompress.packing.segment import STORED, Piece, pack_segment
+from edgecompress.packing.segment import MAX_PIECES, STORED, Piece, pack_segment
 from edgecompress.progress import Progress, silent
 
 
@@ -85,6 +86,7 @@ def pack_files(
     held = tuple(PackedFile(name, len(data), content_hash(data)) for name, data in files.items())
     head = write_header(Header(held, tuple(places)))
     packed = head + b"".join(bodies)
+    read_header(packed)  # raises where a name could not be read again
     coded = sum(tensor.packed_bytes for tensor in log.tensors)
     return Packed(packed, tuple(log.tensors), log.rest_bytes, len(packed) - coded, tuple(log.notes))
 
@@ -115,7 +117,7 @@ def _regions(files: dict[str, bytes], log: _Log) -> list[Region]:
     else:
         found, external = onnx.find(content)
         for place in external:
-            if place.location in starts:
+            if place.region is not None and place.location in starts:
                 found.append(_moved(place.region, starts[place.location]))
     if not found:
         log.notes.append(f"No constant tensors were found in '{model}': it is compressed as it is.")
@@ -225,7 +227,7 @@ class _Cutter:
     def add(self, region: Region) -> None:
         """Put a tensor into the open segment, or its rows into that and the next."""
         for tile in tiles(region, MAX_SEGMENT_BYTES):
-            if tile.end - self.start > MAX_SEGMENT_BYTES:
+            if tile.end - self.start > MAX_SEGMENT_BYTES or len(self.held) == MAX_PIECES:
                 self.cut(tile.start)
             self.held.append(tile)
 

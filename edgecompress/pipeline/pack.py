@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecompress.errors import ModelFileError
 from edgecompress.formats.sizes import gzip_bytes, xz_bytes, zstd_bytes
 from edgecompress.generators import read_generators
 from edgecompress.packing.files import read_model
@@ -37,6 +38,8 @@ def pack_model(path: Path, to: Path, *, on_progress: Progress = silent) -> Packe
         RunFolderError: `to` cannot be written.
     """
     files = read_model(path)
+    if to.resolve() in (path.resolve(), *(path.parent.resolve() / name for name in files)):
+        raise ModelFileError(f"'{to}' is what is to be packed.", hint="Give another place with -o.")
     content = b"".join(files.values())
     with ThreadPoolExecutor(len(STOCK)) as pool:  # the stock compressors let go of Python meanwhile
         sizes = {name: pool.submit(size, content) for name, size in STOCK.items()}

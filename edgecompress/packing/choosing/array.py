@@ -121,8 +121,8 @@ def _smallest_dense(array: Array) -> Coding:
     if array.width == 1:
         return code_symbols(array.data)
     elements = array.data.view(f"<u{array.width}")
-    candidates = [*_codebook(array, elements), Planes(array.width, array.is_float, _planes(elements, array))]
-    return min(candidates, key=coded_bytes)
+    planes = Planes(array.width, array.is_float, _planes(elements, array))
+    return min(Raw(array.data.tobytes()), planes, *_codebook(array, elements), key=coded_bytes)
 
 
 def _scaled(array: Array) -> Iterator[Coding]:

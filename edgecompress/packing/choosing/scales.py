@@ -40,11 +40,14 @@ def _largest_integer(row: np.ndarray) -> int | None:
     magnitudes = np.unique(np.abs(row)).astype(np.float64)
     if not magnitudes[-1]:
         return 0
-    tried = np.arange(1, MAX_INTEGER + 1)[:, None]
-    multiples = magnitudes / magnitudes[-1] * tried
-    apart = np.abs(multiples - np.rint(multiples)).max(1)
-    fitting = np.flatnonzero(apart <= tried[:, 0] * ROUNDING)
-    return int(fitting[0]) + 1 if len(fitting) else None
+    fitting = np.arange(1, MAX_INTEGER + 1)
+    for some in (magnitudes[:MAX_INTEGER], magnitudes):  # of random floats none fit the first
+        fitting = fitting[[_apart(some / magnitudes[-1] * each) <= each * ROUNDING for each in fitting]]
+    return int(fitting[0]) if len(fitting) else None
+
+
+def _apart(multiples: np.ndarray) -> float:
+    return float(np.abs(multiples - np.rint(multiples)).max())
 
 
 def _fit(row: np.ndarray, largest: int) -> tuple[np.float32, np.ndarray, np.ndarray] | None:

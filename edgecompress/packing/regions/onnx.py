@@ -34,10 +34,13 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class ExternalPlace:
-    """Where in which other file, named by the model, a tensor lies; `region.start` counts from there."""
+    """Where in which other file, named by the model, a tensor lies; `region.start` counts from there.
+
+    Without a region the file belongs to the model all the same: its type, or where it ends, is not known.
+    """
 
     location: str
-    region: Region
+    region: Region | None
 
 
 @dataclass
@@ -61,8 +64,8 @@ def find(content: bytes) -> tuple[list[Region], list[ExternalPlace]]:
     try:
         for tensor in _tensors(content, 0, len(content), "model", 0):
             found = _region(tensor)
-            if found is not None and tensor.external:
-                places.append(ExternalPlace(tensor.external.get("location", ""), found))
+            if tensor.external:
+                places.append(ExternalPlace(tensor.external.get("location", "").removeprefix("./"), found))
             elif found is not None:
                 regions.append(found)
     except _Damage:

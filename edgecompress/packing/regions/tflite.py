@@ -16,17 +16,14 @@ WIDTHS = {
 SHARED = {"INT4": 4, "UINT4": 4, "INT2": 2, "UINT2": 2}  # bits of numbers that share bytes
 _MAX_TENSORS = 1 << 16
 _DATA, _SCALE = 4, 8  # places in the tables Buffer and QuantizationParameters
-_DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError)
+_DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError, AttributeError)
 
 
 def find(content: bytes) -> list[Region]:
     """Return the regions; of a damaged file those before the damage."""
     regions: list[Region] = []
     try:
-        for region in _regions(content):
-            regions.append(region)
-            if len(regions) >= _MAX_TENSORS:
-                break
+        regions.extend(_regions(content))
     except _DAMAGE:
         pass  # whatever the rest is, it is packed as bytes
     return regions
@@ -37,9 +34,12 @@ def _regions(content: bytes) -> Iterator[Region]:
 
     names = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
     model = schema.Model.GetRootAs(content)
-    for number in range(min(model.SubgraphsLength(), _MAX_TENSORS)):
+    left = _MAX_TENSORS  # subgraphs and tensors together: many offsets may point to one table
+    for number in range(min(model.SubgraphsLength(), left)):
         subgraph = model.Subgraphs(number)
-        for index in range(min(subgraph.TensorsLength(), _MAX_TENSORS)):
+        left -= 1
+        for index in range(min(subgraph.TensorsLength(), left)):
+            left -= 1
             tensor = subgraph.Tensors(index)
             yield from _constant(content, model, tensor, names.get(tensor.Type(), ""))
             yield from _scales(tensor)
