@@ -50,6 +50,12 @@ def build_binary_kernels(machine: str) -> Path:
     return _build("libedgecompress_binary.so", sources, machine, flags)
 
 
+def build_unpacker(machine: str) -> Path:
+    """Return the program that unpacks packed files, for a machine."""
+    sources = [SOURCES / name for name in ("unpack.c", "unpack.h", "unpack_main.c")]
+    return _build("edgecompress-unpack", sources, machine, ("-O3", "-ffp-contract=off"))
+
+
 def _build(name: str, sources: list[Path], machine: str, flags: tuple[str, ...]) -> Path:
     """Build beside and rename; the name of the folder is the hash of all that goes in."""
     if machine not in MACHINES:

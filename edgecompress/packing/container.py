@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 from edgecompress.errors import PackedFileError
-from edgecompress.packing.codings.base import damaged
+from edgecompress.packing.codings.base import Work, damaged
 from edgecompress.packing.generated import unpack_generated
 from edgecompress.packing.header import MAX_SEGMENT_BYTES, Header, content_hash, read_header
 from edgecompress.packing.segment import CODED, GENERATED, STORED, unpack_coded
@@ -59,14 +59,15 @@ def segments(data: bytes) -> Iterator[bytes]:
         PackedFileError: the file is damaged.
     """
     header, start = read_header(data)
+    work = Work.of(header.size_bytes)
     for index in range(len(header.segments)):
         packed = header.segments[index].packed_bytes
-        yield unpack_segment(header, index, memoryview(data)[start : start + packed])
+        yield unpack_segment(header, index, memoryview(data)[start : start + packed], work=work)
         start += packed
 
 
-def unpack_segment(header: Header, index: int, packed: bytes | memoryview) -> bytes:
-    """Return the content of one segment, from its packed bytes alone.
+def unpack_segment(header: Header, index: int, packed: bytes | memoryview, *, work: Work | None = None) -> bytes:
+    """Return the content of one segment, from its packed bytes alone; `work` is what the file has left.
 
     Raises:
         PackedFileError: it is damaged.
@@ -74,25 +75,25 @@ def unpack_segment(header: Header, index: int, packed: bytes | memoryview) -> by
     place = header.segments[index]
     if len(packed) != place.packed_bytes or zlib.crc32(packed) != place.crc32:
         raise damaged(f"the check sum of segment {index} differs")
-    return unpack_body(packed, place.raw_bytes)
+    return unpack_body(packed, place.raw_bytes, work=work)
 
 
-def unpack_body(packed: bytes | memoryview, size_bytes: int) -> bytes:
-    """Return the content of a segment, `size_bytes`, without looking at check sums.
+def unpack_body(packed: bytes | memoryview, size_bytes: int, *, work: Work | None = None) -> bytes:
+    """Return the content of a segment, `size_bytes`, without looking at check sums; `work` is what its file has left.
 
     Raises:
         PackedFileError: it is damaged.
     """
-    reader = Reader(packed, "a segment")
+    reader, work = Reader(packed, "a segment"), work or Work.of(size_bytes)
     kind = reader.byte(most=GENERATED)
     if kind != GENERATED and size_bytes > MAX_SEGMENT_BYTES:
         raise damaged(f"a segment has {size_bytes} bytes; {MAX_SEGMENT_BYTES} is the limit")
     if kind == STORED:
         content = bytes(reader.bytes(reader.left))
     elif kind == CODED:
-        content = unpack_coded(reader, size_bytes)
+        content = unpack_coded(reader, size_bytes, work)
     else:
-        content = unpack_generated(reader, size_bytes)
+        content = unpack_generated(reader, size_bytes, work)
     if len(content) != size_bytes:
         raise damaged(f"a segment has {len(content)} bytes where {size_bytes} belong")
     return content

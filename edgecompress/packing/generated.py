@@ -13,12 +13,13 @@ column likewise: so the order of axes may differ from format to format.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
 import numpy as np
 
 from edgecompress.packing.codings import KINDS
-from edgecompress.packing.codings.base import MAX_BYTES, Source, damaged
+from edgecompress.packing.codings.base import MAX_BYTES, Source, Work, damaged
 from edgecompress.packing.generators import FLOAT_BYTES, GENERATORS, MAX_AXES, Axis, Generator
 from edgecompress.packing.wire import Reader
 
@@ -26,7 +27,7 @@ MAX_LENGTH = 1 << 24
 CHUNK = 1 << 18  # elements that are made at once
 
 
-def unpack_generated(reader: Reader, size_bytes: int) -> bytes:
+def unpack_generated(reader: Reader, size_bytes: int, work: Work) -> bytes:
     """Return the bytes of a segment of kind 2, behind its kind.
 
     Raises:
@@ -35,9 +36,9 @@ def unpack_generated(reader: Reader, size_bytes: int) -> bytes:
     kind = reader.byte(most=len(GENERATORS) - 1)
     axes = tuple(Axis(*(reader.number(most=MAX_LENGTH) for _ in range(3))) for _ in range(reader.byte(most=MAX_AXES)))
     count = prod(axis.length for axis in axes)
-    if count * FLOAT_BYTES != size_bytes or not count:
+    if count * FLOAT_BYTES != size_bytes or not count or not axes:
         raise damaged(f"a generated tensor of {count} elements where {size_bytes} bytes belong")
-    generator = GENERATORS[kind].read(reader, _arrays)
+    generator = GENERATORS[kind].read(reader, partial(_arrays, work))
     rows, columns = (sum((each.length - 1) * each[step] for each in axes) for step in (1, 2))
     if rows >= generator.matrix_shape[0] or columns >= generator.matrix_shape[1]:
         raise damaged(f"a generated tensor reaches row {rows}, column {columns} of {generator.matrix_shape}")
@@ -52,10 +53,10 @@ def unpack_generated(reader: Reader, size_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _arrays(reader: Reader, sizes: list[int]) -> list[np.ndarray]:
+def _arrays(work: Work, reader: Reader, sizes: list[int]) -> list[np.ndarray]:
     """Read the generator's arrays, of so many bytes each."""
     directory = Reader(reader.bytes(reader.number(most=MAX_BYTES)), "a directory")
-    source = Source(directory, Reader(reader.bytes(reader.left), "a segment"), KINDS)
+    source = Source(directory, Reader(reader.bytes(reader.left), "a segment"), KINDS, work)
     codings = [source.coding(size) for size in sizes]
     source.parameters.finish()
     source.payloads.finish()

@@ -78,10 +78,11 @@ def _following(regions: list[Region], content: bytes) -> list[Following]:
     of_length: dict[int, list[Region]] = defaultdict(list)
     for region in vectors:
         of_length[region.size_bytes].append(region)
-    heads = {
-        length: np.stack([_floats(region, content)[:MIN_PAIRED] for region in alike]).astype(np.float64)
-        for length, alike in of_length.items()
-    }
+    with np.errstate(invalid="ignore"):  # signalling NaNs become quiet
+        heads = {
+            length: np.stack([_floats(region, content)[:MIN_PAIRED] for region in alike]).astype(np.float64)
+            for length, alike in of_length.items()
+        }
     found: list[Following] = []
     apart: set[Region] = set()
     used: set[Region] = set()

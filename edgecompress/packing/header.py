@@ -28,9 +28,20 @@ MAX_HEADER_BYTES = 1 << 22
 MAX_FILES = 1 << 12
 MAX_NAME_BYTES = 512
 MAX_SIZE_BYTES = 1 << 40  # of all files together
-MAX_SEGMENT_BYTES = 1 << 20  # of a segment, unpacked; one that is generated may have more
+MAX_SEGMENT_BYTES = 1 << 21  # of a segment, unpacked; one that is generated may have more
 MAX_GENERATED_BYTES = 1 << 32
 MAX_PACKED_BYTES = 1 << 24  # of a segment, packed; never more than one byte above the unpacked
+
+
+# Control characters, separators other than the space, formats, surrogates and private use: what no name may have. The
+# list is the format's own, because what a language calls printable depends on its version of Unicode.
+UNPRINTABLE = (
+    (0x0, 0x1F), (0x7F, 0xA0), (0xAD, 0xAD), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD), (0x70F, 0x70F),
+    (0x890, 0x891), (0x8E2, 0x8E2), (0x1680, 0x1680), (0x180E, 0x180E), (0x2000, 0x200F), (0x2028, 0x202F),
+    (0x205F, 0x206F), (0x3000, 0x3000), (0xD800, 0xF8FF), (0xFDD0, 0xFDEF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
+    (0x110BD, 0x110BD), (0x110CD, 0x110CD), (0x13430, 0x13438), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
+    (0xE0000, 0xE00FF), (0xE01F0, 0x10FFFF),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ def read_header(data: bytes | memoryview) -> tuple[Header, int]:
     if (version := whole.byte()) != VERSION:
         raise PackedFileError(
             f"This packed file is of version {version}; version {VERSION} can be read.",
-            hint="Install a newer edgecompress.",
+            hint="Use a newer edgecompress.",
         )
     length = int.from_bytes(whole.bytes(4), "little")
     if length > MAX_HEADER_BYTES:
@@ -121,7 +132,7 @@ def read_header(data: bytes | memoryview) -> tuple[Header, int]:
         raise PackedFileError(f"The packed file is damaged: files of {header.size_bytes} bytes, segments of others.")
     if (expected := sum(each.packed_bytes for each in segments)) != whole.left:
         raise PackedFileError(
-            f"The packed file is cut short or damaged: {expected} bytes belong behind the head, {whole.left} are there.",
+            f"The packed file is cut short or damaged: {expected} bytes belong behind its head, not {whole.left}.",
             hint="Fetch it again.",
         )
     if len({file.name for file in files}) != len(files):
@@ -148,15 +159,20 @@ def _read_segment(body: Reader) -> SegmentPlace:
     return SegmentPlace(raw_bytes, packed_bytes, int.from_bytes(body.bytes(CHECK_BYTES), "little"))
 
 
+def _is_unprintable(code: int) -> bool:
+    return code & 0xFFFE == 0xFFFE or any(first <= code <= last for first, last in UNPRINTABLE)
+
+
 def is_safe(name: str) -> bool:
     """Return whether a name is a relative path of printable characters that stays where it is put."""
     if not name:
         return True
     path = PurePosixPath(name)
     return (
-        name.isprintable()
+        not any(map(_is_unprintable, map(ord, name)))
         and not path.is_absolute()
         and str(path) == name
+        and bool(path.parts)
         and ".." not in path.parts
         and "\\" not in name
         and ":" not in name

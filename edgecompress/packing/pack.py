@@ -11,6 +11,7 @@ from edgecompress.errors import PackedFileError
 from edgecompress.packing.choosing.array import Array, coded_bytes, smallest
 from edgecompress.packing.choosing.generated import layout, pack_generated
 from edgecompress.packing.codings import Coding
+from edgecompress.packing.codings.base import MAX_BYTES, Work
 from edgecompress.packing.container import unpack_body
 from edgecompress.packing.generators import Generator
 from edgecompress.packing.grouping import Group, group, product
@@ -26,7 +27,7 @@ from edgecompress.packing.header import (
 )
 from edgecompress.packing.regions import onnx, tflite
 from edgecompress.packing.regions.region import Region, tiles, without_overlaps
-from edgecompress.packing.segment import MAX_PIECES, STORED, Piece, pack_segment
+from edgecompress.packing.segment import MAX_PIECES, Piece, pack_segment
 from edgecompress.progress import Progress, silent
 
 
@@ -76,10 +77,11 @@ def pack_files(
     content = b"".join(files.values())
     log = _Log()
     regions = without_overlaps(_regions(files, log), len(content))
+    work = Work.of(len(content))
     places: list[SegmentPlace] = []
     bodies: list[bytes] = []
     for part in _parts(regions, generators, content, log):
-        body = _checked(part.pack(content, log), content[part.start : part.end], log)
+        body = _checked(part.pack(content, log), content[part.start : part.end], work, log)
         places.append(SegmentPlace(part.end - part.start, len(body), zlib.crc32(body)))
         bodies.append(body)
         on_progress("packing", part.end, len(content))
@@ -91,16 +93,18 @@ def pack_files(
     return Packed(packed, tuple(log.tensors), log.rest_bytes, len(packed) - coded, tuple(log.notes))
 
 
-def _checked(body: bytes, content: bytes, log: _Log) -> bytes:
-    """Return the segment if it unpacks to the same bytes, else one that holds them as they are."""
+def _checked(body: bytes, content: bytes, work: Work, log: _Log) -> bytes:
+    """Return the segment if it unpacks to the same bytes, with the steps that are left, else one without tensors."""
+    left = Work(work.steps)
     try:
-        if unpack_body(body, len(content)) == content:
+        if unpack_body(body, len(content), work=left) == content:
+            work.steps = left.steps
             return body
         reason = "it did not unpack to the same bytes"
     except PackedFileError as error:
         reason = error.message
-    log.notes.append(f"{len(content)} bytes are kept as they are: {reason}")
-    return bytes([STORED]) + content
+    log.notes.append(f"{len(content)} bytes are compressed as they are: {reason}")
+    return pack_segment(content, [], [])
 
 
 def _regions(files: dict[str, bytes], log: _Log) -> list[Region]:
@@ -226,7 +230,8 @@ class _Cutter:
 
     def add(self, region: Region) -> None:
         """Put a tensor into the open segment, or its rows into that and the next."""
-        for tile in tiles(region, MAX_SEGMENT_BYTES):
+        most_bytes = MAX_BYTES * region.bits // 8 if region.bits else MAX_SEGMENT_BYTES  # a byte a number, unpacked
+        for tile in tiles(region, min(most_bytes, MAX_SEGMENT_BYTES)):
             if tile.end - self.start > MAX_SEGMENT_BYTES or len(self.held) == MAX_PIECES:
                 self.cut(tile.start)
             self.held.append(tile)

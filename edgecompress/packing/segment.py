@@ -1,4 +1,4 @@
-"""A segment: up to a mebibyte of the original files, packed by itself, so that any one can be unpacked alone.
+"""A segment: up to two mebibytes of the original files, packed by itself, so that any one can be unpacked alone.
 
     kind 0   the bytes as they are
     kind 1   number directory_bytes, number rest_bytes, byte lzma_properties (255: stored), number lzma_bytes,
@@ -16,7 +16,7 @@ import lzma
 from dataclasses import dataclass
 
 from edgecompress.packing.codings import KINDS, Coding
-from edgecompress.packing.codings.base import Source, damaged
+from edgecompress.packing.codings.base import Source, Work, damaged
 from edgecompress.packing.header import MAX_SEGMENT_BYTES
 from edgecompress.packing.wire import Reader, Writer
 
@@ -68,7 +68,7 @@ def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding]) -> 
     return bytes(packed.parts) if len(packed.parts) <= len(content) else bytes([STORED]) + content
 
 
-def unpack_coded(reader: Reader, size_bytes: int) -> bytes:
+def unpack_coded(reader: Reader, size_bytes: int, work: Work) -> bytes:
     """Return the bytes of a segment of kind 1, behind its kind.
 
     Raises:
@@ -79,7 +79,7 @@ def unpack_coded(reader: Reader, size_bytes: int) -> bytes:
     properties = reader.byte()
     plain = _decompress(properties, reader.bytes(reader.number(most=reader.left)), directory_bytes + rest_bytes)
     directory, payloads = Reader(plain[:directory_bytes], "a directory"), Reader(reader.bytes(reader.left), "a segment")
-    source = Source(directory, payloads, KINDS)
+    source = Source(directory, payloads, KINDS, work)
     pieces, sizes = _read_pieces(source.parameters, size_bytes - rest_bytes)
     for size in sizes:
         source.arrays.append((source.coding(size), size))

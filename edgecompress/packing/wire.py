@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edgecompress.errors import PackedFileError
 
-MAX_NUMBER = (1 << 63) - 1
+MAX_NUMBER_BYTES = 9
+MAX_NUMBER = (1 << 7 * MAX_NUMBER_BYTES) - 1
 
 
 class Writer:
@@ -48,15 +49,13 @@ class Reader:
 
     def number(self, *, most: int = MAX_NUMBER) -> int:
         """Read a number, of at most `most`."""
-        value = shift = 0
-        while True:
+        value = 0
+        for shift in range(0, 7 * MAX_NUMBER_BYTES, 7):
             part = self.bytes(1)[0]
             value |= (part & 0x7F) << shift
-            if value > MAX_NUMBER:
-                raise PackedFileError(f"The packed file is damaged: {self.what} has a number beyond all bounds.")
             if part < 0x80:
                 return self._checked(value, most)
-            shift += 7
+        raise PackedFileError(f"The packed file is damaged: {self.what} has a number beyond all bounds.")
 
     def bytes(self, count: int) -> memoryview:
         """Read bytes as they are."""

@@ -20,6 +20,8 @@ from edgecompress.values import LayerNote
 
 PRIOR = "mixture_prior"  # the layer that the training model has beside those of the network
 
+STILL_LEARNING = 1 / 3  # share of the settling time in which all weights are settled
+
 
 @dataclass(frozen=True)
 class SoftWeightSharing(Step):
@@ -32,8 +34,9 @@ class SoftWeightSharing(Step):
 
     Beyond the paper, which divides by the number of images instead of n, weights settle before they are assigned: in
     the last `settling` of the training, t going from 0 to 1, the share `1 - (1 - t)^3` of them that is nearest to its
-    means is put there after every step, while the others, means and biases learn to make up for it. What is lost all
-    the same is taken back by biases, as far as it has a mean (`bias_correction`).
+    means is put there after every step, while the others, means and biases learn to make up for it; in the last third
+    of that time only means and biases do. What is lost all the same is taken back by biases, as far as it has a mean
+    (`bias_correction`).
 
     The means learn `means_rate` times as fast as the weights, precisions and shares `spreads_rate` times as fast.
     """
@@ -121,7 +124,9 @@ class SoftWeightSharing(Step):
         first, *others = work.outputs
         outputs = [prior(first), *others]
         trained = load_tf_keras().Model(work.inputs, outputs if others else outputs[0], name=model.name)
-        settling = Settling(prior, first=round(optimizer_steps * (1 - self.settling)), last=optimizer_steps)
+        first_settled = round(optimizer_steps * (1 - self.settling))
+        all_settled = round(optimizer_steps * (1 - self.settling * STILL_LEARNING))
+        settling = Settling(prior, first=first_settled, last=all_settled)
         return Prepared(trained, model, (settling,), tuple(notes), kept)
 
     def finalize(self, prepared: Prepared) -> Outcome:

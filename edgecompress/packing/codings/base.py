@@ -15,7 +15,20 @@ from edgecompress.packing.wire import Reader, Writer
 MAX_BYTES = 1 << 22  # that one coding expands to: four times a segment, for what is kept in wider units
 MAX_SPENT_BYTES = 1 << 24  # that all codings of a segment expand to together
 MAX_DEPTH = 4
-MAX_STEPS = 1 << 20  # of the entropy coder in a segment: what bounds the time
+FREE_STEPS = 1 << 20  # of the entropy coder in a file, and one more for so many bytes of it: what bounds the time
+BYTES_PER_STEP = 8
+
+
+@dataclass
+class Work:
+    """How many steps of the entropy coder are left to the segments of a file."""
+
+    steps: int
+
+    @classmethod
+    def of(cls, size_bytes: int) -> Work:
+        """Return what a file of `size_bytes`, unpacked, may take."""
+        return cls(FREE_STEPS + size_bytes // BYTES_PER_STEP)
 
 
 @dataclass
@@ -25,10 +38,11 @@ class Source:
     parameters: Reader
     payloads: Reader
     kinds: Mapping[int, type[Coding]]
+    work: Work
     arrays: list[tuple[Coding, int]] = field(default_factory=list)  # those of the segment so far, with their sizes
     left_bytes: int = MAX_SPENT_BYTES
-    left_steps: int = MAX_STEPS
     depth: int = 0
+    products: int = 0
 
     def coding(self, size_bytes: int) -> Coding:
         """Read the coding of an array of `size_bytes`.
@@ -48,8 +62,8 @@ class Source:
     def spend(self, *, size_bytes: int = 0, steps: int = 0) -> None:
         """Raise `PackedFileError` where a segment asks for more memory or time than any that was packed."""
         self.left_bytes -= size_bytes
-        self.left_steps -= steps
-        if size_bytes > MAX_BYTES or self.left_bytes < 0 or self.left_steps < 0:
+        self.work.steps -= steps
+        if size_bytes > MAX_BYTES or self.left_bytes < 0 or self.work.steps < 0:
             raise PackedFileError("The packed file is damaged: a segment asks for too much memory or time.")
 
 

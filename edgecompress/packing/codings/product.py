@@ -54,11 +54,14 @@ class Product(Coding):
     def read(cls, source: Source, size_bytes: int) -> Product:
         """Read which array, the factors and the steps."""
         array = source.parameters.number()
-        if array >= len(source.arrays) or size_bytes % 4:
+        if array >= len(source.arrays) or size_bytes % 4 or not size_bytes:
             raise damaged(f"a product of array {array} cannot have {size_bytes} bytes")
         reference, reference_bytes = source.arrays[array]
-        if isinstance(reference, Product):
-            raise damaged("a product of a product")
+        if isinstance(reference, Product) or reference_bytes % 4:
+            raise damaged(f"a product of {type(reference).__name__.lower()}, {reference_bytes} bytes")
+        source.products += 1
+        if source.products > 1:  # each decodes its reference, which is paid for once
+            raise damaged("a second product in a segment")
         most = reference_bytes // 4
         factors = tuple(
             Factor(

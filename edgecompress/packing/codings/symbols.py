@@ -91,7 +91,7 @@ class Symbols(Coding):
             for _ in range(count):
                 gap = parameters.number(most=_MAX_THRESHOLD)
                 thresholds.append(min(_MAX_THRESHOLD, (thresholds[-1] if thresholds else 0) + gap))
-        if not len(values) or not width or not size_bytes or (flags & _TRANSPOSED and size_bytes % width):
+        if not len(values) or not 0 < width <= size_bytes or (flags & _TRANSPOSED and size_bytes % width):
             raise damaged(f"{len(values)} symbols in rows of {width} cannot make {size_bytes} bytes")
         coding = SymbolCoding(
             alphabet=(len(values) - 1 >> low_bits) + 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from edgecompress.packing.regions.region import Region
@@ -22,10 +23,8 @@ _DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError, Attri
 def find(content: bytes) -> list[Region]:
     """Return the regions; of a damaged file those before the damage."""
     regions: list[Region] = []
-    try:
+    with suppress(*_DAMAGE):  # whatever the rest is, it is packed as bytes
         regions.extend(_regions(content))
-    except _DAMAGE:
-        pass  # whatever the rest is, it is packed as bytes
     return regions
 
 
