@@ -11,9 +11,23 @@ from edgecompress.errors import DataError
 from edgecompress.values import Preprocessing
 
 
-def standard(dataset: Dataset, *, resolution: int, channels: int | None = None) -> Preprocessing:
-    """Input of `resolution` squared in [-1, 1], as the MobileNets expect it, in the data set's channels if not told."""
-    preprocessing = Preprocessing(resolution, resolution, channels or dataset.channels, labels=dataset.labels)
+def standard(
+    dataset: Dataset,
+    *,
+    resolution: int,
+    channels: int | None = None,
+    input_range: tuple[float, float] = (-1.0, 1.0),
+) -> Preprocessing:
+    """Input of `resolution` squared, pixels mapped to `input_range`, in the data set's channels if not told."""
+    low, high = input_range
+    preprocessing = Preprocessing(
+        resolution,
+        resolution,
+        channels or dataset.channels,
+        scale=((high - low) / 255,),
+        offset=(low,),
+        labels=dataset.labels,
+    )
     _require_supported(preprocessing)
     return preprocessing
 

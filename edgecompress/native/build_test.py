@@ -14,6 +14,7 @@ from edgecompress.native.build import (
     build_binary_kernels,
     build_instruction_counter,
     build_runner,
+    build_unpacker,
     can_build,
 )
 from edgecompress.native.cache import cache_folder
@@ -43,7 +44,7 @@ def built(folder):
     return sorted(path for path in folder.rglob("*") if "zig" not in path.relative_to(folder).parts and path.is_file())
 
 
-@pytest.mark.parametrize("make", [build_runner, build_instruction_counter, build_binary_kernels])
+@pytest.mark.parametrize("make", [build_runner, build_instruction_counter, build_binary_kernels, build_unpacker])
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_sources_compile_without_a_warning(machine, make, empty_cache):
     """With -Wall -Wextra -Werror a warning would be an error."""

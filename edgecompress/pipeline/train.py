@@ -69,7 +69,10 @@ def load_for(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Dataset
         seed=recipe.train.seed,
         progress=on_progress,
     )
-    return dataset, standard(dataset, resolution=resolution, channels=recipe.model.channels)
+    preprocessing = standard(
+        dataset, resolution=resolution, channels=recipe.model.channels, input_range=architecture.input_range
+    )
+    return dataset, preprocessing
 
 
 @dataclass

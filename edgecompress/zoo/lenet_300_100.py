@@ -40,4 +40,5 @@ LENET_300_100 = Architecture(
     default_channels=1,
     options=(Option("dropout", 0.0, "share of each hidden layer's outputs that is dropped while training"),),
     construct=build,
+    input_range=(0.0, 1.0),  # a background of zeros: one of -1 adds noise to each of the 784 weights of a unit
 )
