@@ -25,7 +25,19 @@ import numpy as np
 from edgecompress.errors import PackedFileError
 from edgecompress.numerics.codecs.symbol_coder import SymbolCoding
 from edgecompress.packing.choosing.generated import layout, pack_generated
-from edgecompress.packing.codings import Codebook, Coding, Fill, Packed, Planes, Product, Raw, Scaled, Sparse, Symbols
+from edgecompress.packing.codings import (
+    Codebook,
+    Coding,
+    Fill,
+    Packed,
+    Planes,
+    Product,
+    Raw,
+    Scaled,
+    ScaledCodebook,
+    Sparse,
+    Symbols,
+)
 from edgecompress.packing.codings.product import Factor
 from edgecompress.packing.codings.symbols import code
 from edgecompress.packing.container import unpack_files
@@ -205,6 +217,7 @@ def _codings(numbers: np.random.Generator) -> list[list[tuple[Coding, int]]]:
             (Packed(4, _symbols(numbers.integers(0, 9, 80).astype("u1"))), 40),
         ],
         [(scales, 60), (product, 60)],
+        [(ScaledCodebook(15, 4, 3, scales, Raw(numbers.bytes(12)), Fill(b"\0"), _symbols(drawn[:60] % 3)), 240)],
     ]
 
 

@@ -39,7 +39,7 @@ enum {
 
 enum { STORED, CODED, GENERATED };
 enum { NOT_COMPRESSED = 255 };
-enum { RAW, FILL, PLANES, SYMBOLS, CODEBOOK, SPARSE, SCALED, SHARED_BYTES, PRODUCT };
+enum { RAW, FILL, PLANES, SYMBOLS, CODEBOOK, SPARSE, SCALED, SHARED_BYTES, PRODUCT, SCALED_CODEBOOK };
 
 enum {
     PROBABILITY_BITS = 14,
@@ -823,7 +823,7 @@ static int spend(struct unpacker *u, uint64_t size, uint64_t steps) {
 }
 
 static int begin_coding(struct unpacker *u, uint64_t size, uint32_t *kind) {
-    return spend(u, size, 0) && read_byte(u, &u->parameters, PRODUCT, kind) && (u->depth <= MAX_DEPTH || damaged(u));
+    return spend(u, size, 0) && read_byte(u, &u->parameters, SCALED_CODEBOOK, kind) && (u->depth <= MAX_DEPTH || damaged(u));
 }
 
 /* Returns the bytes of a coding inside of another, or NULL: those that are stored as they are stay where they are. */
@@ -1122,10 +1122,10 @@ static int decode_shared_bytes(struct unpacker *u, uint8_t *out, size_t size) {
     return 1;
 }
 
-/* What is not finite, or below the normal range, is 0: so all machines agree. */
+/* What is below the normal range is 0 with its sign, and what is not finite is 0: so all machines agree. */
 static inline uint32_t product_bits(float value, float factor) {
     uint32_t bits = bits_of(value * factor), exponent = bits & 0x7f800000u;
-    return exponent && exponent != 0x7f800000u ? bits : 0;
+    return !exponent ? bits & 0x80000000u : exponent != 0x7f800000u ? bits : 0;
 }
 
 static inline uint32_t stepped(uint32_t bits, uint8_t by) {
@@ -1148,6 +1148,41 @@ static int decode_scaled(struct unpacker *u, uint8_t *out, size_t size) {
             float scale = float_of(load32(scales + 4 * channel));
             for (size_t end = i + in_channel; i < end; i++)
                 store32(out + 4 * i, stepped(product_bits((float)(int8_t)integers[i], scale), steps[i]));
+        }
+    return 1;
+}
+
+static int decode_scaled_codebook(struct unpacker *u, uint8_t *out, size_t size) {
+    size_t places = size / 4, channels, in_channel;
+    uint32_t last, highest = 0;
+    if (!read_size(u, &u->parameters, places, &channels) || !read_size(u, &u->parameters, places, &in_channel))
+        return 0;
+    uint64_t block = (uint64_t)channels * in_channel;
+    if (size % 4 || !block || places % block)
+        return damaged(u);
+    if (!read_byte(u, &u->parameters, 255, &last))
+        return 0;
+    size_t count = last + 1;
+    const uint8_t *scales = inner(u, (uint64_t)channels * 4), *values = scales ? inner(u, count * 4) : NULL;
+    const uint8_t *steps = values ? inner(u, (uint64_t)channels * count) : NULL;
+    const uint8_t *indices = steps ? inner(u, places) : NULL;
+    uint8_t *table = indices ? take(u, channels * count * 4) : NULL;
+    if (!table)
+        return 0;
+    for (size_t i = 0; i < places; i++)
+        highest = indices[i] > highest ? indices[i] : highest;
+    if (highest > last)
+        return damaged(u);
+    for (size_t channel = 0; channel < channels; channel++)
+        for (size_t i = 0; i < count; i++) {
+            uint32_t bits = product_bits(float_of(load32(values + 4 * i)), float_of(load32(scales + 4 * channel)));
+            store32(table + 4 * (channel * count + i), stepped(bits, steps[channel * count + i]));
+        }
+    for (size_t i = 0; i < places;)
+        for (size_t channel = 0; channel < channels; channel++) {
+            const uint8_t *own = table + 4 * channel * count;
+            for (size_t end = i + in_channel; i < end; i++)
+                memcpy(out + 4 * i, own + 4 * indices[i], 4);
         }
     return 1;
 }
@@ -1194,7 +1229,7 @@ static int decode(struct unpacker *u, uint8_t *out, size_t size) {
         [PLANES] = decode_planes,     [SYMBOLS] = decode_symbols,
         [CODEBOOK] = decode_codebook, [SPARSE] = decode_sparse,
         [SCALED] = decode_scaled,     [SHARED_BYTES] = decode_shared_bytes,
-        [PRODUCT] = decode_product,
+        [PRODUCT] = decode_product,   [SCALED_CODEBOOK] = decode_scaled_codebook,
     };
     uint32_t kind;
     const struct block *mark = u->last;

@@ -16,7 +16,19 @@ from edgecompress.errors import PackedFileError
 from edgecompress.native.build import MACHINES, SOURCES, build_unpacker
 from edgecompress.numerics.codecs.symbol_coder import SymbolCoding
 from edgecompress.packing.choosing.generated import pack_generated
-from edgecompress.packing.codings import KINDS, Codebook, Coding, Fill, Packed, Planes, Product, Raw, Scaled, Sparse
+from edgecompress.packing.codings import (
+    KINDS,
+    Codebook,
+    Coding,
+    Fill,
+    Packed,
+    Planes,
+    Product,
+    Raw,
+    Scaled,
+    ScaledCodebook,
+    Sparse,
+)
 from edgecompress.packing.codings.product import Factor
 from edgecompress.packing.codings.symbols import code
 from edgecompress.packing.container import unpack_body, unpack_segment
@@ -99,7 +111,7 @@ def any_coding(rng, size, depth=0, alphabet=256):
     """Return a random coding of `size` bytes, of which those that stand for an index are below `alphabet`."""
     kinds = [Raw, Fill, "symbols"]
     if depth < 4 and size and alphabet == 256:
-        kinds += [Planes] * (size % 2 == 0) + [Codebook, Sparse, Packed] + [Scaled] * (size % 4 == 0)
+        kinds += [Planes] * (size % 2 == 0) + [Codebook, Sparse, Packed] + [Scaled, ScaledCodebook] * (size % 4 == 0)
     kind = kinds[rng.integers(len(kinds))]
     width = int(rng.choice([each for each in (1, 2, 4, 8, 16) if size % each == 0]))
     count, deeper = size // width, depth + 1
@@ -126,8 +138,14 @@ def any_coding(rng, size, depth=0, alphabet=256):
         return Packed(bits, any_coding(rng, size * 8 // bits, deeper))
     channels = int(rng.choice([each for each in range(1, size // 4 + 1) if size // 4 % each == 0]))
     scales = Raw(rng.normal(size=channels).astype("<f4").tobytes())
+    inner = int(rng.choice([1, size // 4 // channels]))
+    if kind is ScaledCodebook:
+        words = int(rng.integers(1, 257 if channels < 200 else 9))
+        values = Raw((rng.normal(size=words) * rng.choice([0, 1e-30, 1], words)).astype("<f4").tobytes())
+        steps, indices = any_coding(rng, channels * words, deeper), any_coding(rng, size // 4, deeper, words)
+        return ScaledCodebook(channels, inner, words, scales, values, steps, indices)
     parts = (any_coding(rng, size // 4, deeper) for _ in range(2))
-    return Scaled(channels, int(rng.choice([1, size // 4 // channels])), scales, *parts)
+    return Scaled(channels, inner, scales, *parts)
 
 
 def any_segment(seed):

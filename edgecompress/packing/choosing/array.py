@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgecompress.numerics.codecs.bit_packing import unpack_bits
+from edgecompress.packing.choosing.channel_codebook import find_channel_codebook
 from edgecompress.packing.choosing.scales import find_scales
 from edgecompress.packing.choosing.symbol_search import code_symbols
-from edgecompress.packing.codings import Codebook, Coding, Fill, Packed, Planes, Raw, Scaled, Sparse
+from edgecompress.packing.codings import Codebook, Coding, Fill, Packed, Planes, Raw, Scaled, ScaledCodebook, Sparse
 from edgecompress.packing.codings.composed import MAX_HOLES
 from edgecompress.packing.codings.planes import WIDTHS, split
 from edgecompress.packing.wire import Writer
@@ -63,6 +64,7 @@ def _candidates(array: Array) -> Iterator[Coding]:
     yield from _sparse(array, elements)
     if array.is_float and width == FLOAT_BYTES:
         yield from _scaled(array)
+        yield from _scaled_codebook(array)
 
 
 def _planes(elements: np.ndarray, array: Array) -> tuple[Coding, ...]:
@@ -125,15 +127,37 @@ def _smallest_dense(array: Array) -> Coding:
     return min(Raw(array.data.tobytes()), planes, *_codebook(array, elements), key=coded_bytes)
 
 
+def _scaled_codebook(array: Array) -> Iterator[Coding]:
+    """Yield shared values times scales where the channels are the first or the last axis."""
+    for matrix, channels, inner in _by_channel(array):
+        found = find_channel_codebook(matrix)
+        if found is not None:
+            indices = found.indices.T if inner == 1 else found.indices
+            yield ScaledCodebook(
+                channels,
+                inner,
+                len(found.values),
+                _values(Array(found.scales.view(np.uint8), FLOAT_BYTES, True)),
+                _values(Array(found.values.view(np.uint8), FLOAT_BYTES, True)),
+                smallest(Array(found.steps.ravel().view(np.uint8), 1)),
+                code_symbols(np.ascontiguousarray(indices).ravel(), channels=array.channels),
+            )
+
+
+def _by_channel(array: Array) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield the array as float32 [channels, elements], the channels its rows and its columns, with the inner length."""
+    rows, places = array.channels, len(array.data) // FLOAT_BYTES
+    if rows:
+        matrix = array.data.view("<f4").reshape(rows, -1)
+        for turned, channels, inner in ((matrix, rows, places // rows), (matrix.T, places // rows, 1)):
+            if places >= MIN_PLACES_PER_SCALE * channels:
+                yield np.ascontiguousarray(turned), channels, inner
+
+
 def _scaled(array: Array) -> Iterator[Coding]:
     """Yield integers times scales where the channels are the first or the last axis."""
-    channels = array.channels
-    places = len(array.data) // FLOAT_BYTES
-    if not channels or places < MIN_PLACES_PER_SCALE * channels:
-        return
-    matrix = array.data.view("<f4").reshape(channels, -1)
-    for turned, count, inner in ((matrix, channels, places // channels), (matrix.T, places // channels, 1)):
-        found = find_scales(np.ascontiguousarray(turned)) if places >= MIN_PLACES_PER_SCALE * count else None
+    for matrix, count, inner in _by_channel(array):
+        found = find_scales(matrix)
         if found is None:
             continue
         scales, integers, steps = (each.T if inner == 1 and each.ndim > 1 else each for each in found)
@@ -142,6 +166,6 @@ def _scaled(array: Array) -> Iterator[Coding]:
             count,
             inner,
             _values(Array(scales.view(np.uint8), FLOAT_BYTES, True)),
-            smallest(Array(numbers, 1, channels=channels)),
+            smallest(Array(numbers, 1, channels=array.channels)),
             smallest(Array(moves, 1)),
         )

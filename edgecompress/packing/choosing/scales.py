@@ -53,13 +53,13 @@ def _apart(multiples: np.ndarray) -> float:
 def _fit(row: np.ndarray, largest: int) -> tuple[np.float32, np.ndarray, np.ndarray] | None:
     wide = row.astype(np.float64)
     top = np.abs(wide).max()
-    integers = np.rint(wide / top * largest) if largest else np.zeros(len(row))
-    middle = np.float32((wide * integers).sum() / (integers * integers).sum()) if largest else np.float32(0)
+    integers = (np.rint(wide / top * largest) if largest else np.zeros(len(row))).astype(np.int8)
+    middle = np.float32((wide * integers).sum() / np.square(integers, dtype=float).sum()) if largest else np.float32(0)
     best = None
     for away in NEIGHBOURS if largest else (0,):
         scale = (middle.view(np.int32) + np.int32(away)).view(np.float32)
         products = multiply(integers.astype(np.float32), scale)
         apart = row.view(np.int32).astype(np.int64) - products.view(np.int32)
         if np.abs(apart).max() <= MAX_STEPS_APART and (best is None or np.abs(apart).sum() < np.abs(best[2]).sum()):
-            best = scale, integers.astype(np.int8), apart.astype(np.int8)
+            best = scale, integers, apart.astype(np.int8)
     return best

@@ -58,13 +58,13 @@ def read(parameters: bytes, payloads: bytes, size_bytes: int) -> bytes:
 
 
 def test_kinds_are_unique_and_known_by_their_numbers() -> None:
-    assert sorted(KINDS) == list(range(9))
+    assert sorted(KINDS) == list(range(10))
     assert all(each.kind == number for number, each in KINDS.items())
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(PackedFileError, match="no coding 9"):
-        read(b"\x09", b"", 4)
+    with pytest.raises(PackedFileError, match="no coding 10"):
+        read(b"\x0a", b"", 4)
 
 
 def nested(depth: int) -> Coding:

@@ -6,11 +6,11 @@ import numpy as np
 
 
 def multiply(values: np.ndarray, factors: np.ndarray | np.floating) -> np.ndarray:
-    """Return the float32 products; what is not finite, or below the normal range, is 0."""
+    """Return the float32 products: 0 with their sign below the normal range, and 0 where they are not finite."""
     with np.errstate(all="ignore"):
         products = values * factors
-    plain = np.isfinite(products) & (np.abs(products) >= np.finfo(np.float32).tiny)
-    return np.where(plain, products, np.float32(0))
+    signed = np.where(np.abs(products) >= np.finfo(np.float32).tiny, products, np.copysign(np.float32(0), products))
+    return np.where(np.isfinite(products), signed, np.float32(0))
 
 
 def step(products: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -12,11 +12,12 @@ def test_products_are_rounded_to_float32() -> None:
     assert multiply(values, np.float32(0.7)).dtype == np.float32
 
 
-def test_what_machines_treat_differently_is_zero() -> None:
+def test_what_machines_treat_differently_is_zero_with_its_sign() -> None:
     values = np.array([np.inf, np.nan, 1e38, 1e-38, -1e-38], np.float32)
     tenfold = np.float32(1e-38) * np.float32(10)
     assert multiply(values, np.float32(10)).tolist() == [0, 0, 0, tenfold, -tenfold]
-    assert multiply(values, np.float32(0.5)).view(np.uint32)[3:].tolist() == [0, 0]  # and it is the positive one
+    assert multiply(values, np.float32(0.5)).view(np.uint32)[3:].tolist() == [0, 1 << 31]
+    assert multiply(np.zeros(1, np.float32), np.float32(-2)).view(np.uint32).tolist() == [1 << 31]
 
 
 def test_steps_wrap_around_as_integers_do() -> None:
