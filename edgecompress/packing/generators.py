@@ -89,7 +89,8 @@ class Vectors(Generator):
         total = None
         for vectors, indices in zip(self.codebooks, self.indices, strict=True):
             found = vectors[spaces, indices[spaces, columns], places]
-            total = found if total is None else total + found
+            with np.errstate(all="ignore"):  # what is no number stays none
+                total = found if total is None else total + found
         assert total is not None
         return total
 
