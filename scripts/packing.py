@@ -156,7 +156,7 @@ def _print(found: dict[str, Any]) -> None:
     ]
     print_table("Bytes", ["file", "raw", *STOCK, "packed", "of the better"], rows)
     rows = [
-        [name, *(f"{each['medians'][which]:.0f}" for which in ("c", "zstd", "python")), f"{each['median_share']:.3f}"]
+        [name, *(f"{each['medians'][which]:.1f}" for which in ("c", "zstd", "python")), f"{each['median_share']:.3f}"]
         for name, each in found["decoding"].items()
     ]
     print_table("Decoding, MB/s of output", ["file", "C", "zstd -d", "Python", "C over zstd"], rows)

@@ -4,10 +4,9 @@
         [--json models/deep_compression.json]
 
 Trains `models/*/recipes/deep_compression.toml` with each seed (or goes on where an earlier call was stopped). A
-stage's ratio is counted as in the paper, but with fillers, codebooks, code-length tables and biases; the gap bits of a
-layer are those that make it smallest. The container's ratio is the float32 `.tflite` file of the dense network over the
-packed file of the compressed one. Errors are of the test images, with Student's 95 % interval of their mean over the
-seeds.
+stage's ratio is counted as in the paper, with its gap bits, and with fillers, codebooks, code-length tables and biases.
+The container's ratio is the float32 `.tflite` file of the dense network over the packed file of the compressed one.
+Errors are of the test images, with Student's 95 % interval of their mean over the seeds.
 
 Han et al., Deep Compression, arXiv:1510.00149, tables 1 and 2.
 """
@@ -30,7 +29,7 @@ from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.devices.conditions import snapshot
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_bridge.load import load_model
-from edgecompress.numerics.codecs.deep_compression_size import layer_size, network_size, smallest_gap_bits
+from edgecompress.numerics.codecs.deep_compression_size import layer_size, network_size
 from edgecompress.packing.container import unpack
 from edgecompress.packing.pack import pack
 from edgecompress.pipeline.convert import convert_run
@@ -41,6 +40,7 @@ from edgecompress.storage import to_json, write_text
 
 MODELS = Path(__file__).parents[1] / "models"
 CHUNK = 1000
+GAP_BITS = {2: 5, 4: 8}  # the paper's, for dense layers and convolutions
 MAX_RISE = 0.1  # percentage points of error above the dense network
 
 
@@ -117,7 +117,7 @@ def _measure(recipe: Recipe, folder: Path) -> dict[str, Any]:
 def _layer(layer: Any) -> Any:
     (kernel,) = (np.asarray(each) for each in kernels(layer))
     biases = int(np.size(layer.bias)) if getattr(layer, "bias", None) is not None else 0
-    return layer_size(kernel, gap_bits=smallest_gap_bits(kernel), biases=biases)
+    return layer_size(kernel, gap_bits=GAP_BITS[kernel.ndim], biases=biases)
 
 
 def _error(recipe: Recipe, model: Any) -> float:

@@ -252,7 +252,7 @@ def _packing() -> str:
 
 def _packing_speed() -> str:
     rows = [
-        [name, *(f"{found['medians'][which]:.0f}" for which in ("c", "zstd", "python")), f"{found['median_share']:.2f}"]
+        [name, *(f"{found['medians'][which]:.1f}" for which in ("c", "zstd", "python")), f"{found['median_share']:.2f}"]
         for name, found in _read("packing.json")["decoding"].items()
     ]
     return _table(["file", "C decoder, MB/s", "zstd, MB/s", "Python, MB/s", "C / zstd"], rows)
