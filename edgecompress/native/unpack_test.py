@@ -5,7 +5,6 @@ import platform
 import resource
 import shutil
 import subprocess
-import sys
 import zlib
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import PackedFileError
-from edgecompress.native.build import MACHINES, SOURCES, build_unpacker
+from edgecompress.native.build import MACHINES, build_unpacker
 from edgecompress.numerics.codecs.symbol_coder import SymbolCoding
 from edgecompress.packing.choosing.generated import pack_generated
 from edgecompress.packing.codings import (
@@ -327,69 +326,6 @@ def test_lzma_streams_are_decoded_or_refused_as_by_liblzma(tmp_path):
         assert isinstance(found, dict) == (outcome(packed) == (True, content)), turn
         outcomes.append(isinstance(found, dict))
     assert 100 <= sum(outcomes) < 300
-
-
-def seeds(folder):
-    """Write small packed files that reach all of the decoder."""
-    folder.mkdir()
-    packed = [pack_files({"a": b"1234" * 20, "b/c": b"", "d": bytes(range(50))}).data]
-    for seed in range(20):
-        body, content = any_segment(seed)
-        plain = plain_segment(body)
-        packed += [container(content, [each], [len(content)]) for each in (body, plain) if len(each) <= len(content)]
-        bodies, sizes, both = generated(seed)
-        packed.append(container(both, bodies, sizes))
-    paths = []
-    for index, each in enumerate(packed):
-        paths.append(folder / f"{index}.ecz")
-        paths[-1].write_bytes(each)
-    return paths
-
-
-def fuzz(words, folder, *numbers, sources):
-    seed, count, every = numbers
-    folder.mkdir()
-    done = subprocess.run(
-        [*map(str, words), str(seed), str(count), str(folder), str(every), *map(str, sources)],
-        capture_output=True, text=True, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [int(number) for number in done.stdout.split()]
-
-
-@pytest.mark.slow
-@needs_compiler
-def test_no_input_makes_it_misbehave_and_python_agrees(tmp_path):
-    """A hundred thousand damaged files under sanitizers; of some, all that was written is compared."""
-    flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover")
-    subprocess.run(["cc", *FLAGS, *flags, SOURCES / "unpack_fuzz.c", "-o", tmp_path / "fuzz"], check=True)
-    counts = fuzz([tmp_path / "fuzz"], tmp_path / "kept", 1, 100_000, 200, sources=seeds(tmp_path / "seeds"))
-    assert sum(counts) == 100_000 and all(counts[:TOO_LARGE]) and counts[DAMAGED] < 99_900
-    kept = sorted((tmp_path / "kept").glob("*.ecz"))
-    assert len(kept) == 1000
-    for path in kept:
-        status, size, hashed = path.with_suffix(".txt").read_text().split()
-        expected = outcome(path.read_bytes())
-        if expected is None:  # where the file ends is seen at its end; Python looks there first
-            assert int(status) != OK, path
-        elif int(status) != TOO_LARGE:
-            assert (int(status) == OK, int(size), hashed) == (
-                expected[0], len(expected[1]), content_hash(expected[1]).hex()
-            ), path  # fmt: skip
-
-
-@pytest.mark.slow
-@needs_compiler
-@pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 runs the decoder; it is missing")
-def test_arm_unpacks_the_same(tmp_path):
-    compiler = (sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static")
-    source, found, sources = SOURCES / "unpack_fuzz.c", {}, seeds(tmp_path / "seeds")
-    for name, words, start in (("arm", compiler, ["qemu-aarch64"]), ("own", ["cc"], [])):
-        subprocess.run([*words, *FLAGS, "-O3", source, "-o", tmp_path / name], check=True, timeout=300)
-        counts = fuzz([*start, tmp_path / name], tmp_path / f"{name}_kept", 2, 3000, 2, sources=sources)
-        kept = sorted((tmp_path / f"{name}_kept").glob("*.txt"))
-        found[name] = counts, [path.read_text() for path in kept]
-    assert found["arm"] == found["own"] and found["own"][0][OK] and len(found["own"][1]) == 3000
 
 
 def test_memory_does_not_grow_with_the_model(tmp_path):
