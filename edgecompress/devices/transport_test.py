@@ -204,7 +204,9 @@ def test_ctrl_c_ends_a_command_on_the_host(tmp_path):
         "from edgecompress.devices.transport import execute\n"
         f"execute(['sh', '-c', 'echo $$ > {tmp_path}/pid; exec sleep 60'], timeout_s=60, what='x')\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, process_group=0)
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - in the background of a shell it is ignored
+    command = [sys.executable, "-c", script]
+    parent = subprocess.Popen(command, stderr=subprocess.PIPE, process_group=0, preexec_fn=heed)
     wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
     client = int((tmp_path / "pid").read_text())
     os.killpg(parent.pid, signal.SIGINT)

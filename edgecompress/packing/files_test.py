@@ -187,8 +187,9 @@ def test_an_interrupted_process_leaves_the_old_files(number: int, tmp_path: Path
     (tmp_path / "a.bin").write_bytes(b"old")
     environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
     child = [sys.executable, "-c", INTERRUPTED_CHILD, str(tmp_path)]
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - in the background of a shell it is ignored
     with subprocess.Popen(
-        child, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        child, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, preexec_fn=heed
     ) as running:
         assert running.stdout is not None and running.stdout.readline() == "half\n"
         time.sleep(0.05)
