@@ -29,8 +29,10 @@ def command(file: Path, out: Path | None, explain: bool, as_json: bool) -> None:
     """
     from edgecompress.pipeline.pack import pack_model
 
+    name = file.stem + SUFFIX
+    target = file.parent / name if out is None else out / name if out.is_dir() else out
     with progress_bars() as progress:
-        made = pack_model(file, out or file.parent / (file.stem + SUFFIX), on_progress=progress)
+        made = pack_model(file, target, on_progress=progress)
     raw = sum(made.files.values())
     packed = made.packed
     if as_json:

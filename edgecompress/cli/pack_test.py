@@ -49,6 +49,8 @@ def test_names_that_are_given(cli, model, tmp_path):
     (tmp_path / "folder").mkdir()
     assert cli("unpack", packed, "-o", tmp_path / "folder").code == 0
     assert (tmp_path / "folder" / "model.tflite").read_bytes() == CONTENT
+    assert cli("pack", tmp_path / "folder" / "model.tflite", "-o", tmp_path / "folder").code == 0
+    assert names(tmp_path / "folder") == ["model.ecz", "model.tflite"]
 
 
 def test_json_says_everything(cli, model, tmp_path):

@@ -81,7 +81,7 @@ def pack_files(
     places: list[SegmentPlace] = []
     bodies: list[bytes] = []
     for part in _parts(regions, generators, content, log):
-        body = _checked(part.pack(content, log), content[part.start : part.end], work, log)
+        body = _checked(part, content, work, log)
         places.append(SegmentPlace(part.end - part.start, len(body), zlib.crc32(body)))
         bodies.append(body)
         on_progress("packing", part.end, len(content))
@@ -93,18 +93,22 @@ def pack_files(
     return Packed(packed, tuple(log.tensors), log.rest_bytes, len(packed) - coded, tuple(log.notes))
 
 
-def _checked(body: bytes, content: bytes, work: Work, log: _Log) -> bytes:
+def _checked(part: _Generated | _Ordinary, content: bytes, work: Work, log: _Log) -> bytes:
     """Return the segment if it unpacks to the same bytes, with the steps that are left, else one without tensors."""
-    left = Work(work.steps)
+    own, left, made = content[part.start : part.end], Work(work.steps), _Log()
+    body = part.pack(content, made)
     try:
-        if unpack_body(body, len(content), work=left) == content:
+        if unpack_body(body, len(own), work=left) == own:
             work.steps = left.steps
+            log.tensors += made.tensors
+            log.rest_bytes += made.rest_bytes
             return body
         reason = "it did not unpack to the same bytes"
     except PackedFileError as error:
         reason = error.message
-    log.notes.append(f"{len(content)} bytes are compressed as they are: {reason}")
-    return pack_segment(content, [], [])
+    log.rest_bytes += len(own)
+    log.notes.append(f"{len(own)} bytes are compressed as they are: {reason}")
+    return pack_segment(own, [], [])
 
 
 def _regions(files: dict[str, bytes], log: _Log) -> list[Region]:
@@ -149,12 +153,11 @@ class _Generated:
         return self.region.end
 
     def pack(self, content: bytes, log: _Log) -> bytes:
-        region = self.region
-        body = self.body
+        region, words = self.region, self.generator.words
         log.tensors.append(
-            PackedTensor(region.name, region.dtype, region.shape, region.size_bytes, len(body), self.generator.words)
+            PackedTensor(region.name, region.dtype, region.shape, region.size_bytes, len(self.body), words)
         )
-        return body
+        return self.body
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from edgecompress.errors import PackedFileError
 from edgecompress.formats.onnx_fuzz_test import small_model
 from edgecompress.formats.sizes import xz_bytes
 from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.packing.codings import base
 from edgecompress.packing.container import segments, unpack, unpack_files
 from edgecompress.packing.files import read_model
 from edgecompress.packing.header import MAX_SEGMENT_BYTES, read_header
@@ -210,3 +211,13 @@ def test_progress_goes_up_to_the_end() -> None:
 def test_a_name_that_could_not_be_unpacked_is_not_packed(name: str) -> None:
     with pytest.raises(PackedFileError):
         pack(b"content", name=name)
+
+
+def test_a_segment_that_takes_too_long_is_compressed_without_its_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "FREE_STEPS", 0)
+    kernel = RANDOM.integers(0, 9, (16, 100)).astype(np.int8)
+    content = build([T(kernel.shape, "INT8", "w", data=kernel)], [])
+    packed = packed_and_compared({"m.tflite": content})
+    assert packed.tensors == () and packed.rest_bytes == len(content)
+    assert packed.packed_rest_bytes == len(packed.data)
+    assert "too much memory or time" in packed.notes[0]

@@ -23,13 +23,8 @@ from edgecompress.packing.wire import Reader, Writer
 STORED, CODED, GENERATED = 0, 1, 2
 MAX_PIECES = 1 << 14
 NOT_COMPRESSED = 255
-_LZMA_CHOICES = (
-    (3, 0, 2),
-    (0, 2, 2),
-    (0, 0, 0),
-    (1, 0, 2),
-    (4, 0, 2),
-)  # bits of context, of literal position, of position
+# bits of context, of literal position, of position
+_LZMA_CHOICES = ((3, 0, 2), (0, 2, 2), (0, 0, 0), (1, 0, 2), (4, 0, 2))
 
 
 @dataclass(frozen=True)

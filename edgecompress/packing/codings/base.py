@@ -100,6 +100,15 @@ class Coding(ABC):
         """
 
 
+def read_channels(source: Source, size_bytes: int) -> tuple[int, int]:
+    """Read the channels and the inner length of float32 [outer, channels, inner], which must divide `size_bytes`."""
+    places = size_bytes // 4
+    channels, inner = source.parameters.number(most=places), source.parameters.number(most=places)
+    if size_bytes % 4 or not channels * inner or places % (channels * inner):
+        raise damaged(f"{channels} channels of {inner} do not divide {size_bytes} bytes")
+    return channels, inner
+
+
 def damaged(what: str) -> PackedFileError:
     """Return the error for a packed file that contradicts itself."""
     return PackedFileError(f"The packed file is damaged: {what}.", hint="Fetch or pack it again.")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgecompress.packing.codings.base import Coding, Source, damaged
+from edgecompress.packing.codings.base import Coding, Source, read_channels
 from edgecompress.packing.codings.float_product import multiply, step
 from edgecompress.packing.wire import Writer
 
@@ -39,10 +39,7 @@ class Scaled(Coding):
     @classmethod
     def read(cls, source: Source, size_bytes: int) -> Scaled:
         """Read the shape, the scales, the integers and the steps."""
-        places = size_bytes // 4
-        channels, inner = source.parameters.number(most=places), source.parameters.number(most=places)
-        if size_bytes % 4 or not channels * inner or places % (channels * inner):
-            raise damaged(f"{channels} channels of {inner} do not divide {size_bytes} bytes")
+        (channels, inner), places = read_channels(source, size_bytes), size_bytes // 4
         return cls(channels, inner, source.coding(channels * 4), source.coding(places), source.coding(places))
 
     def decode(self, size_bytes: int) -> np.ndarray:

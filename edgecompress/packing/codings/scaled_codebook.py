@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from edgecompress.packing.codings.base import Coding, Source, damaged
+from edgecompress.packing.codings.base import Coding, Source, damaged, read_channels
 from edgecompress.packing.codings.float_product import multiply, step
 from edgecompress.packing.wire import Writer
 
@@ -44,10 +44,7 @@ class ScaledCodebook(Coding):
     @classmethod
     def read(cls, source: Source, size_bytes: int) -> ScaledCodebook:
         """Read the shape, the scales, the values, the steps and the indices."""
-        places = size_bytes // 4
-        channels, inner = source.parameters.number(most=places), source.parameters.number(most=places)
-        if size_bytes % 4 or not channels * inner or places % (channels * inner):
-            raise damaged(f"{channels} channels of {inner} do not divide {size_bytes} bytes")
+        channels, inner = read_channels(source, size_bytes)
         count = source.parameters.byte() + 1
         return cls(
             channels,
@@ -56,7 +53,7 @@ class ScaledCodebook(Coding):
             source.coding(channels * 4),
             source.coding(count * 4),
             source.coding(channels * count),
-            source.coding(places),
+            source.coding(size_bytes // 4),
         )
 
     def decode(self, size_bytes: int) -> np.ndarray:
