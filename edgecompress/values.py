@@ -48,6 +48,17 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How far an output of an emitted file is from that of the model it was made from, on the same inputs."""
+
+    output: str
+    signal_to_noise_db: float  # variance of the model's output over the mean square of the differences
+    largest_difference: float
+    samples: int
+    inputs: str  # "calibration" samples, or "noise" in the range of the inputs
+
+
+@dataclass(frozen=True)
 class Artifact:
     """An emitted file: what it is, what it expects and gives, and where it came from."""
 
@@ -61,6 +72,8 @@ class Artifact:
     preprocessing: Preprocessing | None = None
     origin: str = ""  # the model file or run that it was made from, with its hash
     float_layers: tuple[LayerNote, ...] = ()  # what stayed float in a quantized file, and why
+    agreement: tuple[Agreement, ...] = ()  # with the model, output by output
+    warnings: tuple[str, ...] = ()  # what is worth knowing before the file is used
 
 
 @dataclass(frozen=True)

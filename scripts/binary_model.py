@@ -80,7 +80,7 @@ def _files(folder: Path) -> dict[str, Path]:
         ("binary", binary, ("tflite:binary", "onnx:binary")),
     ):
         artifacts = convert(
-            Source(variant, source, "first weights"), tuple(map(parse_target, targets)), folder, calibration=noise
+            Source(variant, source, "first weights"), tuple(map(parse_target, targets)), folder, calibration=(noise,)
         )
         found |= {artifact.target: Path(artifact.path) for artifact in artifacts}
     return found

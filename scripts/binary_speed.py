@@ -122,7 +122,7 @@ def _chains(side: int, channels: int, length: int, folder: Path) -> dict[str, Pa
             x = layer(channels, 3, padding="same", use_bias=False)(x)
             x = keras.layers.BatchNormalization()(x)
         source = Source(f"{_name((side, channels))}_{kind}", keras.Model(image, x), "noise")
-        artifacts = convert(source, tuple(map(parse_target, targets)), folder, calibration=noise)
+        artifacts = convert(source, tuple(map(parse_target, targets)), folder, calibration=(noise,))
         found |= {artifact.target: Path(artifact.path) for artifact in artifacts}
     return found
 

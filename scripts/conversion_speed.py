@@ -53,7 +53,7 @@ def main() -> None:
             Source("dense", model, "script", preprocessing=preprocessing),
             tuple(parse_target(target) for target in TARGETS),
             folder,
-            calibration=calibration,
+            calibration=(calibration,),
         ),
         "stock": lambda folder: stock(model, folder, calibration),
     }

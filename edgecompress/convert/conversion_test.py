@@ -48,7 +48,7 @@ GENERAL = tuple(target for target in TARGETS if target.precision != "binary")  #
 def artifacts(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
     source = Source("dense", model, "test", preprocessing=PREPROCESSING)
-    return {artifact.target: artifact for artifact in convert(source, GENERAL, folder, calibration=INPUTS)}
+    return {artifact.target: artifact for artifact in convert(source, GENERAL, folder, calibration=(INPUTS,))}
 
 
 def scores(path: str) -> np.ndarray:
@@ -94,7 +94,7 @@ def test_files_shrink_with_their_precision(artifacts) -> None:
 def test_integer_inputs_and_outputs_carry_their_scales_and_agree(io, model, artifacts, tmp_path: Path) -> None:
     source = Source("dense", model, "test", preprocessing=PREPROCESSING)
     targets = (parse_target("tflite:int8"), parse_target("onnx:int8"))
-    tflite, onnx = convert(source, targets, tmp_path, options=Options(io=io), calibration=INPUTS)
+    tflite, onnx = convert(source, targets, tmp_path, options=Options(io=io), calibration=(INPUTS,))
     for artifact in (tflite, onnx):
         assert artifact.inputs[0].dtype == artifact.outputs[0].dtype == io
         assert artifact.inputs[0].quant is not None and artifact.outputs[0].quant is not None
@@ -107,7 +107,7 @@ def test_integer_inputs_and_outputs_carry_their_scales_and_agree(io, model, arti
 def test_layers_are_kept_float_by_name(model, tmp_path: Path) -> None:
     source = Source("dense", model, "test", preprocessing=PREPROCESSING)
     (found,) = convert(
-        source, (parse_target("tflite:int8"),), tmp_path, options=Options(keep_float="pointwise"), calibration=INPUTS
+        source, (parse_target("tflite:int8"),), tmp_path, options=Options(keep_float="pointwise"), calibration=(INPUTS,)
     )
     assert found.float_layers and all("pointwise" in note.layer for note in found.float_layers)
     assert {note.reason for note in found.float_layers} == {"matches --keep-float"}
@@ -128,11 +128,11 @@ def test_what_is_missing_or_does_not_fit_is_refused(model, tmp_path: Path) -> No
         convert(source, int8, tmp_path)
     assert "--calibrate" in caught.value.hint
     with pytest.raises(ConversionError, match=r"calibration inputs have the shape \(8, 8, 3\)"):
-        convert(source, int8, tmp_path, calibration=INPUTS[:, :8, :8])
+        convert(source, int8, tmp_path, calibration=(INPUTS[:, :8, :8],))
     with pytest.raises(ConversionError, match="Nothing is left to compute in int8"):
-        convert(source, int8, tmp_path, options=Options(keep_float=".*"), calibration=INPUTS)
+        convert(source, int8, tmp_path, options=Options(keep_float=".*"), calibration=(INPUTS,))
     with pytest.raises(ConversionError, match="cannot be uint8"):
-        convert(source, int8, tmp_path, options=Options(io="uint8", keep_float="stem"), calibration=INPUTS)
+        convert(source, int8, tmp_path, options=Options(io="uint8", keep_float="stem"), calibration=(INPUTS,))
     with pytest.raises(ConversionError, match="not a regular expression"):
         Options(keep_float="(")
     with pytest.raises(ConversionError, match=r"no target 'tflite:int4'.*Did you mean 'tflite:int8'"):
@@ -152,7 +152,7 @@ def test_a_file_that_computes_nonsense_is_no_artifact(model, tmp_path: Path) -> 
     keras = load_tf_keras()
     broken = keras.models.clone_model(model)
     broken.set_weights([weight * np.nan for weight in model.get_weights()])
-    with pytest.raises(ConversionError, match=r"does not run.*not finite.*Nothing was kept"):
+    with pytest.raises(ConversionError, match="computes nothing that is finite"):
         convert(Source("dense", broken, "test"), (parse_target("tflite:float32"),), tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from edgecompress.convert.conversion import Source, convert, relative_to
+from edgecompress.convert.conversion import convert, relative_to
+from edgecompress.convert.making import Source
 from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.binary.meant import meant_binary
-from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
+from edgecompress.convert.tflite.post_training import NEED_CALIBRATION, Calibration
 from edgecompress.data.calibration import calibration_batch, read_calibration
 from edgecompress.errors import ConversionError, RunFolderError, UnsupportedModelError
 from edgecompress.formats.tflite import read_graph
@@ -184,7 +183,7 @@ def _preparation(
     input_range: tuple[float, float],
     calibrate: str,
     on_progress: Progress,
-) -> tuple[Preprocessing | None, np.ndarray | None]:
+) -> tuple[Preprocessing | None, Calibration | None]:
     """Return how images become the model's input, where it takes images, and those to calibrate with."""
     preprocessing = _image_preprocessing(shapes, input_range)
     if not calibrate:
@@ -194,7 +193,7 @@ def _preparation(
             f"'{path}' takes inputs of the shape {shapes[0]}, which are not images of 1 or 3 channels.",
             hint="Calibration data sets hold images; use tflite:dynamic, which needs no calibration.",
         )
-    return preprocessing, read_calibration(calibrate, preprocessing, progress=on_progress)
+    return preprocessing, (read_calibration(calibrate, preprocessing, progress=on_progress),)
 
 
 def record(run: RunFolder, emitted: list[Artifact]) -> list[Artifact]:
@@ -207,15 +206,15 @@ def record(run: RunFolder, emitted: list[Artifact]) -> list[Artifact]:
 
 def _calibration(
     run: RunFolder, targets: tuple[Target, ...], preprocessing: Preprocessing, calibrate: str, on_progress: Progress
-) -> np.ndarray | None:
+) -> Calibration | None:
     if not any(target.precision in (*NEED_CALIBRATION, "binary") for target in targets):
         return None
     if calibrate:
-        return read_calibration(calibrate, preprocessing, progress=on_progress)
+        return (read_calibration(calibrate, preprocessing, progress=on_progress),)
     recipe = load_recipe(run.recipe)
     dataset, _ = load_for(recipe, on_progress=on_progress)
     count = min(recipe.convert.calibration, len(dataset.train))
-    return calibration_batch(dataset.train, preprocessing, count=count, seed=recipe.train.seed)
+    return (calibration_batch(dataset.train, preprocessing, count=count, seed=recipe.train.seed),)
 
 
 def _image_preprocessing(shapes: list[tuple[int, ...]], input_range: tuple[float, float]) -> Preprocessing | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.convert.tflite.flatbuffer import pack, unpack
+from edgecompress.convert.tflite.editor import Editor
+from edgecompress.convert.tflite.flatbuffer import pack
+from edgecompress.convert.tflite.taps import own_outputs
 
 SIGNATURE = "serving_default"
 
@@ -18,26 +20,54 @@ def annotate(
 ) -> bytes:
     """Return the file with its inputs and outputs so named, a signature of the same names, and `metadata` embedded.
 
+    An output that is an input, or an output before, becomes a tensor of its own; one that is called as an input is gets
+    a name of its own.
+    """
+    editor = Editor(content)
+    own_outputs(editor)
+    _name(editor, inputs, _distinct(outputs, inputs))
+    for key, text in (metadata or {}).items():
+        _add_metadata(editor.model, key, text.encode())
+    return pack(editor.model, len(content))
+
+
+def name_doors(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> bytes:
+    """Return the file with its inputs and outputs so named, and a signature of the same names.
+
     The signature is what calibration and applications address tensors by; the converter leaves it out of files made
     from a concrete function.
     """
-    from ai_edge_litert import schema_py_generated as schema
+    editor = Editor(content)
+    _name(editor, inputs, outputs)
+    return pack(editor.model, len(content))
 
-    model = unpack(content)
-    graph = model.subgraphs[0]
+
+def _name(editor: Editor, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    graph, named = editor.graph, set[int]()
     for names, indices in ((inputs, graph.inputs), (outputs, graph.outputs)):
         for name, index in zip(names, indices, strict=True):
-            _free(graph, name, index)
-            graph.tensors[index].name = name
-    signature = schema.SignatureDefT()
+            if index not in named:
+                _free(graph, name, index)
+                graph.tensors[index].name = name
+                named.add(index)
+    signature = editor.schema.SignatureDefT()
     signature.signatureKey = SIGNATURE
     signature.subgraphIndex = 0
     signature.inputs = _tensor_map(inputs, graph.inputs)
     signature.outputs = _tensor_map(outputs, graph.outputs)
-    model.signatureDefs = [signature]
-    for key, text in (metadata or {}).items():
-        _add_metadata(model, key, text.encode())
-    return pack(model, len(content))
+    editor.model.signatureDefs = [signature]
+
+
+def _distinct(names: tuple[str, ...], taken: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, with what makes them different from each other and from those that are taken."""
+    found: list[str] = []
+    for name in names:
+        count, free = 0, name
+        while free in taken or free in found:
+            count += 1
+            free = f"{name}_{count}"
+        found.append(free)
+    return tuple(found)
 
 
 def _free(graph: Any, name: str, index: int) -> None:

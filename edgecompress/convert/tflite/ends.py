@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from edgecompress.convert.targets import Target
-from edgecompress.convert.tflite.post_training import layer_pattern, quantize
+from edgecompress.convert.tflite.post_training import Calibration, layer_pattern, quantize
 from edgecompress.formats.tflite import parse_graph
 
 KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 def quantize_ends(
-    content: bytes, binary: tuple[str, ...], *, calibration: np.ndarray | None, keep_float: str = ""
+    content: bytes, binary: tuple[str, ...], *, calibration: Calibration | None, keep_float: str = ""
 ) -> bytes:
     """Return the float file with every convolution and dense layer in int8, but those that compute `binary` tensors.
 

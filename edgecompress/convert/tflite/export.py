@@ -1,4 +1,4 @@
-"""From a Keras model to a TFLite file, through the frozen concrete function.
+"""From a Keras model to a TFLite file, through its concrete function.
 
 `TFLiteConverter.from_keras_model` writes a SavedModel first, which takes longer than
 the conversion itself.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.convert.tflite.annotate import annotate
+from edgecompress.convert.tflite.annotate import name_doors
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.quiet import quiet
@@ -35,8 +35,8 @@ def _convert(model: Any, optimizations: list[Any]) -> bytes:
     specs = [_input_spec(model, tensor) for tensor in model.inputs]
     with quiet():
         try:
-            function = _freeze(model, specs)
-            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function])
+            # The converter freezes the function itself. Given the model as well, it would write a SavedModel.
+            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([_traced(model, specs)])
             converter.optimizations = optimizations
             content = converter.convert()
         except Exception as error:  # the converter raises its own, ValueError, RuntimeError and more
@@ -46,7 +46,7 @@ def _convert(model: Any, optimizations: list[Any]) -> bytes:
                 hint="Replace the layer that it names by one that TFLite has.",
             ) from error
     inputs = tuple(spec.name for spec in specs)
-    return annotate(content, inputs=inputs, outputs=tuple(_plain(name) for name in model.output_names))
+    return name_doors(content, inputs=inputs, outputs=tuple(_plain(name) for name in model.output_names))
 
 
 def _input_spec(model: Any, tensor: Any) -> Any:
@@ -59,12 +59,10 @@ def _input_spec(model: Any, tensor: Any) -> Any:
     return load_tensorflow().TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
 
 
-def _freeze(model: Any, specs: list[Any]) -> Any:
+def _traced(model: Any, specs: list[Any]) -> Any:
     tensorflow = load_tensorflow()
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
     call = tensorflow.function(lambda *tensors: model(tensors if len(tensors) > 1 else tensors[0], training=False))
-    return convert_variables_to_constants_v2(call.get_concrete_function(*specs), lower_control_flow=False)
+    return call.get_concrete_function(*specs)
 
 
 def _plain(name: str) -> str:

@@ -35,9 +35,12 @@ def set_io(content: bytes, io: Io) -> bytes:
         if io == "int8":
             graph.operators.remove(readers[0])
             graph.inputs[position] = inner
+            graph.outputs = [inner if output == index else output for output in graph.outputs]
         else:
             _become_uint8(graph.tensors[index], graph.tensors[inner])
     for position, index in enumerate(graph.outputs):
+        if index in graph.inputs:
+            continue
         writers = [operator for operator in graph.operators if index in operator.outputs]
         if len(writers) != 1 or not kinds.is_a(writers[0], "DEQUANTIZE"):
             raise _refusal(io)

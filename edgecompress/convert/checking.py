@@ -1,0 +1,159 @@
+"""Which source each file of a conversion is compared with, on which inputs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from edgecompress.convert.comparison import (
+    Arrays,
+    Compared,
+    Reference,
+    TooFar,
+    compare,
+    file_function,
+    keras_function,
+    output_steps,
+)
+from edgecompress.convert.making import Making
+from edgecompress.convert.probes import Probes, calibration_probes, index_limits, noise_probes
+from edgecompress.convert.targets import Target
+from edgecompress.convert.tflite.binary.emit import has_binary_operators
+from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
+from edgecompress.errors import ConversionError
+from edgecompress.formats.tflite import parse_graph
+from edgecompress.runtimes.process import RuntimeProcess
+from edgecompress.values import TensorSpec
+
+FLOAT = Target("tflite", "float32")
+
+
+class Checking:
+    """The checks of one conversion; what several need is computed once. Use it in a `with` statement."""
+
+    def __init__(self, making: Making) -> None:
+        self._making, self._source = making, making.source
+        self._scratch = tempfile.TemporaryDirectory(prefix="edgecompress-")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._scratch.cleanup()
+
+    def compared(self, target: Target, path: Path) -> Compared:
+        """Compare an emitted file with what it was made from.
+
+        Raises:
+            ConversionError: the file computes something else; the output is named.
+            RuntimeRefusal: the runtime refuses it.
+        """
+        try:
+            return self._compared(target, path)
+        except TooFar as error:
+            raise ConversionError(
+                f"The {target} file of '{self._source.variant}' computes something else than its source: {error}. "
+                "Nothing was kept.",
+                hint=_hint(target),
+            ) from error
+
+    def _compared(self, target: Target, path: Path) -> Compared:
+        precision = target.precision
+        if self._making.is_onnx:
+            return compare(path, self._float, precision=precision)
+        if precision == "binary":
+            return self._compared_binary(path)
+        if precision == "int8" and self._source.quantized is not None:
+            return compare(path, self._aware, precision=precision, steps=self._int8_steps)
+        if target != FLOAT:
+            self._require_float()
+        if precision not in NEED_CALIBRATION:
+            return compare(path, self._float, precision=precision)
+        steps = self._int8_steps if precision == "int8" else []
+        return compare(path, self._calibrated, precision=precision, steps=steps)
+
+    def _compared_binary(self, path: Path) -> Compared:
+        """Compare a binary file with the network before its layers became bits, and that one with the model."""
+        making = self._making
+        if has_binary_operators(making.dense_float):
+            # As Larq's converter makes them: no runtime tells such operators apart before they have codes of their own.
+            alone = compare(path, Reference(self._source.variant, self._noise, file_function(path)), precision="binary")
+            said = "The source runs in no runtime as it is: the file was run, and compared with nothing."
+            return replace(alone, agreement=(), warnings=(said,))
+        self._require_float()
+        warnings: tuple[str, ...] = ()
+        ends = self._written("ends.tflite", making.ends)
+        if making.ends != making.dense_float:
+            warnings = compare(ends, self._float, precision="ends").warnings
+        reference = Reference(self._source.variant, self._noise, file_function(ends))
+        compared = compare(path, reference, precision="binary")
+        return replace(compared, warnings=warnings + compared.warnings)
+
+    def _require_float(self) -> None:
+        """Compare the float file that others are made from: what it has lost, the wide bounds of int8 would hide."""
+        if not isinstance(self._source.model, bytes):
+            _ = self._float_compared
+
+    @cached_property
+    def _float_compared(self) -> Compared:
+        return compare(self._written("float.tflite", self._making.dense_float), self._float, precision="float32")
+
+    @cached_property
+    def _float(self) -> Reference:
+        return Reference(self._source.variant, self._noise, self._function)
+
+    @cached_property
+    def _calibrated(self) -> Reference:
+        assert self._making.calibration is not None  # `Making.check` asked for it
+        return Reference(self._source.variant, calibration_probes(self._making.calibration), self._function)
+
+    @cached_property
+    def _aware(self) -> Reference:
+        calibration = self._making.calibration
+        probes = calibration_probes(calibration) if calibration else self._noise
+        return Reference(self._source.variant, probes, keras_function(self._source.quantized))
+
+    @cached_property
+    def _function(self) -> Callable[[Arrays], list]:
+        model = self._source.model
+        if not isinstance(model, bytes):
+            return keras_function(model)
+        return file_function(self._written("source.onnx" if self._making.is_onnx else "source.tflite", model))
+
+    @cached_property
+    def _noise(self) -> Probes:
+        specs, limits = self._doors()
+        return noise_probes(
+            specs, limits, preprocessing=self._source.preprocessing, calibration=self._making.calibration
+        )
+
+    def _doors(self) -> tuple[tuple[TensorSpec, ...], tuple[int, ...]]:
+        """The inputs of the source, and how many values an integer of each may have."""
+        if self._making.is_onnx:
+            with RuntimeProcess(self._written("source.onnx", self._source.model)) as process:
+                inputs, _, _ = process.describe()
+                return inputs, (2,) * len(inputs)
+        graph = parse_graph(self._making.tflite)
+        return tuple(graph.tensors[index].spec for index in graph.inputs), index_limits(graph)
+
+    @cached_property
+    def _int8_steps(self) -> list[float]:
+        return output_steps(parse_graph(self._making.int8))
+
+    def _written(self, name: str, content: bytes) -> Path:
+        path = Path(self._scratch.name) / name
+        path.write_bytes(content)
+        return path
+
+
+def _hint(target: Target) -> str:
+    if target.precision in NEED_CALIBRATION:
+        return (
+            "Calibrate with more of the data that the model will see, or leave sensitive layers out with --keep-float."
+        )
+    return "This is a fault of the conversion: please report the model."

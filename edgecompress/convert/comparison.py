@@ -1,0 +1,173 @@
+"""An emitted file against its source: both run on the same inputs, output by output, before the file counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecompress.convert.agreement import BOUNDS, PERTURBATION, Differences
+from edgecompress.convert.probes import SEED, Probes
+from edgecompress.errors import ConversionError
+from edgecompress.formats.tflite_graph import Graph
+from edgecompress.runtimes.process import RuntimeProcess
+from edgecompress.runtimes.samples import run_samples
+from edgecompress.values import Agreement, TensorSpec
+
+Arrays = Sequence[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What a source computes from the probes; `compute` is the source as a function of N samples an input."""
+
+    name: str  # of the source, in messages
+    probes: Probes
+    compute: Callable[[Arrays], list[np.ndarray]]
+
+    @cached_property
+    def outputs(self) -> list[np.ndarray]:
+        """N samples of each output.
+
+        Raises:
+            ConversionError: none of the numbers is finite, so that there is nothing to compare with.
+        """
+        outputs = self.compute(self.probes.arrays)
+        if any(not np.isfinite(output).any() for output in outputs):
+            raise ConversionError(
+                f"From {self.probes.kind} in the range of its inputs, '{self.name}' computes nothing that is finite.",
+                hint="A weight may be NaN or infinite, or a layer divides by zero; is the input range the right one?",
+            )
+        return outputs
+
+    @cached_property
+    def responses(self) -> list[float]:
+        """Root mean square of the change of each output when every input changes by up to `PERTURBATION` of itself."""
+        generator = np.random.default_rng(SEED)
+        changed = [
+            (array * (1 + PERTURBATION * generator.uniform(-1, 1, array.shape))).astype(array.dtype)
+            if array.dtype.kind == "f"
+            else array
+            for array in self.probes.arrays
+        ]
+        differences = [
+            np.subtract(new, old, dtype=np.float64)[np.isfinite(new) & np.isfinite(old)]
+            for new, old in zip(self.compute(changed), self.outputs, strict=True)
+        ]
+        return [float(np.sqrt(np.square(each).mean())) if each.size else 0.0 for each in differences]
+
+
+def keras_function(model: Any) -> Callable[[Arrays], list[np.ndarray]]:
+    """A Keras model at inference as a function of N samples an input; sample by sample where its batch is fixed."""
+
+    def call(arrays: Arrays) -> list[np.ndarray]:
+        found = model(list(arrays) if len(arrays) > 1 else arrays[0], training=False)
+        return [np.asarray(each) for each in (found if isinstance(found, list | tuple) else [found])]
+
+    def compute(arrays: Arrays) -> list[np.ndarray]:
+        if all(tensor.shape[0] is None for tensor in model.inputs):
+            return call(arrays)
+        rows = [call([array[row : row + 1] for array in arrays]) for row in range(len(arrays[0]))]
+        return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+    return compute
+
+
+def file_function(path: Path) -> Callable[[Arrays], list[np.ndarray]]:
+    """A model file as a function of N samples an input."""
+
+    def compute(arrays: Arrays) -> list[np.ndarray]:
+        with RuntimeProcess(path) as process:
+            return run_samples(process, arrays)
+
+    return compute
+
+
+class TooFar(Exception):
+    """An output of a file is beyond its bounds; says which, and by how much."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a file takes and gives, how far it is from its source, and what is worth a warning."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    agreement: tuple[Agreement, ...]
+    warnings: tuple[str, ...]
+
+
+def compare(path: Path, reference: Reference, *, precision: str, steps: Sequence[float] = ()) -> Compared:
+    """Run a file on the probes of its source.
+
+    Args:
+        path: the file.
+        reference: its source.
+        precision: what its numbers are stored in, a key of `BOUNDS`.
+        steps: the unit of each output in real numbers, 0 for a float one.
+
+    Raises:
+        TooFar: an output is beyond its bounds; it is named.
+        ConversionError: the source computes no finite numbers.
+        RuntimeRefusal: the runtime refuses the file, or crashes on it.
+    """
+    with RuntimeProcess(path) as process:
+        inputs, outputs, _ = process.describe()
+        found = run_samples(process, reference.probes.arrays)
+    if len(found) != len(reference.outputs):
+        raise TooFar(f"it has {len(found)} outputs, and '{reference.name}' has {len(reference.outputs)}")
+    agreements, warnings = [], []
+    bounds = BOUNDS[precision]
+    for place, (spec, expected, values) in enumerate(zip(outputs, reference.outputs, found, strict=True)):
+        differences = Differences(spec.name, expected, values)
+        step = steps[place] if steps else 0.0
+        if not _holds(differences, precision, bounds.floor_db, step, reference, place):
+            raise TooFar(_too_far(differences, reference, precision))
+        agreements.append(differences.agreement(precision, reference.probes.kind))
+        if not _holds(differences, precision, bounds.ordinary_db, step, reference, place):
+            warnings.append(
+                f"Output '{spec.name}' has {agreements[-1].signal_to_noise_db:g} dB of signal to noise on "
+                f"{agreements[-1].samples} samples of {reference.probes.kind}; {bounds.ordinary_db:g} are ordinary. "
+                "Verify its accuracy."
+            )
+    return Compared(inputs, outputs, tuple(agreements), tuple(warnings))
+
+
+def _holds(
+    differences: Differences, precision: str, decibels: float, step: float, reference: Reference, place: int
+) -> bool:
+    """The source's response to a change of its inputs is computed only where it matters."""
+    return differences.holds(precision, decibels, step=step) or differences.holds(
+        precision, decibels, step=step, response=reference.responses[place]
+    )
+
+
+def _too_far(differences: Differences, reference: Reference, precision: str) -> str:
+    if differences.expected.shape != differences.found.shape:
+        return (
+            f"output '{differences.output}' has the shape {differences.found.shape[1:]}, "
+            f"in '{reference.name}' {differences.expected.shape[1:]}"
+        )
+    if not differences.same_form:
+        return f"output '{differences.output}' is not finite where that of '{reference.name}' is"
+    floor = BOUNDS[precision].integers_db if differences.is_integer else BOUNDS[precision].floor_db
+    return (
+        f"output '{differences.output}' is up to {differences.largest():.3g} from that of '{reference.name}', "
+        f"{differences.decibels(median=precision == 'binary'):.1f} dB of signal to noise where {floor:g} are asked for"
+    )
+
+
+def output_steps(graph: Graph) -> list[float]:
+    """Return the unit of each output of a TFLite file, also of one behind a final DEQUANTIZE; 0 for a float one."""
+    steps = []
+    for index in graph.outputs:
+        producer = graph.producers.get(index)
+        if producer is not None and producer.kind == "DEQUANTIZE":
+            index = producer.inputs[0]
+        quant = graph.tensors[index].quant
+        steps.append(quant.scales[0] if quant and len(quant.scales) == 1 else 0.0)
+    return steps

@@ -1,0 +1,195 @@
+"""What an emitted file is made of: the bytes of each target, and what several targets need made once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from edgecompress.convert.embedded import METADATA_KEY, embed_json
+from edgecompress.convert.onnx.emit import emit_onnx
+from edgecompress.convert.onnx.rewrite import rewrite_onnx
+from edgecompress.convert.targets import Options, Target
+from edgecompress.convert.tflite.annotate import annotate
+from edgecompress.convert.tflite.binary.emit import BinaryFile, binary_tensors, emit_binary
+from edgecompress.convert.tflite.binary.meant import meant_binary
+from edgecompress.convert.tflite.ends import quantize_ends
+from edgecompress.convert.tflite.io_types import set_io
+from edgecompress.convert.tflite.post_training import NEED_CALIBRATION, Calibration, layer_pattern, quantize
+from edgecompress.errors import ConversionError
+from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite_graph import Graph
+from edgecompress.values import LayerNote, Preprocessing
+
+_TFLITE_MARK = b"TFL3"  # at byte 4
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained model: the float network and, after quantization-aware training, its twin with fake quantization."""
+
+    variant: str
+    model: Any  # the network, or the bytes of a float TFLite or ONNX file
+    origin: str  # which file or run it is from
+    quantized: Any | None = None
+    preprocessing: Preprocessing | None = None
+
+
+@dataclass(frozen=True)
+class Making:
+    """One conversion: what several targets need is made when first asked for, and kept."""
+
+    source: Source
+    options: Options
+    calibration: Calibration | None
+
+    def file_name(self, target: Target) -> str:
+        """Return what the file is called; one with integer inputs and outputs is not called as that with float ones."""
+        io = f".io-{self.options.io}" if target.precision == "int8" and self.options.io != "float32" else ""
+        return f"{self.source.variant}.{target.precision}{io}.{target.format}"
+
+    def check(self, targets: tuple[Target, ...]) -> None:
+        """Refuse what can be known to fail before anything is computed."""
+        quantization_aware = self.source.quantized is not None
+        for target in targets:
+            if target.precision == "binary" and self.options.io != "float32":
+                raise ConversionError(
+                    f"{target} files have float32 inputs and outputs; --io {self.options.io} is for int8 files.",
+                    hint="Leave out --io, or emit the int8 files on their own.",
+                )
+            if self.is_onnx and str(target) != "onnx:binary":
+                raise ConversionError(f"An ONNX file is emitted as onnx:binary, not as {target}.")
+            needed = target.precision in NEED_CALIBRATION and not (quantization_aware and target.precision == "int8")
+            if needed and self.calibration is None:
+                raise ConversionError(
+                    f"{target} needs example inputs to find the ranges of its activations.",
+                    hint="Give some with --calibrate, such as --calibrate folder:images:200.",
+                )
+
+    def content(self, target: Target) -> bytes:
+        """Return the bytes of the file."""
+        if target.format == "onnx" and self.is_onnx:
+            return self._binary.content
+        if target.format == "onnx":
+            made = {"int8": lambda: self.int8, "binary": lambda: self._binary.content}
+            tflite = made.get(target.precision, lambda: self._named(self.dense_float, target))()
+            return emit_onnx(tflite, metadata={METADATA_KEY: embed_json(self.source.preprocessing, target)})
+        if target.precision == "int8":
+            return self.int8
+        if target.precision == "binary":
+            return self._binary.content
+        if target.precision == "float32":
+            return self._named(self._float, target)
+        return self._named(
+            quantize(self._float, target, calibration=self.calibration, keep_float=self.options.keep_float), target
+        )
+
+    def float_layers(self, target: Target) -> tuple[LayerNote, ...]:
+        """Return the operators that compute in float in an int8 or binary file, and why."""
+        if target.precision == "binary":
+            return tuple(note for note in self._binary.notes if note.reason)
+        if target.precision != "int8":
+            return ()
+        graph = parse_graph(self.int8)
+        pattern = re.compile(layer_pattern(self.options.keep_float)) if self.options.keep_float else None
+        return tuple(
+            LayerNote(name, "kept float", "matches --keep-float" if pattern and pattern.match(name) else reason)
+            for name, reason in _float_operators(graph)
+        )
+
+    def remedy(self, target: Target) -> str:
+        """Return what to try when the runtime refuses a file."""
+        if self.options.sparse and target.precision != "float32":
+            return "XNNPACK runs sparse kernels in float32 only: use --sparse with tflite:float32."
+        return ""
+
+    @cached_property
+    def _float(self) -> bytes:
+        return self.dense_float if not self.options.sparse else self._exported(sparse=True)
+
+    @cached_property
+    def dense_float(self) -> bytes:
+        """The float TFLite file that the others are made from."""
+        return self._exported(sparse=False)
+
+    def _exported(self, *, sparse: bool) -> bytes:
+        from edgecompress.convert.tflite.export import export_float
+
+        if isinstance(self.source.model, bytes):
+            return self.source.model
+        return export_float(self.source.model, sparse=sparse)
+
+    @cached_property
+    def is_onnx(self) -> bool:
+        """Whether the source is an ONNX file."""
+        model = self.source.model
+        return isinstance(model, bytes) and model[4:8] != _TFLITE_MARK
+
+    @cached_property
+    def _binary(self) -> BinaryFile:
+        if self.is_onnx:
+            metadata = {METADATA_KEY: embed_json(self.source.preprocessing, Target("onnx", "binary"))}
+            return rewrite_onnx(self.source.model, metadata=metadata)
+        meant = {} if isinstance(self.source.model, bytes) else meant_binary(self.source.model)
+        file = emit_binary(self.ends, expected=meant)
+        return replace(file, content=self._named(file.content, Target("tflite", "binary")))
+
+    @property
+    def tflite(self) -> bytes:
+        """A TFLite file with the model's inputs: the float one, or the int8 one of a quantization-aware model alone."""
+        return self.int8 if self.source.model is self.source.quantized else self.dense_float
+
+    @cached_property
+    def ends(self) -> bytes:
+        """A binary network before its binary layers become bits: the others are in int8, as far as they can be."""
+        content = self.dense_float
+        return quantize_ends(
+            content, binary_tensors(content), calibration=self.calibration, keep_float=self.options.keep_float
+        )
+
+    @cached_property
+    def int8(self) -> bytes:
+        """The TFLite file in int8."""
+        target = Target("tflite", "int8")
+        if self.source.quantized is None:
+            content = quantize(
+                self.dense_float if not self.options.sparse else self._float,
+                target,
+                calibration=self.calibration,
+                keep_float=self.options.keep_float,
+            )
+        else:
+            from edgecompress.convert.tflite.export import export_quantization_aware
+
+            content = export_quantization_aware(self.source.quantized)
+        graph = parse_graph(content)
+        if not any(graph.tensors[index].dtype == "int8" for index in graph.producers):
+            raise ConversionError(
+                f"No operator of '{self.source.variant}' computes in int8.",
+                hint="Loosen --keep-float, or emit float32.",
+            )
+        return self._named(set_io(content, self.options.io), target)
+
+    def _named(self, content: bytes, target: Target) -> bytes:
+        inputs, outputs = self._doors()
+        metadata = {METADATA_KEY: embed_json(self.source.preprocessing, target)}
+        return annotate(content, inputs=inputs, outputs=outputs, metadata=metadata)
+
+    def _doors(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of the model's inputs and outputs."""
+        model = self.source.model
+        if not isinstance(model, bytes):
+            return tuple(model.input_names), tuple(model.output_names)
+        graph = parse_graph(model)
+        inputs = tuple(graph.tensors[index].name for index in graph.inputs)
+        return inputs, tuple(graph.tensors[index].name for index in graph.outputs)
+
+
+def _float_operators(graph: Graph) -> list[tuple[str, str]]:
+    found = []
+    for operator in graph.operators:
+        output = graph.tensors[operator.outputs[0]]
+        if operator.kind not in {"QUANTIZE", "DEQUANTIZE", "DENSIFY"} and output.dtype.startswith("float"):
+            found.append((output.name, f"{operator.kind} has no int8 form here, or stands behind one that has none"))
+    return found

@@ -1,0 +1,91 @@
+"""Inputs on which an emitted file is compared with its source: calibration samples, or noise in the inputs' range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edgecompress.formats.tflite_graph import Graph
+from edgecompress.values import Preprocessing, TensorSpec
+
+NOISE_SAMPLES = 6
+CALIBRATION_SAMPLES = 16
+SEED = 20
+UNKNOWN_RANGE = (-1.0, 1.0)
+_INDICES = {"GATHER": (1, 0), "EMBEDDING_LOOKUP": (0, 1)}  # which input holds indices, and which what they point into
+_SAME_NUMBERS = {"CAST", "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "TRANSPOSE"}  # what indices may pass through
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """N samples of each input, as real numbers in the inputs' own types, and where they are from."""
+
+    kind: Literal["calibration", "noise"]
+    arrays: tuple[np.ndarray, ...]
+
+
+def calibration_probes(calibration: tuple[np.ndarray, ...]) -> Probes:
+    """Take some of the calibration samples, evenly spread."""
+    count = len(calibration[0])
+    chosen = np.unique(np.linspace(0, count - 1, min(count, CALIBRATION_SAMPLES)).round().astype(int))
+    return Probes("calibration", tuple(array[chosen] for array in calibration))
+
+
+def noise_probes(
+    inputs: tuple[TensorSpec, ...],
+    limits: tuple[int, ...],
+    *,
+    preprocessing: Preprocessing | None,
+    calibration: tuple[np.ndarray, ...] | None,
+) -> Probes:
+    """Draw seeded uniform noise for each input.
+
+    The range is that of the calibration samples, else what the preprocessing maps pixels 0..255 to, else -1..1.
+    Integers lie below the input's entry in `limits`.
+    """
+    generator = np.random.default_rng(SEED)
+    arrays = []
+    for place, spec in enumerate(inputs):
+        shape, kind = (NOISE_SAMPLES, *spec.shape[1:]), np.dtype(spec.dtype).kind
+        if kind == "b":
+            array = generator.random(shape) < 0.5
+        elif kind in "iu" and spec.quant is None:
+            array = generator.integers(0, limits[place], shape).astype(spec.dtype)
+        else:
+            low, high = _range(preprocessing, calibration[place] if calibration else None)
+            array = generator.uniform(low, high, shape).astype(np.float32)
+        arrays.append(array)
+    return Probes("noise", tuple(arrays))
+
+
+def index_limits(graph: Graph) -> tuple[int, ...]:
+    """Return for each input one more than the greatest index that every table behind it has; 2 where there is none."""
+    return tuple(_table_size(graph, index) for index in graph.inputs)
+
+
+def _range(preprocessing: Preprocessing | None, calibration: np.ndarray | None) -> tuple[float, float]:
+    if calibration is not None and calibration.size:
+        return float(calibration.min()), float(calibration.max())
+    if preprocessing is not None:
+        ends = np.multiply.outer([0.0, 255.0], preprocessing.scale) + np.asarray(preprocessing.offset)
+        return float(ends.min()), float(ends.max())
+    return UNKNOWN_RANGE
+
+
+def _table_size(graph: Graph, index: int) -> int:
+    sizes, pending, seen = [], [index], {index}
+    while pending:
+        current = pending.pop()
+        for operator in graph.operators:
+            if current not in operator.inputs:
+                continue
+            place, table = _INDICES.get(operator.kind, (-1, -1))
+            if place >= 0 and operator.inputs[place] == current:
+                axis = int(operator.options.get("axis", 0)) if operator.kind == "GATHER" else 0
+                sizes.append(graph.tensors[operator.inputs[table]].shape[axis])
+            elif operator.kind in _SAME_NUMBERS and operator.inputs[0] == current:
+                pending += [output for output in operator.outputs if output not in seen]
+                seen.update(operator.outputs)
+    return min(sizes, default=2)
