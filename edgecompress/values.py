@@ -74,6 +74,7 @@ class Artifact:
     float_layers: tuple[LayerNote, ...] = ()  # what stayed float in a quantized file, and why
     agreement: tuple[Agreement, ...] = ()  # with the model, output by output
     warnings: tuple[str, ...] = ()  # what is worth knowing before the file is used
+    assumptions: tuple[str, ...] = ()  # what nobody said of the model, and was taken to hold
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Any
 import rich_click as click
 
 from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table, progress_bars
+from edgecompress.numerics.signal import EQUAL_DB
+from edgecompress.values import Artifact
 
 
 @click.command("convert")
@@ -40,9 +42,7 @@ from edgecompress.cli.output import json_option, kib, print_json, print_line, pr
     "--input-range",
     type=float,
     nargs=2,
-    default=(-1.0, 1.0),
-    show_default=True,
-    help="What a model file expects pixels 0..255 to be mapped to.",
+    help="What a model file expects pixels 0..255 to be mapped to.  [default: what its first layer tells]",
 )
 @click.option(
     "--out",
@@ -54,7 +54,7 @@ from edgecompress.cli.output import json_option, kib, print_json, print_line, pr
 def command(
     source: Path, targets: tuple[str, ...], as_json: bool, out: Path | None, variants: tuple[str, ...], **settings: Any
 ) -> None:
-    """Emit SOURCE, a run folder or a .h5 or .keras file, for each target; each file is loaded and run once.
+    """Emit SOURCE, a run folder or a .h5 or .keras file, for each target; each file is compared with SOURCE.
 
     A float .tflite or .onnx file whose kernels hold one magnitude a filter can be emitted as binary.
 
@@ -99,8 +99,17 @@ def command(
     if as_json:
         print_json({"folder": str(folder), "artifacts": artifacts})
         return
-    rows = [[a.path, a.target, kib(a.size_bytes), a.inputs[0].dtype, str(len(a.float_layers))] for a in artifacts]
-    print_table(f"Files in {folder}", ["file", "target", "KiB", "input", "float operators"], rows)
+    rows = [
+        [a.path, a.target, kib(a.size_bytes), a.inputs[0].dtype, str(len(a.float_layers)), _agreement(a)]
+        for a in artifacts
+    ]
+    columns = ["file", "target", "KiB", "input", "float operators", "signal to noise, dB"]
+    print_table(f"Files in {folder}", columns, rows)
+    for said in dict.fromkeys(said for a in artifacts for said in a.assumptions):
+        print_line(said)
+    for artifact in artifacts:
+        for warning in artifact.warnings:
+            print_line(f"Warning: {artifact.path}: {warning}")
     made = {(a.variant, a.target) for a in artifacts}
     variants_made = dict.fromkeys(a.variant for a in artifacts)
     missing = [f"{v} {target}" for v in variants_made for target in map(str, wanted) if (v, target) not in made]
@@ -109,3 +118,11 @@ def command(
     kept = [[a.path, note.layer, note.reason] for a in artifacts for note in a.float_layers]
     if kept:
         print_table("Computed in float in int8 files, and how in binary files", ["file", "operator", "reason"], kept)
+
+
+def _agreement(artifact: Artifact) -> str:
+    """How the outputs agree with the source's: the least of them, which may be equal to the last bit."""
+    if not artifact.agreement:
+        return "-"
+    least = min(each.signal_to_noise_db for each in artifact.agreement)
+    return "equal" if least >= EQUAL_DB else f"{least:.1f}"

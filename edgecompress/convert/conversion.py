@@ -58,7 +58,7 @@ def _emit(making: Making, checking: Checking, target: Target, folder: Path) -> A
             raise ConversionError(
                 f"The {target} file of '{source.variant}' converts, but does not run: "
                 f"{error.message.replace(beside.name, path.name)} Nothing was kept.",
-                hint=making.remedy(target) or error.hint,
+                hint=error.hint,
             ) from error
     return Artifact(
         path=str(path),
@@ -72,7 +72,8 @@ def _emit(making: Making, checking: Checking, target: Target, folder: Path) -> A
         origin=source.origin,
         float_layers=making.float_layers(target),
         agreement=compared.agreement,
-        warnings=compared.warnings,
+        warnings=making.warnings(target) + compared.warnings,
+        assumptions=source.assumptions,
     )
 
 

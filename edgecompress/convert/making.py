@@ -22,6 +22,7 @@ from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_graph import Graph
 from edgecompress.values import LayerNote, Preprocessing
 
+SPARSE = Target("tflite", "float32")  # the only target with sparse kernels: XNNPACK has none of other precisions
 _TFLITE_MARK = b"TFL3"  # at byte 4
 
 
@@ -34,6 +35,7 @@ class Source:
     origin: str  # which file or run it is from
     quantized: Any | None = None
     preprocessing: Preprocessing | None = None
+    assumptions: tuple[str, ...] = ()  # what nobody said of it
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Making:
     def check(self, targets: tuple[Target, ...]) -> None:
         """Refuse what can be known to fail before anything is computed."""
         quantization_aware = self.source.quantized is not None
+        if self.options.sparse and SPARSE not in targets:
+            raise ConversionError(
+                f"--sparse is for {SPARSE}: XNNPACK runs sparse kernels in float32 only.",
+                hint=f"Add --to {SPARSE}, or leave out --sparse.",
+            )
         for target in targets:
             if target.precision == "binary" and self.options.io != "float32":
                 raise ConversionError(
@@ -80,9 +87,9 @@ class Making:
         if target.precision == "binary":
             return self._binary.content
         if target.precision == "float32":
-            return self._named(self._float, target)
+            return self._named(self._sparse if self.options.sparse else self.dense_float, target)
         return self._named(
-            quantize(self._float, target, calibration=self.calibration, keep_float=self.options.keep_float), target
+            quantize(self.dense_float, target, calibration=self.calibration, keep_float=self.options.keep_float), target
         )
 
     def float_layers(self, target: Target) -> tuple[LayerNote, ...]:
@@ -98,15 +105,15 @@ class Making:
             for name, reason in _float_operators(graph)
         )
 
-    def remedy(self, target: Target) -> str:
-        """Return what to try when the runtime refuses a file."""
-        if self.options.sparse and target.precision != "float32":
-            return "XNNPACK runs sparse kernels in float32 only: use --sparse with tflite:float32."
-        return ""
+    def warnings(self, target: Target) -> tuple[str, ...]:
+        """Return what was asked for and made no difference."""
+        if self.options.sparse and target == SPARSE and not any(t.sparsity for t in parse_graph(self._sparse).tensors):
+            return ("No kernel has enough zeros to be stored sparsely: --sparse changed nothing.",)
+        return ()
 
     @cached_property
-    def _float(self) -> bytes:
-        return self.dense_float if not self.options.sparse else self._exported(sparse=True)
+    def _sparse(self) -> bytes:
+        return self._exported(sparse=True)
 
     @cached_property
     def dense_float(self) -> bytes:
@@ -154,7 +161,7 @@ class Making:
         target = Target("tflite", "int8")
         if self.source.quantized is None:
             content = quantize(
-                self.dense_float if not self.options.sparse else self._float,
+                self.dense_float,
                 target,
                 calibration=self.calibration,
                 keep_float=self.options.keep_float,

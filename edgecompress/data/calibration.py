@@ -11,12 +11,13 @@ from edgecompress.data import load
 from edgecompress.data.base import Split
 from edgecompress.data.bounds import reading
 from edgecompress.data.images import list_folder, read_images
+from edgecompress.data.npz import read_arrays, unlabelled_images
 from edgecompress.data.preprocessing import apply, scale_pixels
 from edgecompress.data.sources import user_path
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent
-from edgecompress.values import Preprocessing
+from edgecompress.values import Preprocessing, TensorSpec
 
 DEFAULT_COUNT = 200
 
@@ -35,8 +36,8 @@ def calibration_batch(split: Split, preprocessing: Preprocessing, *, count: int,
     return apply(preprocessing, split.images[chosen])
 
 
-def parse_calibration(text: str) -> tuple[str, int]:
-    """Split `DATA:N` into the data set and the number of images, which is 200 if not given.
+def parse_calibration(text: str) -> tuple[str, int | None]:
+    """Split `DATA:N` into the data set and the number of samples, which is None if not given.
 
     `DATA` may contain colons. After `folder:` and `npz:` there must be a path, so that the number in `folder:7` is it.
 
@@ -45,7 +46,7 @@ def parse_calibration(text: str) -> tuple[str, int]:
     """
     match = re.fullmatch(r"(?P<data>.+):(?P<count>-?\d{1,9})", text, re.ASCII | re.DOTALL)
     if match is None or match["data"] in ("folder", "npz"):
-        return text, DEFAULT_COUNT
+        return text, None
     count = int(match["count"])
     if count < 1:
         raise DataError(f"Expected at least one calibration image; got {text!r}.", hint="Write DATA:N, as digits:200.")
@@ -55,10 +56,10 @@ def parse_calibration(text: str) -> tuple[str, int]:
 def read_calibration(
     text: str, preprocessing: Preprocessing, *, data_dir: Path | None = None, seed: int = 0, progress: Progress = silent
 ) -> np.ndarray:
-    """Read `DATA:N` and return a calibration batch of its training split.
+    """Read `DATA:N` and return a calibration batch of its training split; without N 200 images, or all of fewer.
 
-    `folder:PATH` may also be a folder with images directly inside, without labels; then N of them are drawn at random,
-    and only these are decoded.
+    `folder:PATH` may hold images directly or in sub-folders, and `npz:PATH` an array `x` without `y`: labels are not
+    needed. Of a folder only the images that are drawn are decoded.
 
     Raises:
         DataError: as `load`, `parse_calibration` and `calibration_batch`.
@@ -66,24 +67,88 @@ def read_calibration(
     spec, count = parse_calibration(text)
     kind, _, path = spec.partition(":")
     if kind == "folder" and path:
-        with reading(spec):
-            folders, files = list_folder(user_path(path))
-            if files and not folders:
-                _require_count(count, available=len(files))
-                chosen = np.random.default_rng(seed).permutation(len(files))[:count]
-                pixels = read_images(
-                    [files[index] for index in chosen],
-                    size=(preprocessing.width, preprocessing.height),
-                    channels=preprocessing.channels,
-                    resize=preprocessing.resize,
-                    progress=progress,
-                )
-                return scale_pixels(pixels, preprocessing)
+        return _of_folder(user_path(path), spec, count, preprocessing, seed=seed, progress=progress)
+    if kind == "npz" and path and (images := unlabelled_images(user_path(path))) is not None:
+        chosen = np.random.default_rng(seed).permutation(len(images))[: _bounded(count, len(images))]
+        return apply(preprocessing, images[chosen])
     resolution = max(preprocessing.height, preprocessing.width)
     dataset = load(
         spec, data_dir=data_dir, resolution=resolution, channels=preprocessing.channels, seed=seed, progress=progress
     )
-    return calibration_batch(dataset.train, preprocessing, count=count, seed=seed)
+    return calibration_batch(dataset.train, preprocessing, count=_bounded(count, len(dataset.train)), seed=seed)
+
+
+def read_input_arrays(
+    text: str, inputs: tuple[TensorSpec, ...], *, named_only: bool = False, seed: int = 0
+) -> tuple[np.ndarray, ...] | None:
+    """Read samples as the model takes them, unscaled: `npz:PATH:N` with an array named after each input, N x its shape.
+
+    That of a single input may be called `x` or `x_train`, too, unless `named_only`. None if the text names other data,
+    or an archive without such arrays. The first axis of an input's shape is its batch.
+
+    Raises:
+        DataError: arrays of another shape or type, of different lengths, or empty; or too few of them.
+    """
+    spec, count = parse_calibration(text)
+    kind, _, path = spec.partition(":")
+    if kind != "npz" or not path:
+        return None
+    other = () if named_only or len(inputs) > 1 else ("x_train", "x")
+    names = [(each.name, *other) for each in inputs]
+    stored = read_arrays(user_path(path), tuple(name for choice in names for name in choice))
+    found = [next((name for name in choice if name in stored), None) for choice in names]
+    if not any(found):
+        return None
+    if missing := [each.name for each, name in zip(inputs, found, strict=True) if name is None]:
+        raise DataError(f"{path} has no array for the model's input {', '.join(missing)}; it has {', '.join(stored)}.")
+    arrays = [_fitting(stored[name or ""], each, path) for each, name in zip(inputs, found, strict=True)]
+    if len({len(array) for array in arrays}) > 1:
+        raise DataError(f"The arrays of {path} have different lengths: {', '.join(str(len(a)) for a in arrays)}.")
+    chosen = np.random.default_rng(seed).permutation(len(arrays[0]))[: _bounded(count, len(arrays[0]))]
+    return tuple(array[chosen] for array in arrays)
+
+
+def _fitting(array: np.ndarray, spec: TensorSpec, path: str) -> np.ndarray:
+    if array.shape[1:] != spec.shape[1:]:
+        raise DataError(
+            f"{path}: the samples for the input '{spec.name}' have the shape {array.shape[1:]}; it takes "
+            f"{spec.shape[1:]}."
+        )
+    cast = array.astype(spec.dtype)
+    if array.dtype.kind not in "fiub" or (cast.dtype.kind != "f" and not np.array_equal(cast, array)):
+        raise DataError(f"{path}: the samples for the input '{spec.name}' are {array.dtype}; it takes {spec.dtype}.")
+    return cast
+
+
+def _of_folder(
+    folder: Path, spec: str, count: int | None, preprocessing: Preprocessing, *, seed: int, progress: Progress
+) -> np.ndarray:
+    with reading(spec):
+        folders, files = list_folder(folder)
+        if folders and not files:
+            training = [each for each in folders if each.name.lower() in ("train", "training")]
+            groups = [list_folder(each)[1] for each in (list_folder(training[0])[0] if training else folders)]
+            files = tuple(file for group in groups for file in group)
+            order = stratified_order(np.repeat(np.arange(len(groups)), [len(group) for group in groups]), seed=seed)
+        elif folders:
+            raise DataError(f"Files beside the sub-folders of {folder}: it is not clear which are meant.")
+        else:
+            order = np.random.default_rng(seed).permutation(len(files))
+        pixels = read_images(
+            [files[index] for index in order[: _bounded(count, len(files))]],
+            size=(preprocessing.width, preprocessing.height),
+            channels=preprocessing.channels,
+            resize=preprocessing.resize,
+            progress=progress,
+        )
+    return scale_pixels(pixels, preprocessing)
+
+
+def _bounded(count: int | None, available: int) -> int:
+    """How many samples to draw: as many as asked for, which there must be."""
+    count = min(DEFAULT_COUNT, available) if count is None else count
+    _require_count(count, available=available)
+    return count
 
 
 def _require_count(count: int, *, available: int) -> None:

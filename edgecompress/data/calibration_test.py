@@ -3,10 +3,10 @@ import pytest
 from PIL import Image
 
 from edgecompress.data import Split, load
-from edgecompress.data.calibration import calibration_batch, parse_calibration, read_calibration
+from edgecompress.data.calibration import calibration_batch, parse_calibration, read_calibration, read_input_arrays
 from edgecompress.data.preprocessing import apply
 from edgecompress.errors import DataError
-from edgecompress.values import Preprocessing
+from edgecompress.values import Preprocessing, TensorSpec
 
 AS_THEY_ARE = Preprocessing(1, 1, 1, scale=(1.0,), offset=(0.0,))
 
@@ -48,16 +48,16 @@ def test_more_than_there_are_or_none_are_refused(available, count):
 @pytest.mark.parametrize(
     ("text", "data", "count"),
     [
-        ("digits", "digits", 200),
+        ("digits", "digits", None),
         ("digits:50", "digits", 50),
         ("folder:images:200", "folder:images", 200),
-        ("folder:images", "folder:images", 200),
+        ("folder:images", "folder:images", None),
         ("folder:C:/a:b:7", "folder:C:/a:b", 7),
-        ("folder:7", "folder:7", 200),
+        ("folder:7", "folder:7", None),
         ("folder:7:9", "folder:7", 9),
-        ("npz:12", "npz:12", 200),
+        ("npz:12", "npz:12", None),
         ("folder:a\nb:3", "folder:a\nb", 3),
-        ("digits:1234567890123", "digits:1234567890123", 200),
+        ("digits:1234567890123", "digits:1234567890123", None),
     ],
 )
 def test_the_count_is_the_number_after_the_last_colon(text, data, count):
@@ -114,12 +114,71 @@ def test_class_folders_do_for_calibration(tmp_path):
     ("write", "said"),
     [
         (lambda folder: None, "There is no folder"),
-        (lambda folder: folder.mkdir(), r"0 class folder\(s\)"),
+        (lambda folder: folder.mkdir(), "Expected 1 to 0 calibration images"),
         (lambda folder: write_images(folder, range(3)), "Expected 1 to 3 calibration images"),
-        (lambda folder: [write_images(folder, range(3)), (folder / "sub").mkdir()], "Files beside the class folders"),
+        (lambda folder: [write_images(folder, range(3)), (folder / "sub").mkdir()], "Files beside the sub-folders"),
     ],
 )
 def test_a_folder_with_too_little_is_refused(tmp_path, write, said):
     write(tmp_path / "images")
     with pytest.raises(DataError, match=said):
         read_calibration(f"folder:{tmp_path / 'images'}:4", AS_THEY_ARE)
+
+
+def test_without_a_count_as_many_as_there_are_up_to_two_hundred(tmp_path):
+    write_images(tmp_path / "few", range(7))
+    assert len(read_calibration(f"folder:{tmp_path / 'few'}", AS_THEY_ARE)) == 7
+    np.savez(tmp_path / "many.npz", x=np.zeros((250, 1, 1, 1), np.uint8))
+    assert len(read_calibration(f"npz:{tmp_path / 'many.npz'}", AS_THEY_ARE)) == 200
+
+
+def test_no_label_and_no_second_class_is_needed(tmp_path):
+    write_images(tmp_path / "set" / "only", range(5))
+    assert len(read_calibration(f"folder:{tmp_path / 'set'}:3", AS_THEY_ARE)) == 3
+    np.savez(tmp_path / "x.npz", x=np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1))
+    assert sorted(read_calibration(f"npz:{tmp_path / 'x.npz'}", AS_THEY_ARE).ravel()) == [0, 1, 2, 3, 4, 5]
+
+
+IMAGE, SENSORS = TensorSpec("image", (1, 4, 4, 3), "float32"), TensorSpec("sensors", (1, 5), "float32")
+WORDS = TensorSpec("words", (1, 7), "int32")
+
+
+def test_arrays_named_after_the_inputs_are_taken_as_they_are(tmp_path):
+    generator = np.random.default_rng(0)
+    image, sensors = generator.normal(size=(9, 4, 4, 3)) * 100, generator.normal(size=(9, 5))
+    np.savez(tmp_path / "both.npz", image=image, sensors=sensors)
+    found = read_input_arrays(f"npz:{tmp_path / 'both.npz'}:4", (IMAGE, SENSORS))
+    assert [array.shape for array in found] == [(4, 4, 4, 3), (4, 5)]
+    rows = [int(np.flatnonzero((np.float32(image) == each).all(axis=(1, 2, 3)))[0]) for each in found[0]]
+    assert np.array_equal(found[1], np.float32(sensors)[rows])  # the samples of both inputs stay together
+
+
+def test_one_input_may_be_called_x(tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.ones((3, 5)), y=np.arange(3))
+    (found,) = read_input_arrays(f"npz:{tmp_path / 'x.npz'}", (SENSORS,))
+    assert found.shape == (3, 5) and found.dtype == np.float32
+    np.savez(tmp_path / "words.npz", words=np.arange(14).reshape(2, 7))
+    (found,) = read_input_arrays(f"npz:{tmp_path / 'words.npz'}", (WORDS,))
+    assert found.dtype == np.int32
+
+
+def test_other_data_are_no_input_arrays(tmp_path):
+    np.savez(tmp_path / "other.npz", data=np.ones((3, 5)))
+    for text in ("digits:4", f"folder:{tmp_path}:4", f"npz:{tmp_path / 'other.npz'}"):
+        assert read_input_arrays(text, (SENSORS,)) is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "inputs", "said"),
+    [
+        ({"image": np.ones((2, 4, 4, 3))}, (IMAGE, SENSORS), "no array for the model's input sensors"),
+        ({"sensors": np.ones((2, 6))}, (SENSORS,), r"have the shape \(6,\); it takes \(5,\)"),
+        ({"words": np.full((2, 7), 0.5)}, (WORDS,), "are float64; it takes int32"),
+        ({"image": np.ones((2, 4, 4, 3)), "sensors": np.ones((3, 5))}, (IMAGE, SENSORS), "different lengths: 2, 3"),
+        ({"sensors": np.ones((2, 5))}, (SENSORS,), "Expected 1 to 2 calibration images"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, inputs, said):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(DataError, match=said):
+        read_input_arrays(f"npz:{tmp_path / 'a.npz'}:3", inputs)

@@ -23,18 +23,23 @@ _LAYOUT = "Expected the arrays x_train, y_train, x_test and y_test, or x and y."
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, RuntimeError, NotImplementedError)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read those of the arrays x_train, y_train, x_test, y_test, x and y that the archive holds.
+_NAMES = ("x_train", "y_train", "x_test", "y_test", "x", "y")
+
+
+def read_arrays(path: Path, names: tuple[str, ...] = _NAMES) -> dict[str, np.ndarray]:
+    """Read those of the named arrays that the archive holds; by default x_train, y_train, x_test, y_test, x and y.
 
     Raises:
-        DataError: not a zip archive, damaged, with pickled objects, or with sizes that contradict each other.
+        DataError: no such file, not a zip archive, damaged, with pickled objects, or with sizes that contradict each
+            other.
     """
-    wanted = ("x_train", "y_train", "x_test", "y_test", "x", "y")
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", hint=_LAYOUT)
     with path.open("rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 stored = set(archive.namelist())
-                return {name: _read_member(archive, name, path) for name in wanted if f"{name}.npy" in stored}
+                return {name: _read_member(archive, name, path) for name in names if f"{name}.npy" in stored}
         except _DAMAGE as error:
             raise DataError(
                 f"{path} is not an intact .npz archive: {error}.", hint="Write it with numpy.savez."
@@ -75,6 +80,15 @@ def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
 def read_splits(path: Path) -> tuple[Split, Split] | None:
     """Read the training and test split of an archive that has both; None if it has not."""
     return _to_splits(read_arrays(path), path)
+
+
+def unlabelled_images(path: Path) -> np.ndarray | None:
+    """Read the images of an archive with x (or x_train) alone, as pixels; None if it has labels, or no images."""
+    arrays = read_arrays(path)
+    if {"y", "y_train"} & arrays.keys():
+        return None
+    images = arrays.get("x_train", arrays.get("x"))
+    return None if images is None else _to_pixels(images, str(path))
 
 
 def _to_splits(arrays: dict[str, np.ndarray], path: Path) -> tuple[Split, Split] | None:
@@ -123,8 +137,6 @@ def _to_labels(labels: np.ndarray, what: str) -> np.ndarray:
 
 def read(request: Request) -> Dataset:
     """Read an archive; one with only x and y is divided, stratified and seeded, 80 to 20."""
-    if not request.path.is_file():
-        raise DataError(f"There is no file {request.path}.", hint=_LAYOUT)
     arrays = read_arrays(request.path)
     splits = _to_splits(arrays, request.path)
     if splits is not None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from edgecompress.convert.conversion import convert, relative_to
+from edgecompress.convert.embedded import embedded_preprocessing
 from edgecompress.convert.making import Source
 from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION, Calibration
 from edgecompress.data.calibration import calibration_batch, read_calibration
 from edgecompress.errors import ConversionError, RunFolderError, UnsupportedModelError
+from edgecompress.formats.read import read_model
 from edgecompress.formats.tflite import read_graph
 from edgecompress.keras_bridge.graph import copy_model
+from edgecompress.keras_bridge.input_range import own_input_range
 from edgecompress.keras_bridge.load import is_quantization_aware, load_model
+from edgecompress.pipeline.preparation import Range, prepare
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
 from edgecompress.runs import RunFolder
 from edgecompress.runtimes.check import check_runs
 from edgecompress.storage import sha256_of
-from edgecompress.values import Artifact, Preprocessing
+from edgecompress.values import Artifact, Preprocessing, TensorSpec
 
 
 def convert_run(
@@ -82,13 +87,14 @@ def convert_file(
     folder: Path,
     *,
     options: Options,
-    input_range: tuple[float, float] = (-1.0, 1.0),
+    input_range: Range | None = None,
     calibrate: str = "",
     trust: bool = False,
     on_progress: Progress = silent,
 ) -> list[Artifact]:
     """Emit a model file for each target into `folder`; `input_range` is what pixels 0..255 are mapped to.
 
+    Where it is not given, the model is asked; what is then assumed is in the artifacts.
     A Keras file serves every target. A float `.tflite` or `.onnx` file serves the binary ones, where its kernels hold
     one magnitude a filter; that of the same format, and ONNX from TFLite.
 
@@ -115,17 +121,25 @@ def convert_file(
             hint="Convert it --to tflite:int8 or onnx:int8, or give the float model.",
         )
     model = loaded if quantization_aware else copy_model(loaded)
-    preprocessing, calibration = _preparation(
-        path, [tuple(tensor.shape) for tensor in model.inputs], input_range, calibrate, on_progress
+    preparation = prepare(
+        path.name,
+        tuple(map(_spec, model.input_names, model.inputs)),
+        given=input_range,
+        own=own_input_range(model),
+        calibrate=calibrate,
+        on_progress=on_progress,
     )
     source = Source(
         variant=path.stem,
         model=model,
         origin=f"{path.name} sha256:{sha256_of(path)}",
         quantized=model if quantization_aware else None,
-        preprocessing=preprocessing,
+        preprocessing=preparation.preprocessing,
+        assumptions=preparation.assumptions,
     )
-    files = convert(source, targets, folder, options=options, calibration=calibration, on_progress=on_progress)
+    files = convert(
+        source, targets, folder, options=options, calibration=preparation.calibration, on_progress=on_progress
+    )
     return record(RunFolder(folder), relative_to(folder, files))
 
 
@@ -135,7 +149,7 @@ def _convert_emitted(
     folder: Path,
     *,
     options: Options,
-    input_range: tuple[float, float],
+    input_range: Range | None,
     calibrate: str,
     on_progress: Progress,
 ) -> tuple[Artifact, ...]:
@@ -153,18 +167,31 @@ def _convert_emitted(
             f"'{path.name}' keeps its real layers as they are: there is nothing to calibrate or to keep float.",
             hint="Leave out --calibrate and --keep-float.",
         )
-    shapes = _input_shapes(path)
-    preprocessing, calibration = _preparation(path, shapes, input_range, calibrate, on_progress)
+    preparation = prepare(
+        path.name,
+        _file_inputs(path),
+        given=input_range,
+        own=_range_of(path),
+        calibrate=calibrate,
+        on_progress=on_progress,
+    )
     source = Source(
         variant=path.stem,
         model=path.read_bytes(),
         origin=f"{path.name} sha256:{sha256_of(path)}",
-        preprocessing=preprocessing,
+        preprocessing=preparation.preprocessing,
+        assumptions=preparation.assumptions,
     )
-    return convert(source, targets, folder, options=options, calibration=calibration, on_progress=on_progress)
+    return convert(
+        source, targets, folder, options=options, calibration=preparation.calibration, on_progress=on_progress
+    )
 
 
-def _input_shapes(path: Path) -> list[tuple[int, ...]]:
+def _spec(name: str, tensor: Any) -> TensorSpec:
+    return TensorSpec(name, tuple(size or -1 for size in tensor.shape), tensor.dtype.name)
+
+
+def _file_inputs(path: Path) -> tuple[TensorSpec, ...]:
     """Read and run a file before anything of it is computed with: reading is bounded, running in a process of its own.
 
     A TFLite file with custom operators may be one that its runtime refuses before it is converted, as Larq's are.
@@ -172,28 +199,17 @@ def _input_shapes(path: Path) -> list[tuple[int, ...]]:
     if path.suffix.lower() == ".tflite":
         graph = read_graph(path)
         if any(operator.kind == "CUSTOM" for operator in graph.operators):
-            return [graph.tensors[index].spec.shape for index in graph.inputs]
+            return tuple(graph.tensors[index].spec for index in graph.inputs)
     inputs, _, _ = check_runs(path)
-    return [spec.shape for spec in inputs]
+    return inputs
 
 
-def _preparation(
-    path: Path,
-    shapes: list[tuple[int, ...]],
-    input_range: tuple[float, float],
-    calibrate: str,
-    on_progress: Progress,
-) -> tuple[Preprocessing | None, Calibration | None]:
-    """Return how images become the model's input, where it takes images, and those to calibrate with."""
-    preprocessing = _image_preprocessing(shapes, input_range)
-    if not calibrate:
-        return preprocessing, None
-    if preprocessing is None:
-        raise UnsupportedModelError(
-            f"'{path}' takes inputs of the shape {shapes[0]}, which are not images of 1 or 3 channels.",
-            hint="Calibration data sets hold images; use tflite:dynamic, which needs no calibration.",
-        )
-    return preprocessing, (read_calibration(calibrate, preprocessing, progress=on_progress),)
+def _range_of(path: Path) -> Range | None:
+    """What a file of ours says that pixels 0..255 are mapped to."""
+    found = embedded_preprocessing(read_model(path).metadata)
+    if found is None or len(found.scale) != 1 or len(found.offset) != 1:
+        return None
+    return found.offset[0], found.offset[0] + 255 * found.scale[0]
 
 
 def record(run: RunFolder, emitted: list[Artifact]) -> list[Artifact]:
@@ -215,11 +231,3 @@ def _calibration(
     dataset, _ = load_for(recipe, on_progress=on_progress)
     count = min(recipe.convert.calibration, len(dataset.train))
     return (calibration_batch(dataset.train, preprocessing, count=count, seed=recipe.train.seed),)
-
-
-def _image_preprocessing(shapes: list[tuple[int, ...]], input_range: tuple[float, float]) -> Preprocessing | None:
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (1, 3) or {None, -1} & set(shapes[0][1:]):
-        return None
-    low, high = input_range
-    _, height, width, channels = shapes[0]
-    return Preprocessing(height, width, channels, scale=((high - low) / 255,), offset=(low,))

@@ -107,13 +107,71 @@ def test_code_is_refused_unless_trusted(tmp_path: Path) -> None:
     assert convert_file(path, FLOAT, tmp_path / "out", options=DEFAULTS, trust=True)
 
 
-def test_calibration_needs_images_of_the_input_s_rank(photos: Path, tmp_path: Path) -> None:
+def test_calibration_needs_images_or_arrays_of_the_inputs(photos: Path, tmp_path: Path) -> None:
     path = save(tmp_path, load_tf_keras().layers.Dense(2), shape=(7,))
-    with pytest.raises(UnsupportedModelError, match=r"shape \(None, 7\), which are not images"):
+    with pytest.raises(UnsupportedModelError, match=r"\(7,\), no image of 1 or 3 channels"):
         convert_file(path, INT8, tmp_path / "out", options=DEFAULTS, calibrate=f"folder:{photos}:4")
     with pytest.raises(ConversionError, match="needs example inputs"):
         convert_file(path, INT8, tmp_path / "out", options=DEFAULTS)
-    assert convert_file(path, FLOAT, tmp_path / "out", options=DEFAULTS)
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(30, 7)))
+    for artifact in convert_file(path, INT8, tmp_path / "out", options=DEFAULTS, calibrate=f"npz:{tmp_path / 'x.npz'}"):
+        assert artifact.agreement[0].inputs == "calibration" and artifact.agreement[0].signal_to_noise_db > 25
+
+
+def test_two_inputs_are_calibrated_together(tmp_path: Path) -> None:
+    keras = load_tf_keras()
+    keras.utils.set_random_seed(0)
+    image, sensors = keras.Input((8, 8, 3), name="image"), keras.Input((4,), name="sensors")
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3)(image))
+    x = keras.layers.Concatenate()([x, keras.layers.Dense(4)(sensors)])
+    keras.Model([image, sensors], keras.layers.Dense(3)(x)).save(tmp_path / "two.h5")
+    generator = np.random.default_rng(0)
+    np.savez(tmp_path / "in.npz", image=generator.normal(size=(20, 8, 8, 3)), sensors=generator.normal(size=(20, 4)))
+    calibrate = f"npz:{tmp_path / 'in.npz'}:12"
+    for artifact in convert_file(tmp_path / "two.h5", INT8, tmp_path / "out", options=DEFAULTS, calibrate=calibrate):
+        assert [spec.name for spec in artifact.inputs] == ["image", "sensors"]
+        assert artifact.agreement[0].samples == 12 and artifact.agreement[0].signal_to_noise_db > 25
+
+
+def test_the_range_of_pixels_is_the_model_s_own_or_asked_for(photos: Path, tmp_path: Path) -> None:
+    layers = load_tf_keras().layers
+    own = save(tmp_path, layers.Rescaling(1 / 127.5, offset=-1.0), layers.Conv2D(2, 3))
+    (found,) = convert_file(own, INT8[:1], tmp_path / "own", options=DEFAULTS, calibrate=f"folder:{photos}:9")
+    assert found.preprocessing.scale == (1.0,) and found.preprocessing.offset == (0.0,)
+    assert found.agreement[0].signal_to_noise_db > 25 and "0..255" in found.assumptions[0]
+    silent = save(tmp_path, layers.Conv2D(2, 3))
+    with pytest.raises(ConversionError, match="not known what range") as caught:
+        convert_file(silent, INT8, tmp_path / "out", options=DEFAULTS, calibrate=f"folder:{photos}:9")
+    assert "--input-range" in caught.value.hint
+    (found,) = convert_file(silent, FLOAT, tmp_path / "out", options=DEFAULTS)
+    assert found.preprocessing is None and "does not tell" in found.assumptions[0]
+    with pytest.raises(ConversionError, match="the lower one first"):
+        convert_file(silent, FLOAT, tmp_path / "out", options=DEFAULTS, input_range=(1.0, 0.0))
+
+
+def test_another_kind_of_a_file_has_another_name(photos: Path, tmp_path: Path) -> None:
+    path = save(tmp_path, load_tf_keras().layers.Conv2D(2, 3))
+    for io in ("float32", "int8", "uint8"):
+        convert_file(
+            path,
+            INT8,
+            tmp_path / "out",
+            options=Options(io=io),
+            input_range=(0.0, 1.0),
+            calibrate=f"folder:{photos}:9",
+        )
+    names = {artifact.path for artifact in RunFolder(tmp_path / "out").read_artifacts()}
+    assert names == {
+        f"model.int8{io}.{suffix}" for io in ("", ".io-int8", ".io-uint8") for suffix in ("tflite", "onnx")
+    }
+
+
+def test_sparse_is_refused_or_answered(tmp_path: Path) -> None:
+    path = save(tmp_path, load_tf_keras().layers.Conv2D(2, 3))
+    with pytest.raises(ConversionError, match="--sparse is for tflite:float32"):
+        convert_file(path, (parse_target("onnx:float32"),), tmp_path / "out", options=Options(sparse=True))
+    (found,) = convert_file(path, FLOAT, tmp_path / "out", options=Options(sparse=True))
+    assert "--sparse changed nothing" in found.warnings[0]
 
 
 def test_an_empty_calibration_set_is_a_sentence(tmp_path: Path) -> None:
@@ -121,5 +179,5 @@ def test_an_empty_calibration_set_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for calibrate in (f"folder:{tmp_path / 'empty'}:10", "digits:0", f"folder:{tmp_path / 'none'}"):
         with pytest.raises(DataError):
-            convert_file(path, INT8, tmp_path / "out", options=DEFAULTS, calibrate=calibrate)
+            convert_file(path, INT8, tmp_path / "out", options=DEFAULTS, calibrate=calibrate, input_range=(0.0, 1.0))
     assert not (tmp_path / "out").exists()
