@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent
 # A package or module may import those on lower levels, and itself; packages on one level do not know each other.
 LEVELS = {
-    "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0,
+    "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0, "testing": 0,
     "storage": 1, "formats": 1, "numerics": 1, "training_schedule": 1, "environment": 1,
     "runs": 2, "devices": 2, "native": 2, "layers": 2, "packing": 2, "generators": 2,
     "runtimes": 3, "keras_bridge": 3,

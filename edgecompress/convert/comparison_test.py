@@ -1,0 +1,109 @@
+"""Files that compute something else than their source are no artifacts, whatever the fault; good ones say how good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgecompress.convert import making
+from edgecompress.convert.comparison import Reference, TooFar, compare, keras_function
+from edgecompress.convert.conversion import Source, convert
+from edgecompress.convert.probes import Probes
+from edgecompress.convert.targets import TARGETS, parse_target
+from edgecompress.convert.tflite.export import export_float
+from edgecompress.environment import load_tf_keras
+from edgecompress.errors import ConversionError
+
+INPUTS = np.random.default_rng(0).uniform(-1, 1, (20, 8, 8, 3)).astype(np.float32)
+GENERAL = tuple(target for target in TARGETS if target.precision != "binary")
+
+
+def network(*, epsilon: float = 1e-3, activation: str = "relu", seed: int = 0) -> Any:
+    """Two heads; `epsilon` and `activation` are what a conversion may get wrong in silence."""
+    keras = load_tf_keras()
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.Conv2D(8, 3, use_bias=False)(image)
+    norm = keras.layers.BatchNormalization(epsilon=epsilon)
+    x = keras.layers.Activation(activation)(norm(x))
+    norm.set_weights([np.ones(8), np.zeros(8), np.zeros(8), np.full(8, 0.01)])
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, [keras.layers.Dense(3, name="first")(x), keras.layers.Dense(2, name="second")(x)])
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return network()
+
+
+def reference(model: Any) -> Reference:
+    return Reference("net", Probes("noise", (INPUTS[:6],)), keras_function(model))
+
+
+@pytest.mark.parametrize(
+    "other", [{"epsilon": 1.1e-3}, {"activation": "relu6"}, {"activation": "elu"}, {"seed": 1}], ids=str
+)
+def test_a_small_fault_is_seen_in_float(model: Any, other: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "good.tflite").write_bytes(export_float(model))
+    compared = compare(tmp_path / "good.tflite", reference(model), precision="float32")
+    assert [each.output for each in compared.agreement] == ["first", "second"] and not compared.warnings
+    assert all(each.signal_to_noise_db > 110 and each.samples == 6 for each in compared.agreement)
+    (tmp_path / "bad.tflite").write_bytes(export_float(network(**other)))
+    with pytest.raises(TooFar, match=r"output 'first' is up to .* dB of signal to noise where 84 are asked for"):
+        compare(tmp_path / "bad.tflite", reference(model), precision="float32")
+
+
+@pytest.mark.parametrize(
+    ("target", "maker"),
+    [
+        ("onnx:float32", "emit_onnx"),
+        ("onnx:int8", "emit_onnx"),
+        ("tflite:int8", "quantize"),
+        ("tflite:dynamic", "quantize"),
+    ],
+)
+def test_what_a_converter_gets_wrong_is_refused_and_nothing_is_kept(
+    model: Any, target: str, maker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, wrong = getattr(making, maker), export_float(network(seed=1))
+    monkeypatch.setattr(making, maker, lambda content, *given, **named: honest(wrong, *given, **named))
+    with pytest.raises(ConversionError, match=rf"The {target} file of 'm' computes something else.*'first'") as caught:
+        convert(Source("m", model, "test"), (parse_target(target),), tmp_path, calibration=(INPUTS,))
+    assert "Nothing was kept" in caught.value.message and caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fault_of_the_float_file_is_seen_behind_int8(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epsilon that int8's bounds would let pass."""
+    wrong = export_float(network(epsilon=1.1e-3))
+    monkeypatch.setattr("edgecompress.convert.tflite.export.export_float", lambda model, sparse: wrong)
+    with pytest.raises(ConversionError, match="where 84 are asked for"):
+        convert(Source("m", model, "test"), (parse_target("tflite:int8"),), tmp_path, calibration=(INPUTS,))
+
+
+def test_every_artifact_says_how_it_agrees(model: Any, tmp_path: Path) -> None:
+    for artifact in convert(Source("m", model, "test"), GENERAL, tmp_path, calibration=(INPUTS,)):
+        calibrated = artifact.target.partition(":")[2] in ("int8", "int16x8")
+        assert [each.output for each in artifact.agreement] == ["first", "second"]
+        assert {each.inputs for each in artifact.agreement} == {"calibration" if calibrated else "noise"}
+        least = min(each.signal_to_noise_db for each in artifact.agreement)
+        assert least > {"float32": 110, "float16": 55}.get(artifact.target.partition(":")[2], 25)
+        assert artifact.warnings == ()
+
+
+def test_between_floor_and_ordinary_there_is_a_warning(tmp_path: Path) -> None:
+    """One input in a thousand takes the range, so that the others share a few steps."""
+    keras = load_tf_keras()
+    keras.utils.set_random_seed(0)
+    image = keras.Input((10,), name="image")
+    model = keras.Model(image, keras.layers.Dense(4, name="scores")(image))
+    samples = np.random.default_rng(0).normal(size=(400, 10)).astype(np.float32)
+    samples[7] *= 30  # not among those that are compared
+    (artifact,) = convert(Source("m", model, "test"), (parse_target("tflite:int8"),), tmp_path, calibration=(samples,))
+    assert 10 <= artifact.agreement[0].signal_to_noise_db < 20
+    assert "Output 'scores' has" in artifact.warnings[0] and "20 are ordinary" in artifact.warnings[0]

@@ -1,0 +1,1 @@
+"""Builders of networks for tests and scripts; not part of the installed package."""
