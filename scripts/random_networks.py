@@ -61,13 +61,17 @@ def main() -> None:
     outcomes: Counter[str] = Counter(found["files"])
     refusals: Counter[str] = Counter(found["refusals"])
     drawn = 0
+    seen: set[Network] = set()
 
-    @settings(max_examples=arguments.networks, deadline=None, database=None, phases=[Phase.generate],
+    @settings(max_examples=2 * arguments.networks, deadline=None, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @seed(arguments.seed)
     @given(networks())
     def each(network: Network) -> None:
         nonlocal drawn
+        if network in seen or drawn >= arguments.networks:  # hypothesis repeats itself
+            return
+        seen.add(network)
         drawn += 1
         if drawn <= found["networks"]:
             return
