@@ -8,14 +8,25 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgecompress.errors import ModelFileError, UnsupportedModelError
+from edgecompress.formats.keras_code import Code
 from edgecompress.formats.summary import ModelSummary
 
 TIMEOUT_S = 60.0  # a file of ordinary size takes a quarter of a second; a damaged one can hang the HDF5 library
 _ERRORS = {error.__name__: error for error in (ModelFileError, UnsupportedModelError)}
+
+
+@dataclass(frozen=True)
+class CheckedModel:
+    """What a model file says about itself, and the copy of it that is safe to load."""
+
+    code: tuple[Code, ...]
+    keras_version: str  # that wrote it; "" where it does not say
+    path: Path | None  # of the copy; None where there is code
 
 
 def read_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:
@@ -30,13 +41,17 @@ def read_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:
     return TypeAdapter(ModelSummary).validate_python(_ask("summary", path, timeout_s))
 
 
-def code_layers(path: Path, *, timeout_s: float = TIMEOUT_S) -> tuple[str, ...]:
-    """Return the names of the layers of a model file that carry code, see `keras_code.code_in`.
+def copy_checked(path: Path, folder: Path, *, timeout_s: float = TIMEOUT_S) -> CheckedModel:
+    """Say what in a model file is code; if nothing is, write what was checked of the file into a folder.
+
+    Keras then loads that copy: it holds the config that was judged, arrays, and nothing that leads elsewhere.
 
     Raises:
-        ModelFileError: as `read_keras` does.
+        ModelFileError: as `read_keras` does, or because a weight is kept outside the file.
     """
-    return tuple(str(name) for name in _ask("code", path, timeout_s))
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(CheckedModel).validate_python(_ask("copy", path, timeout_s, str(folder.absolute())))
 
 
 def check_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -48,9 +63,10 @@ def check_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
     _ask("check", path, timeout_s)
 
 
-def _ask(request: str, path: Path, timeout_s: float) -> Any:
+def _ask(request: str, path: Path, timeout_s: float, *arguments: str) -> Any:
     # -P: no module is imported from the working folder
-    command = [sys.executable, "-P", "-m", "edgecompress.formats.keras_worker", request, str(path.absolute())]
+    module = "edgecompress.formats.keras_worker"
+    command = [sys.executable, "-P", "-m", module, request, str(path.absolute()), *arguments]
     try:
         with tempfile.TemporaryDirectory() as scratch:  # ours to remove: a child that is killed removes nothing
             child = subprocess.run(

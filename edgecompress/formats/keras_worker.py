@@ -1,4 +1,4 @@
-"""The child process of `keras_file`, `python -m edgecompress.formats.keras_worker summary|code|check FILE`.
+"""The child process of `keras_file`, `python -m edgecompress.formats.keras_worker summary|copy|check FILE`.
 
 A damaged file may exhaust, crash or hang the HDF5 library, so that it is read in a process that can be given up.
 """
@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from edgecompress.errors import EdgeCompressError, ModelFileError
-from edgecompress.formats.keras_code import code_in
+from edgecompress.formats.keras_code import judge
 from edgecompress.formats.keras_config import summarize_config
+from edgecompress.formats.keras_copy import write_copy
 from edgecompress.formats.keras_open import KerasFile, open_keras
 from edgecompress.formats.keras_store import WeightStore
 from edgecompress.formats.keras_walk import ConfigLayer
@@ -35,9 +37,15 @@ def summary(stored: KerasFile) -> dict[str, Any]:
     return asdict(ModelSummary(stored.format, found.inputs, found.outputs, layers, metadata))
 
 
-def code(stored: KerasFile) -> list[str]:
-    """Name the layers that carry code."""
-    return list(code_in(_required_config(stored)))
+def copy(stored: KerasFile, folder: str) -> dict[str, Any]:
+    """Say what of the config is code and which Keras wrote it; if none is, write a copy into the folder."""
+    config, code = judge(_required_config(stored))
+    path = None if code else str(write_copy(stored, config, Path(folder)))
+    return {
+        "code": [asdict(each) for each in code],
+        "keras_version": stored.metadata.get("keras_version", ""),
+        "path": path,
+    }
 
 
 def check(stored: KerasFile) -> None:
@@ -46,16 +54,16 @@ def check(stored: KerasFile) -> None:
         stored.weights.read(data)
 
 
-REQUESTS = {"summary": summary, "code": code, "check": check}
+REQUESTS: dict[str, Callable[..., Any]] = {"summary": summary, "copy": copy, "check": check}
 
 
 def main() -> None:
     """Print the answer to a request, or what is wrong with the file and what to try, as JSON."""
     _limit_resources()
-    request, path = REQUESTS[sys.argv[1]], Path(sys.argv[2])
+    request, path, arguments = REQUESTS[sys.argv[1]], Path(sys.argv[2]), sys.argv[3:]
     try:
         with open_keras(path) as stored:
-            answer = {"answer": request(stored)}
+            answer = {"answer": request(stored, *arguments)}
     except EdgeCompressError as error:
         answer = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
     json.dump(answer, sys.stdout)
