@@ -24,7 +24,7 @@ from edgecompress.formats.keras_known import (
 
 # The parts of both Keras that hold nothing by a known name but what is meant; a test looks at all of them.
 _KERAS_MODULE = re.compile(
-    r"(?!.*_test$)(tf_)?keras(\.src|\.api)?(\.(layers|engine|models|ops|initializers|regularizers|constraints|activations"
+    r"(?!.*(test|benchmark))(tf_)?keras(\.src|\.api)?(\.(layers|engine|models|ops|initializers|regularizers|constraints|activations"
     r"|dtype_policies|mixed_precision|quantizers)(\.[a-z0-9_]+)*)?"
 )
 _FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
@@ -181,5 +181,7 @@ def _shown(value: Any) -> str:
 
 def _printable(text: str) -> str:
     """Return what a file says as it can be printed: it may hold control characters, and megabytes of them."""
+    if len(text) <= _SHOWN_CHARACTERS and text.isprintable():
+        return text
     shown = "".join(each if each.isprintable() else "?" for each in text[:_SHOWN_CHARACTERS])
     return shown + ("..." if len(text) > _SHOWN_CHARACTERS else "")
