@@ -167,7 +167,7 @@ def test_names_the_layers_that_carry_code(keras, tmp_path):
         model.save(tmp_path / name)
         checked = copy_checked(tmp_path / name, tmp_path)
         assert [code.layer for code in checked.code] == ["deep", "shallow"]
-        assert checked.path is None and checked.keras_version.startswith("2.")
+        assert checked.name is None and checked.keras_version.startswith("2.")
 
 
 @pytest.mark.parametrize("name", ["2.weights.h5", "3.weights.h5"])
@@ -302,15 +302,15 @@ MUTATIONS = 200
 FUZZ = """
 import signal, sys
 from pathlib import Path
+from edgecompress.child.service import Request
 from edgecompress.errors import EdgeCompressError
-from edgecompress.formats.keras_open import open_keras
-from edgecompress.formats.keras_worker import copy, summary
+from edgecompress.formats.keras_service import copy, summary
+request = Request([], Path(sys.argv[3]), print)
 for path in sorted(Path(sys.argv[1]).iterdir())[int(sys.argv[2]) :]:
     signal.alarm(5)
-    for request, arguments in ((summary, ()), (copy, (sys.argv[3],))):
+    for handle, arguments in ((summary, {}), (copy, {"folder": sys.argv[3]})):
         try:
-            with open_keras(path) as stored:
-                request(stored, *arguments)
+            handle(request, path=path, **arguments)
         except EdgeCompressError:
             pass
     print(path.name, flush=True)

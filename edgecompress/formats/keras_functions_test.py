@@ -18,7 +18,7 @@ CALLS = (
     [["x", 0, 0, {"y": ["x", 0, 0]}]],
     [["x", 0, 0, {"b": 2, "y": 2, "axis": 1, "shape": [1, 4]}]],
     [[["x", 0, 0, {}], ["x", 0, 0, {}]]],
-    [["_CONSTANT_VALUE", -1, "evil.txt", {"contents": "x", "y": ["x", 0, 0]}]],
+    [["_CONSTANT_VALUE", -1, "evil.txt", {"contents": "x"}]],
 )
 def model(function, nodes, shape):
     source = {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
@@ -43,7 +43,7 @@ def load(function):
 load("math.add")  # what is imported late is imported now
 seen = []
 FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.remove", "os.rename",
-             "os.mkdir", "os.rmdir", "shutil.", "ctypes.dlopen", "urllib.", "ftplib.", "tempfile.", "pty.", "webbrowser.")
+             "os.mkdir", "os.rmdir", "shutil.", "ctypes.dlopen", "urllib.", "ftplib.", "tempfile.", "pty.")
 def hook(event, arguments):
     writes = event == "open" and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
     if writes or event.startswith(FORBIDDEN):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecompress.child.kept import kept
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.formats.keras_code import Code
@@ -27,12 +28,14 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
         UntrustedCodeError: it has or names code (see `formats.keras_code`), and `trust` is not given.
         UnsupportedModelError: subclassed, or with layers that Keras 2 and TF-MOT lack and `larq` does not translate.
     """
-    read_keras(path)
     with tempfile.TemporaryDirectory(prefix="edgecompress-") as folder:
-        checked = copy_checked(path, Path(folder))
+        with kept():
+            read_keras(path)
+            checked = copy_checked(path, Path(folder))
         if checked.code and not trust:
             raise _untrusted(path, checked.code)
-        return _load(checked.path or path, path, is_keras3=checked.keras_version.startswith("3"), trust=trust)
+        source = Path(folder) / checked.name if checked.name else path
+        return _load(source, path, is_keras3=checked.keras_version.startswith("3"), trust=trust)
 
 
 def _load(source: Path, path: Path, *, is_keras3: bool, trust: bool) -> Any:
