@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from edgecompress.child.process import Child
-from edgecompress.child.service import Service
+if TYPE_CHECKING:  # they need NumPy, and a command that starts no child does not
+    from edgecompress.child.process import Child
+    from edgecompress.child.service import Service
 
 _lock = threading.Lock()
 _idle: list[tuple[Service, Child]] | None = None  # None: nobody keeps children
@@ -40,14 +42,14 @@ def child(service: Service) -> Iterator[Child]:
     taken = take(service)
     try:
         yield taken
-    except BaseException:
+    finally:
         give_back(service, taken)
-        raise
-    give_back(service, taken)
 
 
 def take(service: Service) -> Child:
     """Return a child for one user, who must give it back."""
+    from edgecompress.child.process import Child
+
     with _lock:
         idle = next((each for each in _idle or () if each[0] == service), None)
         if idle is None:
