@@ -12,14 +12,15 @@ ROOT = Path(__file__).parent
 # A package or module may import those on lower levels, and itself; packages on one level do not know each other.
 LEVELS = {
     "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0, "testing": 0,
-    "storage": 1, "formats": 1, "numerics": 1, "training_schedule": 1, "environment": 1,
-    "runs": 2, "devices": 2, "native": 2, "layers": 2, "packing": 2, "generators": 2,
-    "runtimes": 3, "keras_bridge": 3,
-    "zoo": 4, "data": 4, "methods": 4, "convert": 4, "profiling": 4,
-    "training": 5, "recipes": 5, "verification": 5,
-    "pipeline": 6,
-    "report": 7, "doctor": 7,
-    "cli": 8, "__main__": 9,
+    "storage": 1, "child": 1, "numerics": 1, "training_schedule": 1, "environment": 1,
+    "formats": 2,
+    "runs": 3, "devices": 3, "native": 3, "layers": 3, "packing": 3, "generators": 3,
+    "runtimes": 4, "keras_bridge": 4,
+    "zoo": 5, "data": 5, "methods": 5, "convert": 5, "profiling": 5,
+    "training": 6, "recipes": 6, "verification": 6,
+    "pipeline": 7,
+    "report": 8, "doctor": 8,
+    "cli": 9, "__main__": 10,
 }  # fmt: skip
 TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras")
 MAY_USE_TENSORFLOW = (

@@ -9,6 +9,7 @@ from typing import Any
 import rich_click as click
 
 from edgecompress import __version__
+from edgecompress.child.kept import kept
 from edgecompress.errors import EdgeCompressError
 
 COMMANDS = {
@@ -64,7 +65,8 @@ def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a clear error, 2 usage, 3 a stated limit was not met."""
     as_json = "--json" in sys.argv
     try:
-        sys.exit(group.main(standalone_mode=False) or 0)
+        with kept():
+            sys.exit(group.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from edgecompress.errors import ModelFileError, UnsupportedModelError
+from edgecompress.child.kept import child
+from edgecompress.child.process import ChildLost, ChildRefusal, ChildTimeout
+from edgecompress.child.service import Limits, Service
+from edgecompress.errors import ModelFileError
+from edgecompress.formats.keras_code import Code
 from edgecompress.formats.summary import ModelSummary
 
 TIMEOUT_S = 60.0  # a file of ordinary size takes a quarter of a second; a damaged one can hang the HDF5 library
-_ERRORS = {error.__name__: error for error in (ModelFileError, UnsupportedModelError)}
+
+# A summary is as long as the model is deep, and a copy as large as its weights.
+KERAS = Service("edgecompress.formats.keras_service", Limits(file_bytes=2**32, header_bytes=2**28))
+
+
+@dataclass(frozen=True)
+class CheckedModel:
+    """What a model file says about itself, and the copy of it that is safe to load."""
+
+    code: tuple[Code, ...]
+    keras_version: str  # that wrote it; "" where it does not say
+    name: Literal["model.h5", "model.keras"] | None  # of the copy in its folder; None where there is code
 
 
 def read_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:
@@ -30,13 +40,18 @@ def read_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:
     return TypeAdapter(ModelSummary).validate_python(_ask("summary", path, timeout_s))
 
 
-def code_layers(path: Path, *, timeout_s: float = TIMEOUT_S) -> tuple[str, ...]:
-    """Return the names of the layers of a model file that carry code, see `keras_code.code_in`.
+def copy_checked(path: Path, folder: Path, *, timeout_s: float = TIMEOUT_S) -> CheckedModel:
+    """Say what in a model file is code; if nothing is, write what was checked of the file into a folder.
+
+    Keras then loads that copy: it holds the config that was judged, arrays, and nothing that leads elsewhere.
 
     Raises:
-        ModelFileError: as `read_keras` does.
+        ModelFileError: as `read_keras` does, or because a weight is kept outside the file.
     """
-    return tuple(str(name) for name in _ask("code", path, timeout_s))
+    from pydantic import TypeAdapter
+
+    answer = _ask("copy", path, timeout_s, folder=str(folder.absolute()))
+    return TypeAdapter(CheckedModel).validate_python(answer)
 
 
 def check_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -48,33 +63,19 @@ def check_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
     _ask("check", path, timeout_s)
 
 
-def _ask(request: str, path: Path, timeout_s: float) -> Any:
-    # -P: no module is imported from the working folder
-    command = [sys.executable, "-P", "-m", "edgecompress.formats.keras_worker", request, str(path.absolute())]
+def _ask(request: str, path: Path, timeout_s: float, **arguments: Any) -> Any:
     try:
-        with tempfile.TemporaryDirectory() as scratch:  # ours to remove: a child that is killed removes nothing
-            child = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout_s,
-                env={**os.environ, "TMPDIR": scratch},
-            )
-    except subprocess.TimeoutExpired as error:
+        with child(KERAS) as reader:
+            return reader.request(request, timeout_s=timeout_s, path=str(path.absolute()), **arguments)[0]
+    except ChildTimeout as error:
         raise ModelFileError(
             f"{path} could not be read within {timeout_s:g} s; it is probably damaged.",
             hint="Save or copy the model again.",
         ) from error
-    if child.returncode:
-        raise ModelFileError(f"{path} cannot be read: {_ending(child)}.", hint="Save or copy the model again.")
-    answer = json.loads(child.stdout)
-    if "error" in answer:
-        raise _ERRORS[answer["error"]](answer["message"], hint=answer["hint"])
-    return answer["answer"]
-
-
-def _ending(child: subprocess.CompletedProcess[bytes]) -> str:
-    if child.returncode < 0:
-        return f"the HDF5 library crashed on it ({signal.Signals(-child.returncode).name})"
-    lines = child.stderr.decode(errors="replace").strip().splitlines()
-    return f"its reader ended with {lines[-1][:300] if lines else f'exit status {child.returncode}'}"
+    except ChildLost as error:
+        said = f": {error.last_words}" if error.last_words else ""
+        raise ModelFileError(
+            f"{path} cannot be read: its reader {error.what}{said}.", hint="Save or copy the model again."
+        ) from error
+    except ChildRefusal as error:
+        raise ModelFileError(f"{path} cannot be read: {error}.", hint="Save or copy the model again.") from error

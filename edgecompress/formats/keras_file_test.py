@@ -13,7 +13,7 @@ import pytest
 
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError
-from edgecompress.formats.keras_file import check_keras, code_layers, read_keras
+from edgecompress.formats.keras_file import check_keras, copy_checked, read_keras
 
 VWW = Path(__file__).parents[2] / ".." / "shared" / "models" / "mlperf_vww_mobilenetv1_025_96.h5"
 
@@ -165,11 +165,9 @@ def test_names_the_layers_that_carry_code(keras, tmp_path):
     model = keras.Model(image, layers.Lambda(lambda x: x + 1, name="shallow")(x[:, 1:]))
     for name in ("m.h5", "m.keras"):
         model.save(tmp_path / name)
-        assert code_layers(tmp_path / name) == ("deep", "shallow")
-
-
-def test_nothing_carries_code_in_the_small_model(files):
-    assert code_layers(files["2.keras"]) == code_layers(files["3.h5"]) == ()
+        checked = copy_checked(tmp_path / name, tmp_path)
+        assert [code.layer for code in checked.code] == ["deep", "shallow"]
+        assert checked.name is None and checked.keras_version.startswith("2.")
 
 
 @pytest.mark.parametrize("name", ["2.weights.h5", "3.weights.h5"])
@@ -282,6 +280,8 @@ def test_no_other_file_is_read(files, tmp_path, kind):
             group.create_virtual_dataset("kernel:0", layout)
     with pytest.raises(ModelFileError, match=r"outside the file|needs a kernel"):
         read_keras(path)
+    with pytest.raises(ModelFileError, match=r"outside the file|link to another place"):
+        copy_checked(path, tmp_path)
 
 
 def test_a_file_that_hangs_the_hdf5_library_is_an_error(tmp_path):
@@ -302,15 +302,15 @@ MUTATIONS = 200
 FUZZ = """
 import signal, sys
 from pathlib import Path
+from edgecompress.child.service import Request
 from edgecompress.errors import EdgeCompressError
-from edgecompress.formats.keras_open import open_keras
-from edgecompress.formats.keras_worker import code, summary
+from edgecompress.formats.keras_service import copy, summary
+request = Request([], Path(sys.argv[3]), print)
 for path in sorted(Path(sys.argv[1]).iterdir())[int(sys.argv[2]) :]:
     signal.alarm(5)
-    for request in (summary, code):
+    for handle, arguments in ((summary, {}), (copy, {"folder": sys.argv[3]})):
         try:
-            with open_keras(path) as stored:
-                request(stored)
+            handle(request, path=path, **arguments)
         except EdgeCompressError:
             pass
     print(path.name, flush=True)
@@ -334,13 +334,14 @@ def mutated(content, seed):
 
 
 @pytest.mark.parametrize("name", ["2.h5", "3.keras"])
-def test_damaged_files_are_an_error_or_a_summary(files, tmp_path, name):
+def test_damaged_files_are_an_error_or_a_summary(files, tmp_path, tmp_path_factory, name):
     content = files[name].read_bytes()
+    copies = tmp_path_factory.mktemp("copies")
     for seed in range(MUTATIONS):
         (tmp_path / f"{seed:03}{files[name].suffix}").write_bytes(mutated(content, seed))
     done, hangs = 0, []
     while done < MUTATIONS:
-        command = [sys.executable, "-c", FUZZ, str(tmp_path), str(done)]
+        command = [sys.executable, "-c", FUZZ, str(tmp_path), str(done), str(copies)]
         child = subprocess.run(command, capture_output=True, text=True)
         done += len(child.stdout.splitlines())
         assert child.returncode in {0, -14}, child.stderr  # -14: SIGALRM

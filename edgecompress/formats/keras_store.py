@@ -30,7 +30,7 @@ class WeightStore(ABC):
     """The weights of a file, found for the layers of a config."""
 
     def __init__(self, root: Any) -> None:
-        self._root = root  # an h5py.Group
+        self.root = root  # an h5py.Group
         self._claimed: set[str] = set()
         self._read_bytes = 0
 
@@ -70,7 +70,7 @@ class WeightStore(ABC):
 
     def everything(self) -> Iterator[Any]:
         """Yield every dataset of the file."""
-        return (data for _, data in _datasets(self._root))
+        return (data for _, data in _datasets(self.root))
 
     def read(self, data: Any) -> np.ndarray:
         """Read one array, after checking its type, its storage and its size."""
@@ -98,7 +98,7 @@ class NamedWeights(WeightStore):
     def variables(self, layer: ConfigLayer) -> list[tuple[str, Any]]:
         """Return (name, dataset) of the layer, by name."""
         if layer.group not in self._groups:
-            group = child(self._root, layer.group)
+            group = child(self.root, layer.group)
             self._groups[layer.group] = list(_datasets(group)) if group is not None else []
         return [
             (path[-1].partition(":")[0], data)
@@ -113,9 +113,9 @@ class NumberedWeights(WeightStore):
     def variables(self, layer: ConfigLayer) -> list[tuple[str, Any]]:
         """Return (number, dataset) of the layer, and after it those of its wrappers, by number."""
         found = []
-        layers = "layers" if child(self._root, "layers") else "_layer_checkpoint_dependencies"  # the latter: Keras 2.12
+        layers = "layers" if child(self.root, "layers") else "_layer_checkpoint_dependencies"  # the latter: Keras 2.12
         for container in layer.containers:
-            group = child(self._root, container.replace("layers", layers))
+            group = child(self.root, container.replace("layers", layers))
             if group is None:
                 continue
             if layer.kernels is None and container == layer.containers[0]:  # unknown parts may lie deeper

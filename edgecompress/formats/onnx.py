@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
+from edgecompress.child.kept import child
+from edgecompress.child.process import ChildLost, ChildRefusal, ChildTimeout
+from edgecompress.child.service import Limits, Service
 from edgecompress.errors import ModelFileError
 from edgecompress.formats.summary import ModelSummary
 
 TIMEOUT_S = 60.0
 MAX_FILE_BYTES = 2**31  # protobuf's own limit; larger models keep their tensors in files beside
-_REASON_CHARACTERS = 300
+# A summary is as long as the model is deep.
+ONNX = Service("edgecompress.formats.onnx_service", Limits(header_bytes=2**28))
 
 
 def read_onnx(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:
@@ -33,27 +33,18 @@ def read_onnx(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:
     size_bytes = path.stat().st_size
     if size_bytes > MAX_FILE_BYTES:
         raise ModelFileError(f"{path} has {size_bytes} bytes; at most {MAX_FILE_BYTES} are read.")
-    command = [sys.executable, "-P", "-m", "edgecompress.formats.onnx_worker", str(path.resolve())]
     try:
-        child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
+        with child(ONNX) as reader:
+            summary, _ = reader.request("summary", timeout_s=timeout_s, path=str(path.resolve()))
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error.message}", hint=error.hint) from error
+    except ChildTimeout as error:
         raise ModelFileError(f"{path} could not be read within {timeout_s:g} s.") from error
-    if child.returncode:
-        raise ModelFileError(f"{path} cannot be read: its reader {_ending(child)}.", hint=_last_line(child.stderr))
-    answer = json.loads(child.stdout)
-    if "error" in answer:
-        raise ModelFileError(f"{path}: {answer['error']}", hint=answer["hint"])
+    except ChildLost as error:
+        said = f"The last line of its log: {error.last_words}." if error.last_words else ""
+        raise ModelFileError(f"{path} cannot be read: its reader {error.what}.", hint=said) from error
+    except ChildRefusal as error:
+        raise ModelFileError(f"{path} cannot be read: {error}.") from error
     from pydantic import TypeAdapter
 
-    return TypeAdapter(ModelSummary).validate_python(answer["summary"])
-
-
-def _ending(child: subprocess.CompletedProcess[bytes]) -> str:
-    if child.returncode < 0:
-        return f"crashed ({signal.Signals(-child.returncode).name})"
-    return f"ended (exit status {child.returncode})"
-
-
-def _last_line(log: bytes) -> str:
-    lines = log.decode(errors="replace").strip().splitlines()
-    return f"The last line of its log: {lines[-1][:_REASON_CHARACTERS]}" if lines else ""
+    return TypeAdapter(ModelSummary).validate_python(summary)

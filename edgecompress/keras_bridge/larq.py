@@ -16,7 +16,7 @@ import numpy as np
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.formats.keras_code import LARQ_CLASSES, LARQ_QUANTIZERS
+from edgecompress.formats.keras_known import LARQ_CLASSES, LARQ_QUANTIZERS
 from edgecompress.keras_bridge.graph import replay, walk_layers
 from edgecompress.layers.convolution import BinaryConv2D
 from edgecompress.layers.dense import BinaryDense

@@ -17,8 +17,8 @@ import pytest
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import ModelFileError, UnsupportedModelError
-from edgecompress.formats.keras_code import LARQ_CLASSES
 from edgecompress.formats.keras_file import read_keras
+from edgecompress.formats.keras_known import LARQ_CLASSES
 from edgecompress.keras_bridge.larq import stand_ins, translate
 from edgecompress.keras_bridge.load import load_model, save_model
 

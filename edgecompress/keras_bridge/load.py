@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecompress.child.kept import kept
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
-from edgecompress.formats.keras_file import code_layers, read_keras
+from edgecompress.formats.keras_code import Code
+from edgecompress.formats.keras_file import copy_checked, read_keras
 from edgecompress.keras_bridge.keras3 import load_keras3
 from edgecompress.layers import custom_objects
 
 REASON_CHARACTERS = 200  # Keras's errors may hold whole model configs
+SHOWN_LAYERS = 5
 
 
 def load_model(path: Path, *, trust: bool = False) -> Any:
@@ -21,27 +25,31 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
 
     Raises:
         ModelFileError: not such a file, cut short or damaged.
-        UntrustedCodeError: it has a Lambda layer, which is arbitrary code, and `trust` is not given.
+        UntrustedCodeError: it has or names code (see `formats.keras_code`), and `trust` is not given.
         UnsupportedModelError: subclassed, or with layers that Keras 2 and TF-MOT lack and `larq` does not translate.
     """
-    read_keras(path)
-    carriers = code_layers(path)
-    if carriers and not trust:
-        raise UntrustedCodeError(
-            f"'{path}' carries code in the layer{'s' if len(carriers) > 1 else ''} {', '.join(carriers)}, "
-            "which would run on this machine.",
-            hint="If you trust who made the file, say --trust.",
-        )
+    with tempfile.TemporaryDirectory(prefix="edgecompress-") as folder:
+        with kept():
+            read_keras(path)
+            checked = copy_checked(path, Path(folder))
+        if checked.code and not trust:
+            raise _untrusted(path, checked.code)
+        source = Path(folder) / checked.name if checked.name else path
+        return _load(source, path, is_keras3=checked.keras_version.startswith("3"), trust=trust)
+
+
+def _load(source: Path, path: Path, *, is_keras3: bool, trust: bool) -> Any:
+    """Have Keras load `source`, which is `path` itself or the checked copy of it."""
     keras = load_tf_keras()
     tfmot = load_tfmot()
     try:
-        if _is_keras3(path):
-            return load_keras3(path, trust=trust)
+        if is_keras3:
+            return load_keras3(source, trust=trust)
         from edgecompress.keras_bridge import larq
 
         known = keras.utils.custom_object_scope({**custom_objects(), **larq.stand_ins()})
         with tfmot.quantization.keras.quantize_scope(), tfmot.sparsity.keras.prune_scope(), known:
-            return larq.translate(keras.models.load_model(path, compile=False, safe_mode=not trust))
+            return larq.translate(keras.models.load_model(source, compile=False, safe_mode=not trust))
     except NotImplementedError as error:  # a RuntimeError, but about layers
         raise _cannot_rebuild(path, error) from error
     except (OSError, KeyError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
@@ -50,15 +58,22 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
         raise _cannot_rebuild(path, error) from error
 
 
-def _is_keras3(path: Path) -> bool:
-    """Return whether Keras 3 wrote the file, by what it says itself."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return str(json.loads(archive.read("metadata.json")).get("keras_version", "")).startswith("3")
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        return str(file.attrs.get("keras_version", "")).startswith("3")
+def _untrusted(path: Path, code: Sequence[Code]) -> UntrustedCodeError | UnsupportedModelError:
+    """Name the layers and what is in them; trust helps only where there is something to be run."""
+    runs = [each for each in code if each.loadable]
+    named = "; ".join(f"{each.layer} ({each.what})" for each in (runs or code)[:SHOWN_LAYERS])
+    more = f"; and {len(runs or code) - SHOWN_LAYERS} more" if len(runs or code) > SHOWN_LAYERS else ""
+    plural = "s" if len(runs or code) > 1 else ""
+    if runs:
+        return UntrustedCodeError(
+            f"'{path}' carries code, or names code to be run, in the layer{plural} {named}{more}. "
+            "It would run on this machine.",
+            hint="If you trust who made the file, say --trust.",
+        )
+    return UnsupportedModelError(
+        f"'{path}' names what neither Keras nor edgecompress has, in the layer{plural} {named}{more}.",
+        hint="Custom layers and functions must be replaced by Keras's own before the model is saved.",
+    )
 
 
 def _cannot_rebuild(path: Path, error: Exception) -> UnsupportedModelError:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecompress.child.channel import DTYPES
 from edgecompress.devices.local import LocalTransport
 from edgecompress.errors import DeviceError, UnsupportedModelError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.session import RunnerTensor
-from edgecompress.runtimes.channel import DTYPES
 
 RECORD_TIMEOUT_S = 10.0  # for each record, on the slowest device
 MAX_OUTPUT_BYTES = 1 << 30

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from edgecompress.child.channel import DTYPES, MAX_ARRAY_BYTES
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.runtimes.channel import DTYPES, MAX_ARRAY_BYTES
 from edgecompress.values import TensorSpec
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,18 +9,19 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from edgecompress.child.channel import FrameError
+from edgecompress.child.kept import are_kept, give_back, take
+from edgecompress.child.process import TIMEOUT_S, Child, ChildLost, ChildRefusal, ChildTimeout
+from edgecompress.child.service import Service
 from edgecompress.errors import ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.numerics.affine import quantize
 from edgecompress.progress import Progress, silent
-from edgecompress.runtimes.channel import Channel, ChannelClosed, FrameError
 from edgecompress.runtimes.session import prepare, runtime_name
 from edgecompress.values import QuantScheme, TensorSpec
 
-TIMEOUT_S = 60.0
+RUNTIME = Service("edgecompress.runtimes.service")
 CHUNK_BYTES = 4 << 20  # images sent at a time: few enough to show progress, enough to hide the round trip
 CHUNK_IMAGES = 64  # so that one answer stays far from the time limit
-REASON_CHARACTERS = 300
-LOG_BYTES = 4096  # read from its end
 
 Description = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], str]  # inputs, outputs, runtime
 Result = TypeVar("Result")
@@ -47,32 +44,14 @@ class RuntimeProcess:
         if not plain:
             prepare(path)
         self._timeout_s = timeout_s
-        self._scratch = tempfile.TemporaryDirectory(prefix="edgecompress-")  # the child's working folder and log
-        self._log = Path(self._scratch.name) / "log"
-        self._child: subprocess.Popen[bytes] | None = None
+        self._lost: RuntimeRefusal | None = None
+        self._child: Child | None = take(RUNTIME)
         try:
-            self._channel = self._start()
             opened = self._request("open", path=str(Path(path).resolve()), plain=plain, read=_description)
         except BaseException:
             self.close()
             raise
         self._inputs, self._outputs, self._runtime = opened
-
-    def _start(self) -> Channel:
-        with self._log.open("wb") as log:
-            # -P: no module is imported from the working folder. A process group of its own: Ctrl-C reaches the parent
-            # alone, which then ends the child.
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "edgecompress.runtimes.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                bufsize=0,
-                cwd=self._scratch.name,
-                process_group=0,
-            )
-        assert self._child.stdin and self._child.stdout
-        return Channel(self._child.stdout.fileno(), self._child.stdin.fileno())
 
     def __enter__(self) -> Self:
         return self
@@ -81,11 +60,16 @@ class RuntimeProcess:
         self.close()
 
     def close(self) -> None:
-        """End the child, whatever it is doing, and remove what it wrote."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()  # reaps it, and closes the pipes
-        self._scratch.cleanup()
+        """End the child, whatever it is doing, or have it let go of the model where children are kept."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if self._lost is None and are_kept():
+            try:
+                child.request("close", timeout_s=self._timeout_s)
+            except (ChildLost, ChildRefusal):
+                child.end()
+        give_back(RUNTIME, child)
 
     def describe(self) -> Description:
         """Inputs, outputs, and the runtime's name and version."""
@@ -115,10 +99,6 @@ class RuntimeProcess:
         on_progress("inference", len(images), len(images))
         return np.concatenate(outputs)
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        assert self._child is not None
-        return self._child
-
     def _request(
         self,
         name: str,
@@ -128,43 +108,28 @@ class RuntimeProcess:
         **arguments: Any,
     ) -> Result:
         """Send a request, wait for its answer, and take from it what `read` does."""
+        if self._lost is not None or self._child is None:
+            raise self._lost or RuntimeRefusal(f"{self._name} was closed.")
         try:
-            try:
-                self._channel.send({"request": name, **arguments}, arrays, timeout_s=self._timeout_s)
-            except FrameError as error:
-                raise UnsupportedModelError(f"{self._name} cannot be fed: {error}.") from error
-            message, outputs = self._channel.receive(timeout_s=self._timeout_s)
-            if "refusal" not in message:
-                return read(message["answer"], outputs)
-        except TimeoutError as error:
-            reason = f"gave no answer on {self._name} within {self._timeout_s:g} s"
-            raise self._lost(reason, hint="Allow it more time if the model is large.") from error
-        except ChannelClosed as error:
-            raise self._lost(f"{self._ending()} on {self._name}", hint=self._last_words()) from error
-        except (FrameError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise self._lost(f"answered nonsense on {self._name}", hint="") from error
-        raise RuntimeRefusal(f"{self._family} refused {self._name}: {_first_line(str(message['refusal']))}.")
+            return read(*self._child.request(name, arrays, timeout_s=self._timeout_s, **arguments))
+        except FrameError as error:
+            raise UnsupportedModelError(f"{self._name} cannot be fed: {error}.") from error
+        except ChildRefusal as error:
+            raise RuntimeRefusal(f"{self._family} refused {self._name}: {error}.") from error
+        except ChildTimeout as error:
+            what = f"gave no answer on {self._name} within {self._timeout_s:g} s"
+            raise self._give_up(what, hint="Allow it more time if the model is large.") from error
+        except ChildLost as error:
+            said = f"It last said: {error.last_words}." if error.last_words else "The file may be damaged."
+            raise self._give_up(f"{error.what} on {self._name}", hint=said) from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            self._child.end()
+            raise self._give_up(f"answered nonsense on {self._name}", hint="") from error
 
-    def _lost(self, what: str, *, hint: str) -> RuntimeRefusal:
-        self._running().kill()
-        return RuntimeRefusal(f"{self._family} {what}.", hint=hint)
-
-    def _ending(self) -> str:
-        """What became of a child that closed its pipes."""
-        child = self._running()
-        try:
-            status = child.wait(timeout=self._timeout_s)
-        except subprocess.TimeoutExpired:
-            return "closed its pipes"
-        return f"crashed ({signal.Signals(-status).name})" if status < 0 else f"ended (exit status {status})"
-
-    def _last_words(self) -> str:
-        """The last line of the child's log that is more than chatter."""
-        with self._log.open("rb") as log:
-            log.seek(max(0, self._log.stat().st_size - LOG_BYTES))
-            lines = log.read().decode(errors="replace").splitlines()
-        telling = [line for line in lines if line.strip() and not line.startswith(("INFO", "WARNING"))]
-        return f"It last said: {_first_line(telling[-1])}." if telling else "The file may be damaged."
+    def _give_up(self, what: str, *, hint: str) -> RuntimeRefusal:
+        """Return a refusal, and give it for each later call as well: another child would not have the model."""
+        self._lost = RuntimeRefusal(f"{self._family} {what}.", hint=hint)
+        return self._lost
 
 
 def _description(answer: dict[str, Any], _: list[np.ndarray]) -> Description:
@@ -176,8 +141,3 @@ def _spec(fields: dict[str, Any]) -> TensorSpec:
     if quant is not None:
         quant = QuantScheme(tuple(quant["scales"]), tuple(quant["zero_points"]), quant["axis"])
     return TensorSpec(fields["name"], tuple(fields["shape"]), fields["dtype"], quant)
-
-
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines() or ["no reason given"]
-    return lines[0][:REASON_CHARACTERS].rstrip(".")

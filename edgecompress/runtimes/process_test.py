@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecompress.child.kept import kept
 from edgecompress.errors import EdgeCompressError, ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.numerics.affine import dequantize, quantize
 from edgecompress.runtimes.inputs import example_inputs
@@ -112,6 +113,28 @@ def test_a_file_that_hangs_the_runtime(tmp_path):
         RuntimeProcess(endless(tmp_path), timeout_s=1) as process,
     ):
         process.run(example_inputs(process.describe()[0]))
+
+
+def test_a_kept_child_runs_one_model_after_another(tmp_path):
+    before = children()
+    with kept():
+        for path, shape in ((FACE, (1, 128, 128, 3)), (CLASSIFIER, (1, 3, 48, 64)), (FACE, (1, 128, 128, 3))):
+            with RuntimeProcess(path) as process:
+                used = children() - before
+                assert len(used) == 1 and process.run([np.zeros(shape, np.float32)])
+            assert children() - before == used, "the next one waits for its model"
+        with pytest.raises(RuntimeRefusal, match="refused"):
+            RuntimeProcess(cut(FACE, tmp_path))
+        assert children() - before == used, "a file that was refused does no harm to the child"
+        with pytest.raises(RuntimeRefusal, match="crashed"):
+            RuntimeProcess(endless(tmp_path, recursive=True))
+        with RuntimeProcess(FACE) as first, RuntimeProcess(CLASSIFIER) as second:
+            assert first.describe() != second.describe() and not (children() - before) & used
+
+
+def cut(path, folder):
+    (folder / path.name).write_bytes(path.read_bytes()[:5000])
+    return folder / path.name
 
 
 def test_a_child_killed_from_outside():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgecompress.runtimes.channel import DTYPES, MAX_ARRAY_BYTES, MAX_HEADER_BYTES, Channel, ChannelClosed, FrameError
+from edgecompress.child.channel import DTYPES, MAX_ARRAY_BYTES, MAX_HEADER_BYTES, Channel, ChannelClosed, FrameError
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""The service of a child process that holds a model in its runtime; one model at a time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from edgecompress.child.service import Answer, Handler, Request
+from edgecompress.runtimes.session import Session, open_session
+
+_open: list[Session] = []  # the model that is held, if there is one
+
+
+def open_model(request: Request, *, path: str, plain: bool) -> Answer:
+    """Import the runtime, load the model, and describe it."""
+    _open.clear()
+    session = open_session(path, plain=plain)
+    _open.append(session)
+    specs = {side: [asdict(spec) for spec in getattr(session, side)] for side in ("inputs", "outputs")}
+    return {**specs, "runtime": session.runtime}, []
+
+
+def close_model(request: Request) -> Answer:
+    """Let go of the model."""
+    _open.clear()
+    return {}, []
+
+
+def run(request: Request) -> Answer:
+    """Run one inference."""
+    (session,) = _open
+    session.bind(request.arrays)
+    session.invoke()
+    return {}, session.read()
+
+
+def run_batch(request: Request) -> Answer:
+    """Run the rows of one array, one after another, and stack each output."""
+    (session,) = _open
+    images = request.arrays[0]
+    rows = []
+    for index in range(len(images)):
+        session.bind([images[index : index + 1]])
+        session.invoke()
+        rows.append(session.read())
+    if any(len(output) != 1 for output in rows[0]):
+        raise ValueError("the outputs have no batch axis of one")
+    return {}, [np.concatenate(output) for output in zip(*rows, strict=True)]
+
+
+REQUESTS: dict[str, Handler] = {"open": open_model, "close": close_model, "run": run, "run_batch": run_batch}
