@@ -21,6 +21,7 @@ from edgecompress.convert.comparison import (
     output_steps,
 )
 from edgecompress.convert.making import Making
+from edgecompress.convert.parting import first_parting
 from edgecompress.convert.probes import Probes, calibration_probes, index_limits, noise_probes
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.binary.emit import has_binary_operators
@@ -57,8 +58,8 @@ class Checking:
             return self._compared(target, path)
         except TooFar as error:
             raise ConversionError(
-                f"The {target} file of '{self._source.variant}' computes something else than its source: {error}. "
-                "Nothing was kept.",
+                f"The {target} file of '{self._source.variant}' computes something else than its source: {error}"
+                f"{self._where(target, path)}. Nothing was kept.",
                 hint=_hint(target),
             ) from error
 
@@ -93,6 +94,14 @@ class Checking:
         reference = Reference(self._source.variant, self._noise, file_function(ends))
         compared = compare(path, reference, precision="binary")
         return replace(compared, warnings=warnings + compared.warnings)
+
+    def _where(self, target: Target, path: Path) -> str:
+        """The first tensor in which a file that was quantized after training parts from the float one."""
+        if target.format != "tflite" or target.precision not in NEED_CALIBRATION or self._source.quantized is not None:
+            return ""
+        whole = self._written("float.tflite", self._making.dense_float)
+        name = first_parting(whole, path, self._calibrated.probes, precision=target.precision)
+        return f"; '{name}' is the first tensor that parts" if name else "; no tensor before it parts"
 
     def _require_float(self) -> None:
         """Compare the float file that others are made from: what it has lost, the wide bounds of int8 would hide."""

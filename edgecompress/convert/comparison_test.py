@@ -107,3 +107,21 @@ def test_between_floor_and_ordinary_there_is_a_warning(tmp_path: Path) -> None:
     (artifact,) = convert(Source("m", model, "test"), (parse_target("tflite:int8"),), tmp_path, calibration=(samples,))
     assert 10 <= artifact.agreement[0].signal_to_noise_db < 20
     assert "Output 'scores' has" in artifact.warnings[0] and "20 are ordinary" in artifact.warnings[0]
+
+
+def test_a_refusal_in_int8_names_the_first_tensor_that_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel of the middle layer is another one in the int8 file."""
+
+    def chain(seed: int) -> Any:
+        keras = load_tf_keras()
+        keras.utils.set_random_seed(0)
+        image = keras.Input((8, 8, 3), name="image")
+        x = keras.layers.Conv2D(6, 3, name="low")(image)
+        kernel = keras.initializers.RandomNormal(seed=seed)
+        x = keras.layers.Conv2D(6, 3, name="middle", kernel_initializer=kernel)(x)
+        return keras.Model(image, keras.layers.Conv2D(2, 3, name="high")(x), name="chain")
+
+    honest, wrong = making.quantize, export_float(chain(5))
+    monkeypatch.setattr(making, "quantize", lambda content, *given, **named: honest(wrong, *given, **named))
+    with pytest.raises(ConversionError, match=r"output 'high'.*middle[^']*' is the first tensor that parts"):
+        convert(Source("m", chain(4), "test"), (parse_target("tflite:int8"),), tmp_path, calibration=(INPUTS,))

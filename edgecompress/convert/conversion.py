@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from edgecompress.child.kept import kept
 from edgecompress.convert.checking import Checking
 from edgecompress.convert.making import Making, Source
 from edgecompress.convert.targets import Options, Target
@@ -38,7 +39,7 @@ def convert(
     making = Making(source, options, calibration)
     making.check(targets)
     artifacts = []
-    with Checking(making) as checking:
+    with kept(), Checking(making) as checking:
         for index, target in enumerate(targets):
             on_progress(f"converting {source.variant} to {target}", index, len(targets))
             artifacts.append(_emit(making, checking, target, folder))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from edgecompress.child.service import Answer, Handler, Request
+from edgecompress.runtimes.inner import answer as inner_tensor
 from edgecompress.runtimes.session import Session, open_session
 
 _open: list[Session] = []  # the model that is held, if there is one
@@ -49,4 +50,10 @@ def run_batch(request: Request) -> Answer:
     return {}, [np.concatenate(output) for output in zip(*rows, strict=True)]
 
 
-REQUESTS: dict[str, Handler] = {"open": open_model, "close": close_model, "run": run, "run_batch": run_batch}
+REQUESTS: dict[str, Handler] = {
+    "open": open_model,
+    "close": close_model,
+    "run": run,
+    "run_batch": run_batch,
+    "inner": inner_tensor,
+}
