@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from edgecompress.child.kept import kept
 from edgecompress.convert.targets import Options, Target, parse_target
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import load_tf_keras
@@ -77,7 +78,7 @@ def main() -> None:
             return
         for target, outcome, words in outcomes_of(network, drawn % 2 == 0):
             outcomes[f"{target} {outcome}"] += 1
-            if outcome == "refused":
+            if outcome in ("refused", "not built"):
                 refusals[words] += 1
             elif outcome != "right":
                 kept = arguments.keep / f"{drawn}-{target.replace(':', '-')}-{outcome}.txt"
@@ -87,7 +88,8 @@ def main() -> None:
         if drawn % 50 == 0:
             print(drawn, dict(sum_by_outcome(outcomes)), flush=True)
 
-    each()
+    with kept():
+        each()
     print(f"{drawn} networks: {dict(sum_by_outcome(outcomes))}")
     for words, count in refusals.most_common(40):
         print(f"{count:6} {words}")
@@ -134,7 +136,7 @@ def _one(path: Path, target: Target, fresh: list[np.ndarray], expected: list[np.
     try:
         (artifact,) = convert_file(path, (target,), path.parent / "out", options=Options(), calibrate=calibrate)
     except EdgeCompressError as error:
-        return "refused", _general(error.message)
+        return "crash" if "The process that converts" in error.message else "refused", _general(error.message)
     except Exception:
         return "crash", traceback.format_exc()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from edgecompress.child.kept import kept
@@ -76,8 +75,3 @@ def _emit(making: Making, checking: Checking, target: Target, folder: Path) -> A
         warnings=making.warnings(target) + compared.warnings,
         assumptions=source.assumptions,
     )
-
-
-def relative_to(folder: Path, artifacts: tuple[Artifact, ...]) -> list[Artifact]:
-    """Return the artifacts with paths relative to `folder`, as a run folder holds them."""
-    return [replace(artifact, path=str(Path(artifact.path).relative_to(folder))) for artifact in artifacts]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from edgecompress.child.kept import kept
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import (
@@ -21,6 +23,7 @@ from edgecompress.errors import (
 from edgecompress.keras_bridge.load import load_model
 from edgecompress.numerics.affine import dequantize
 from edgecompress.pipeline.convert import convert_file
+from edgecompress.pipeline.emitting import emitter
 from edgecompress.runs import RunFolder
 from edgecompress.runtimes.process import RuntimeProcess
 
@@ -28,6 +31,13 @@ SHARED = Path(__file__).parents[2].parent / "shared" / "models" / "mlperf_vww_mo
 FLOAT = (parse_target("tflite:float32"),)
 INT8 = (parse_target("tflite:int8"), parse_target("onnx:int8"))
 DEFAULTS = Options()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_child():
+    """The process that converts is started once."""
+    with kept():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +191,14 @@ def test_an_empty_calibration_set_is_a_sentence(tmp_path: Path) -> None:
         with pytest.raises(DataError):
             convert_file(path, INT8, tmp_path / "out", options=DEFAULTS, calibrate=calibrate, input_range=(0.0, 1.0))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_crash_while_converting_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    path = save(tmp_path, load_tf_keras().layers.Conv2D(2, 3))
+    with emitter() as child:
+        child.open(path)
+        child._process._process.send_signal(signal.SIGSEGV)
+        with pytest.raises(ConversionError, match=r"process that converts 'model\.h5' .*Nothing was kept"):
+            child.emit(FLOAT, tmp_path / "out", variant="m", origin="", options=DEFAULTS, preprocessing=None)
+    assert not (tmp_path / "out").exists()
+    assert convert_file(path, FLOAT, tmp_path / "out", options=DEFAULTS)  # in a new process
