@@ -104,11 +104,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class OperatorTime:
-    """Time in one operator, averaged over the profiled inferences."""
+    """Time that one operator takes of an inference: the median, or the mean where a tool tells no other."""
 
-    name: str
+    name: str  # of the layer, or why there is none
     kind: str
-    mean_ns: float
+    time_ns: float
     calls_per_inference: float
 
 
@@ -208,8 +208,9 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is nothing from a device."""
+    """Why there is nothing from a device, or of one file on it."""
 
     device: str
     message: str
     hint: str
+    artifact: str = ""

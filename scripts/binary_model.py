@@ -94,7 +94,7 @@ def _times(files: dict[str, Path], rounds: int) -> tuple[dict[str, list[float]],
         for name, path in files.items():
             sessions[name], how = bench.open(path, threads=1)
             opened = sessions[name].opened
-            runtimes[name] = how.runtime(path, opened.version, opened.kernels)
+            runtimes[name] = how.runtime(path, opened)
         for round_number in range(rounds + 1):
             for name, session in sessions.items():
                 block = session.time_block(seconds=BLOCK_SECONDS)

@@ -141,7 +141,7 @@ def _times(files: dict[str, Path], rounds: int) -> dict[str, Any]:
             if kernels:
                 os.environ["EDGECOMPRESS_BINARY_KERNELS"] = kernels
             sessions[name], how = bench.open(path, threads=1)
-            runtimes[name] = how.runtime(path, sessions[name].opened.version, sessions[name].opened.kernels)
+            runtimes[name] = how.runtime(path, sessions[name].opened)
         for round_number in range(rounds + 1):
             for name, session in sessions.items():
                 block = session.time_block(seconds=BLOCK_SECONDS)

@@ -88,9 +88,9 @@ def _print_comparison(threads: int, measured: list[Measurement]) -> None:
 
 
 def _print_operators(measurement: Measurement, count: int) -> None:
-    total = sum(operator.mean_ns for operator in measurement.operators) or 1.0
-    slowest = sorted(measurement.operators, key=lambda operator: -operator.mean_ns)[:count]
-    rows = [[o.name[:60], o.kind[:60], ms(o.mean_ns), f"{100 * o.mean_ns / total:.1f}"] for o in slowest]
+    total = sum(operator.time_ns for operator in measurement.operators) or 1.0
+    slowest = sorted(measurement.operators, key=lambda operator: -operator.time_ns)[:count]
+    rows = [[o.name[:60], o.kind[:60], ms(o.time_ns), f"{100 * o.time_ns / total:.1f}"] for o in slowest]
     print_table(f"Slowest operators of {measurement.artifact}", ["operator", "kind", "ms", "%"], rows)
 
 

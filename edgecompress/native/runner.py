@@ -27,7 +27,7 @@ CHUNK_BYTES = 1 << 16
 class Litert:
     """A model in LiteRT's Python interpreter."""
 
-    def __init__(self, path: str, threads: int) -> None:
+    def __init__(self, path: str, threads: int, shapes: list[list[int]]) -> None:
         from importlib.metadata import version
 
         from ai_edge_litert.interpreter import Interpreter
@@ -35,9 +35,11 @@ class Litert:
         self.version = version("ai-edge-litert")
         start_ns = time.monotonic_ns()
         self._interpreter = Interpreter(model_path=path, num_threads=threads)
-        for detail in self._interpreter.get_input_details():
-            if -1 in list(detail["shape_signature"][1:]):
-                raise ValueError(f"tensor {detail['name']} has a free axis other than the first")
+        for position, detail in enumerate(self._interpreter.get_input_details()):
+            own = [int(length) for length in detail["shape_signature"]]
+            shape = _fixed(detail["name"], own, shapes, position)
+            if shape != [int(length) for length in detail["shape"]]:
+                self._interpreter.resize_tensor_input(detail["index"], shape, strict=True)
         self._interpreter.allocate_tensors()
         self.load_ns = time.monotonic_ns() - start_ns
         self._inputs, self._outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
@@ -45,7 +47,8 @@ class Litert:
         self.invoke = self._interpreter.invoke
 
     def write(self, arrays: list[np.ndarray]) -> None:
-        """Put the inputs in place."""
+        """Put the inputs in place, and forget what was kept of earlier inferences."""
+        self._interpreter.reset_all_variables()
         for detail, array in zip(self._inputs, arrays):  # noqa: B905 (older Pythons lack strict)
             self._interpreter.set_tensor(detail["index"], array)
 
@@ -61,7 +64,7 @@ class Litert:
 class Onnx:
     """A model in ONNX Runtime, with its inputs and outputs bound, so that `invoke` copies nothing."""
 
-    def __init__(self, path: str, threads: int) -> None:
+    def __init__(self, path: str, threads: int, shapes: list[list[int]]) -> None:
         import onnxruntime
 
         self._module, self._path = onnxruntime, path
@@ -72,7 +75,10 @@ class Onnx:
         start_ns = time.monotonic_ns()
         self._session = self._open()
         self.load_ns = time.monotonic_ns() - start_ns
-        self.inputs = [(each.name, _dtype(each.type), _shape(each)) for each in self._session.get_inputs()]
+        self.inputs = [
+            (each.name, _dtype(each.type), _fixed(each.name, _shape(each), shapes, position))
+            for position, each in enumerate(self._session.get_inputs())
+        ]
         self._feed: dict[str, np.ndarray] = {}
 
     def write(self, arrays: list[np.ndarray]) -> None:
@@ -114,7 +120,6 @@ class Worker:
 
     def __init__(self, options: argparse.Namespace, out: Any) -> None:
         self._out, self._options = out, options
-        self._samples_ns: list[int] = []
         if options.cores:
             mask = int(options.cores, 16)
             os.sched_setaffinity(0, [core for core in range(64) if mask >> core & 1])
@@ -123,7 +128,8 @@ class Worker:
         import_ns = time.monotonic_ns()
         kind: Any = Onnx if options.runtime == "onnx" else Litert
         before = _memory("VmRSS")
-        self._model = kind(options.model, options.threads)
+        shapes = [[int(length) for length in each.split("x") if length] for each in options.shapes.split(",")]
+        self._model = kind(options.model, options.threads, shapes if options.shapes else [])
         library_ns = time.monotonic_ns() - import_ns - self._model.load_ns
         self._model.write(self._seeded() if not options.inputs else next(self._records(options.inputs)))
         start_ns = time.monotonic_ns()
@@ -166,7 +172,6 @@ class Worker:
             samples.append(after_ns - before_ns)
             before_ns = after_ns
         cpu_ns, core = time.process_time_ns() - cpu_before, _core()
-        self._samples_ns += samples
         self._answer(
             start_ns=start_ns,
             cpu_ns=cpu_ns,
@@ -194,7 +199,7 @@ class Worker:
         )
 
     def _report(self) -> None:
-        self._answer(peak_memory_bytes=_memory("VmHWM"), cpu_ns=time.process_time_ns(), samples_ns=self._samples_ns)
+        self._answer(peak_memory_bytes=_memory("VmHWM"), cpu_ns=time.process_time_ns())
 
     def _records(self, path: str) -> Any:
         if not self._model.inputs or 0 in self._model.inputs[0][2]:
@@ -249,9 +254,21 @@ def _dtype(name: str) -> np.dtype:
 
 
 def _shape(node: Any) -> list[int]:
-    shape = [each if isinstance(each, int) else -1 for each in node.shape]
+    return [each if isinstance(each, int) else -1 for each in node.shape]
+
+
+def _fixed(name: str, shape: list[int], asked: list[list[int]], position: int) -> list[int]:
+    """The shape that was asked for, or the model's with a batch of one."""
+    if asked:
+        if position >= len(asked) or len(asked[position]) != len(shape):
+            raise ValueError(f"input {name} has {len(shape)} axes, and another number was asked for")
+        return asked[position]
     if -1 in shape[1:]:
-        raise ValueError(f"tensor {node.name} has a free axis other than the first")
+        text = "x".join("?" if each < 0 else str(each) for each in shape)
+        give = "x".join(str(each) if each >= 0 else "N" if axis else "1" for axis, each in enumerate(shape))
+        raise ValueError(
+            f"{name} has the shape {text}, of which only the first axis may be free: give --shape '{name}={give}'"
+        )
     return [1 if each == -1 else each for each in shape]
 
 
@@ -357,7 +374,7 @@ def _bury(child: int) -> int:
 def main() -> int:
     """Start the worker and stand beside it."""
     parser = argparse.ArgumentParser()
-    for name in ("--runtime", "--model", "--inputs", "--cores"):
+    for name in ("--runtime", "--model", "--inputs", "--cores", "--shapes"):
         parser.add_argument(name, default="")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)

@@ -205,8 +205,8 @@ def test_times_and_the_report(small, runner):
     assert [len(block["samples_ns"]) for block in blocks[::2]] == [5, 1]
     assert len(blocks[1]["samples_ns"]) > 5  # microseconds each
     assert sum(blocks[1]["samples_ns"]) >= 0.02e9
-    assert report["samples_ns"] == [sample for block in blocks for sample in block["samples_ns"]]
-    assert min(report["samples_ns"]) > 0
+    assert min(sample for block in blocks for sample in block["samples_ns"]) > 0
+    assert "samples_ns" not in report  # they would grow without end
     assert report["cpu_ns"] >= sum(block["cpu_ns"] for block in blocks) > 0
     assert report["peak_memory_bytes"] > first["model_memory_bytes"]
     starts = [block["start_ns"] for block in blocks]
@@ -218,8 +218,8 @@ def test_operators_of_litert(tmp_path):
         started.answer()
         operators = started.ask("operators 3")["operators"]
         assert started.ask("time 2 0")["samples_ns"]  # it goes on
-    assert [(each["name"], each["delegated"]) for each in operators] == [("", True), ("accumulated", False), ("", True)]
-    assert operators[1]["kind"] == "CUMSUM" and min(each["mean_ns"] for each in operators) >= 0
+    assert [(each["name"], each["node"]) for each in operators] == [("", -1), ("accumulated", 1), ("", -1)]
+    assert operators[1]["kind"] == "CUMSUM" and [len(each["elapsed_us"]) for each in operators] == [3, 3, 3]
     with running("python", partly_delegated(tmp_path)) as started:
         started.answer()
         answer = started.ask("operators 3")
@@ -313,7 +313,9 @@ def test_a_model_with_a_free_axis_is_refused_by_its_name(runner, tmp_path):
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "free"]) for name in ("x", "y"))
     path = write_onnx(tmp_path / "free.onnx", [helper.make_node("Relu", ["x"], ["y"])], [x], [y])
     with running(runner, path) as started:
-        assert ends_with(started, "refusal", REFUSED) == "tensor x has a free axis other than the first"
+        assert ends_with(started, "refusal", REFUSED) == (
+            "x has the shape 1x?, of which only the first axis may be free: give --shape 'x=1xN'"
+        )
 
 
 def test_inputs_that_are_missing_or_empty_are_refused(small, runner, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,10 +14,11 @@ from edgecompress.devices.cores import core_mask
 from edgecompress.devices.emulated import EmulatedTransport
 from edgecompress.devices.probe import DeviceInfo, probe
 from edgecompress.devices.transport import Transport
-from edgecompress.errors import DeviceError, ModelFileError
-from edgecompress.profiling.launch import Launch, launch
+from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, RuntimeRefusal
+from edgecompress.profiling.launch import Launch, choose_runner, launch
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.session import Block, RunnerSession
+from edgecompress.runtimes.session import runtime_name
 from edgecompress.values import Gauge, OperatorTime, Span, Timeline
 
 SESSION_LIMIT_S = 1800.0  # of a runner's life, which the device itself enforces
@@ -66,24 +68,45 @@ class Bench:
         """
         if not path.is_file():
             raise ModelFileError(f"There is no file {path}.")
-        how = launch(
-            self.transport,
-            self.info,
-            path,
-            runner=self.plan.runner,
-            python=self.plan.python,
-            threads=threads,
-            seed=self.plan.seed,
-            cores=self.mask,
-            inputs=inputs,
-            counts=counts,
-            on_push=self._on_push,
-        )
-        session = RunnerSession(self.transport, how.words, model=path.name, limit_s=limit_s)
+
+        def start(runner: str) -> tuple[RunnerSession, Launch]:
+            how = launch(
+                self.transport,
+                self.info,
+                path,
+                runner=runner,
+                python=self.plan.python,
+                threads=threads,
+                seed=self.plan.seed,
+                cores=self.mask,
+                shapes=dict(self.plan.shapes),
+                inputs=inputs,
+                counts=counts,
+                on_push=self._on_push,
+            )
+            return RunnerSession(self.transport, how.words, model=path.name, limit_s=limit_s), how
+
+        try:
+            session, how = start(self.plan.runner)
+        except RuntimeRefusal as refusal:
+            session, how = self._in_python(start, path, refusal)
         self._sessions.append(session)
         self._check_cores(session.opened.cores)
         self._span(f"processes {path.name}", "start and load", session.started_ns, session.opened_ns, threads=threads)
         return session, how
+
+    def _in_python(
+        self, start: Callable[[str], tuple[RunnerSession, Launch]], path: Path, refusal: RuntimeRefusal
+    ) -> tuple[RunnerSession, Launch]:
+        """What LiteRT's compiled model refuses its interpreter may run, which only the Python runner has whole."""
+        chosen = choose_runner(self.plan.runner, self.transport)
+        if self.plan.runner != "auto" or chosen == "python" or not self.info.python or runtime_name(path) != "LiteRT":
+            raise refusal
+        try:
+            session, how = start("python")
+        except EdgeCompressError:  # it has no such package, or refuses the file, too
+            raise refusal from None
+        return session, replace(how, instead_of=refusal.message)
 
     def close(self, session: RunnerSession) -> None:
         """End a session."""
@@ -120,10 +143,10 @@ class Bench:
         return found
 
     def note_operators(self, lane: str, operators: Sequence[OperatorTime]) -> None:
-        """Note the operators down one after another, each as long as it takes on average."""
+        """Note the operators down one after another, each as long as it takes."""
         start_ns = time.monotonic_ns()
         for operator in operators:
-            name, end_ns = operator.name or operator.kind, start_ns + round(operator.mean_ns)
+            name, end_ns = operator.name or operator.kind, start_ns + round(operator.time_ns)
             self._span(lane, name, start_ns, end_ns, kind=operator.kind)
             start_ns = end_ns
 

@@ -326,7 +326,7 @@ def test_a_table_of_the_format_strings_reads_back(rows, with_start, tabs):
         (kind, name, max(calls, 1)) for kind, _, calls, name in rows
     ]
     for each, (_, mean, calls, _) in zip(found, rows, strict=True):
-        assert each.mean_ns == pytest.approx(1000 * mean * max(calls, 1), rel=1e-5)
+        assert each.time_ns == pytest.approx(1000 * mean * max(calls, 1), rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def count_instructions(
                 artifact=str(path),
                 sha256=sha256_of(path),
                 device=bench.device,
-                runtime=how.runtime(path, opened.version, opened.kernels),
+                runtime=how.runtime(path, opened),
                 threads=1,
                 counts=tuple(counts),
                 instructions=round(statistics.median(count for own in counts for count in own)),

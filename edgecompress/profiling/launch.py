@@ -14,6 +14,7 @@ from edgecompress.devices.probe import DeviceInfo
 from edgecompress.devices.store import place
 from edgecompress.devices.transport import Transport
 from edgecompress.errors import DeviceError
+from edgecompress.formats.tflite_inputs import peek_inputs
 from edgecompress.native.build import (
     SOURCES,
     build_binary_kernels,
@@ -22,7 +23,9 @@ from edgecompress.native.build import (
     can_build,
 )
 from edgecompress.native.libraries import Library, library_file, library_for, require_glibc
+from edgecompress.profiling.session import Opened
 from edgecompress.runtimes.session import has_binary_operators, runtime_name
+from edgecompress.runtimes.shapes import Shapes, shape_text, shapes_to_ask
 
 RUNNERS = ("auto", "native", "python", "benchmark_model")
 RUNTIMES = {"LiteRT": "litert", "ONNX Runtime": "onnx"}
@@ -47,11 +50,17 @@ class Launch:
     runner: str
     words: tuple[str, ...]
     library: Library | None  # None: the device's own, whose version the runner tells
+    instead_of: str = ""  # why it is not the native runner, where that was tried
 
-    def runtime(self, path: Path, version: str, kernels: str = "") -> str:
-        """Name and version of the runtime, and which code of ours computes in it."""
-        name = self.library.label if self.library else f"{runtime_name(path)} {version}"
-        return f"{name} with edgecompress kernels ({kernels})" if kernels else name
+    def runtime(self, path: Path, opened: Opened) -> str:
+        """Name and version of the runtime, whether it is its interpreter, and which code of ours computes in it."""
+        name = self.library.label if self.library else f"{runtime_name(path)} {opened.version}"
+        name += " (interpreter)" if self.why_interpreter(opened) else ""
+        return f"{name} with edgecompress kernels ({opened.kernels})" if opened.kernels else name
+
+    def why_interpreter(self, opened: Opened) -> str:
+        """Why the runtime's interpreter runs the model in the place of its compiled form; nothing if it does not."""
+        return opened.interpreter or self.instead_of
 
 
 def choose_runner(runner: str, transport: Transport) -> str:
@@ -71,20 +80,24 @@ def launch(
     python: str = "python3",
     seed: int = 0,
     cores: int = 0,
+    shapes: Shapes | None = None,
     inputs: Path | None = None,
     counts: Path | None = None,
     on_push: Callable[[str], None] = lambda name: None,
 ) -> Launch:
     """Place the files and return the words; `counts` is where an emulated device writes its instructions.
 
-    Refuses before anything is pushed. Raises DeviceError if the device cannot run the runner or the runtime.
+    Refuses before anything is pushed. Raises DeviceError if the device cannot run the runner or the runtime,
+    UnsupportedModelError if an axis is free that `shapes` does not give.
     """
     runtime = RUNTIMES[runtime_name(path)]
+    asked = shapes_to_ask(path, shapes or {})
     files = {path.name: path}
     if inputs is not None:
         files["inputs"] = inputs
     options = ["--runtime", runtime, "--threads", str(threads), "--seed", str(seed)]
     options += ["--cores", f"{cores:x}"] if cores else []
+    options += ["--shapes", ",".join(map(shape_text, asked))] if asked else []
     library = None
     binary = has_binary_operators(path)
     if choose_runner(runner, transport) == "python":
@@ -110,6 +123,8 @@ def launch(
         words += [where["edgecompress-runner"], "--library", where[Path(library.member).name]]
         words += ["--kernels", where[KERNELS]] if binary else []
         words += ["--marks", "1"] if counts else []
+        variables = peek_inputs(path).variables if runtime == "litert" else ()
+        words += ["--variables", ",".join(map(str, variables))] if variables else []
     words += ["--model", where[path.name], *options]
     words += ["--inputs", where["inputs"]] if inputs is not None else []
     return Launch("python" if library is None else "native", tuple(words), library)

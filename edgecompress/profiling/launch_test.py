@@ -16,7 +16,7 @@ from edgecompress.errors import DeviceError, ModelFileError
 from edgecompress.native.build import MACHINES, SOURCES, build_runner
 from edgecompress.native.libraries import library_for
 from edgecompress.profiling.launch import LOADER, choose_runner, launch
-from edgecompress.profiling.session import RunnerSession
+from edgecompress.profiling.session import Opened, RunnerSession
 from edgecompress.runtimes.sample_files_test import int8_relu, logarithm
 
 LOCAL = LocalTransport()
@@ -35,6 +35,11 @@ def board(tmp_path):
 @pytest.fixture
 def model(tmp_path):
     return int8_relu(tmp_path)
+
+
+def opened(version, **more):
+    times = dict.fromkeys(("library_ns", "load_ns", "compile_ns", "first_ns", "model_memory_bytes", "cores"), 1)
+    return Opened(version, **times, output_hash="", inputs=(), outputs=(), **more)
 
 
 def option(words, name):
@@ -57,7 +62,7 @@ def test_the_words_for_this_machine(model):
     assert (option(how.words, "--seed"), option(how.words, "--cores")) == ("9", "f0")
     assert option(how.words, "--model") == str(model)
     assert how.library == library_for("litert", platform.machine(), device="local")
-    assert how.runtime(model, "") == how.library.label
+    assert how.runtime(model, opened("")) == how.library.label
     assert not {"--inputs", "--marks"} & set(how.words)
     assert "--cores" not in launch(LOCAL, INFO, model, runner="native", threads=1).words
 
@@ -67,7 +72,7 @@ def test_the_words_for_the_python_runner(tmp_path, model):
     how = launch(LOCAL, INFO, path, runner="python", threads=1, inputs=model)
     assert how.words[:2] == (sys.executable, str(SOURCES / "runner.py")) and how.runner == "python"
     assert option(how.words, "--runtime") == "onnx" and option(how.words, "--inputs") == str(model)
-    assert how.library is None and how.runtime(path, "1.2.3") == "ONNX Runtime 1.2.3"
+    assert how.library is None and how.runtime(path, opened("1.2.3")) == "ONNX Runtime 1.2.3"
     assert "--library" not in how.words
 
 

@@ -13,6 +13,7 @@ class Plan:
     python: str = "python3"  # the device's, for the Python runner
     threads: tuple[int, ...] = (1,)
     cores: str = "all"  # or "big", "little", a mask
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()  # of inputs that leave an axis free, by their names
     processes: int = 3
     min_runs: int = 50
     min_seconds: float = 1.0

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.errors import RuntimeRefusal
+from edgecompress.errors import ModelFileError, RuntimeRefusal, UnsupportedModelError
+from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite_graph import Graph
+from edgecompress.profiling import operators
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.cool_down import cool_down
 from edgecompress.profiling.launch import Launch
@@ -25,7 +28,7 @@ from edgecompress.values import Measurement, OperatorTime
 
 BLOCK_S = 0.05  # short against the drift of a clock, long against a context switch
 LOOK_S = 2.0  # between looks at the device while it measures; each takes the time of a few blocks
-OPERATOR_RUNS = 50
+OPERATOR_TRIES = 2  # where they do not add up to an inference: something else may have run meanwhile
 
 
 def profile(bench: Bench, paths: Sequence[Path], *, on_progress: Progress = silent) -> tuple[Measurement, ...]:
@@ -157,10 +160,14 @@ class _Track:
         life.report = life.session.report()
         if not with_operators:
             return
+        p50_ns = float(np.median(life.samples_ns()))
         try:
-            self._operators, note = life.session.operator_times(runs=OPERATOR_RUNS)
+            for _ in range(OPERATOR_TRIES):
+                self._operators, note = life.session.operator_times(runs=operators.RUNS, graph=_graph(self._path))
+                if not self._operators or operators.agree(self._operators, p50_ns):
+                    break
             self._bench.note_operators(f"operators {self._path.name}", self._operators)
-            self._operators_note = note or f"mean of {OPERATOR_RUNS} inferences in an instrumented instance"
+            self._operators_note = note or operators.summary(self._operators, p50_ns)
         except RuntimeRefusal as error:  # the samples are safe, and worth more
             self._operators_note = f"none: {error.message}"
 
@@ -177,13 +184,14 @@ class _Track:
             "median_half_width": [width if np.isfinite(width) else None for width in widths],
             "precise": all(width <= plan.half_width for width in widths),
             "library_ns": [each.library_ns for each in opened],
+            **({"interpreter": why} if (why := lives[0].how.why_interpreter(opened[0])) else {}),
         }
         return Measurement(
             artifact=str(self._path),
             sha256=sha256_of(self._path),
             device=self._bench.device,
             runner=lives[0].how.runner,
-            runtime=lives[0].how.runtime(self._path, opened[0].version, opened[0].kernels),
+            runtime=lives[0].how.runtime(self._path, opened[0]),
             threads=self._threads,
             processes=len(lives),
             load_ns=tuple(each.load_ns for each in opened),
@@ -199,6 +207,14 @@ class _Track:
             conditions={**conditions, **own_conditions},
             invalid=self.invalid,
         )
+
+
+def _graph(path: Path) -> Graph | None:
+    """The graph of a TFLite file, by which layers are found; none of a form that its reader does not know."""
+    try:
+        return read_graph(path) if path.suffix.lower() == ".tflite" else None
+    except (ModelFileError, UnsupportedModelError):
+        return None
 
 
 def _reached(plan: Plan, tracks: Sequence[_Track], report: Callable[[float], None]) -> bool:

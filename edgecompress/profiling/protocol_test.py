@@ -12,8 +12,9 @@ from edgecompress.devices.local import LocalTransport
 from edgecompress.errors import ModelFileError, RuntimeRefusal
 from edgecompress.profiling import warmup
 from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.operators import RUNS
 from edgecompress.profiling.plan import Plan
-from edgecompress.profiling.protocol import OPERATOR_RUNS, profile
+from edgecompress.profiling.protocol import profile
 from edgecompress.profiling.statistics import compare, summarize
 from edgecompress.runtimes.sample_files_test import FACE, TFLITE_FILES, fixed_classifier, partly_delegated
 
@@ -64,7 +65,7 @@ def test_two_runtimes_against_one_another(runner, tmp_path):
         assert each.conditions["before"].keys() == each.conditions["after"].keys()
         assert [warm["seconds"] >= 0.5 for warm in each.conditions["warm_up"]] == [True, True]
         assert json.loads(json.dumps(asdict(each), allow_nan=False))["conditions"] == each.conditions
-    assert measurements[1].operators and str(OPERATOR_RUNS) in measurements[1].conditions["operators"]
+    assert measurements[1].operators and str(RUNS) in measurements[1].conditions["operators"]
     assert bool(measurements[0].operators) == (runner == "native")
     done = [step[1] for step in steps]
     assert done == sorted(done) and steps[-1] == ("local, threads: 1", 200, 200)
@@ -91,7 +92,7 @@ def test_operators_of_the_model_s_own_and_of_xnnpack(tmp_path):
     (measurement,) = measure([partly_delegated(tmp_path)], replace(SHORT, processes=1, runner="native"))
     names = [(each.name, each.kind) for each in measurement.operators]
     assert names[1] == ("accumulated", "CUMSUM")
-    assert [name for name, _ in names] == ["XNNPACK operator 0", "accumulated", "XNNPACK operator 2"]
+    assert [name for name, _ in names] == ["doubled", "accumulated", "y"]
 
 
 def test_each_thread_count_is_measured():

@@ -13,7 +13,10 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from edgecompress.devices.transport import GRACE_S, KILL_AFTER_S, Transport, last_line
 from edgecompress.errors import DeviceError, RuntimeRefusal
+from edgecompress.formats.tflite_graph import Graph
 from edgecompress.profiling.onnx_trace import parse_trace
+from edgecompress.profiling.operator_names import UNKNOWN, Event, layer_names
+from edgecompress.profiling.operators import median_ns
 from edgecompress.values import OperatorTime
 
 ANSWER_TIMEOUT_S = 60.0
@@ -53,6 +56,7 @@ class Opened:
     inputs: tuple[RunnerTensor, ...]
     outputs: tuple[RunnerTensor, ...]
     kernels: Word = ""  # which of our kernels compute, where the model has binary layers
+    interpreter: Annotated[str, Field(max_length=200)] = ""  # why the runtime's interpreter runs the model, if it does
 
 
 @dataclass(frozen=True)
@@ -73,15 +77,14 @@ class Report:
 
     peak_memory_bytes: Bytes
     cpu_ns: Time
-    samples_ns: tuple[Time, ...]
 
 
 @dataclass(frozen=True)
 class _Operator:
     name: str
     kind: str
-    delegated: bool
-    mean_ns: float
+    node: Annotated[int, Field(ge=-1, le=MAX_OPERATORS)]  # -1: one of XNNPACK's own
+    elapsed_us: tuple[Annotated[int, Field(ge=0, le=86_400 * 10**6)], ...]  # of each inference
 
 
 class _Plausible(BaseModel):
@@ -89,7 +92,7 @@ class _Plausible(BaseModel):
 
     name: str
     kind: str
-    mean_ns: Annotated[float, Field(ge=0, le=1e13)]
+    time_ns: Annotated[float, Field(ge=0, le=1e14)]
 
 
 @dataclass(frozen=True)
@@ -135,15 +138,18 @@ class RunnerSession:
             raise DeviceError(f"The runner on {self._device} answered with times that cannot be.")
         return block
 
-    def operator_times(self, *, runs: int) -> tuple[tuple[OperatorTime, ...], str]:
-        """Time each operator in a second instance: the table, in order of execution, and a note if it is empty."""
+    def operator_times(self, *, runs: int, graph: Graph | None = None) -> tuple[tuple[OperatorTime, ...], str]:
+        """Time each operator in a second instance: the table, in order of execution, and a note if it is empty.
+
+        The `graph` of a TFLite file tells which layers XNNPACK's operators are.
+        """
         answer = self._ask(f"operators {runs}", dict[str, Any], ANSWER_TIMEOUT_S)
         try:
             if "trace" in answer:
                 table = parse_trace(answer["trace"], warm_up=max(0, int(answer["warm_up"])), runs=runs)
             else:
-                told = TypeAdapter(tuple[_Operator, ...]).validate_python(answer["operators"])
-                table = tuple(_named(each, position) for position, each in enumerate(told))
+                kind = Annotated[tuple[_Operator, ...], Len(max_length=MAX_OPERATORS)]
+                table = _table(TypeAdapter(kind).validate_python(answer["operators"]), graph)
             TypeAdapter(Annotated[tuple[_Plausible, ...], Len(max_length=MAX_OPERATORS)]).validate_python(
                 table, from_attributes=True
             )
@@ -184,7 +190,10 @@ class RunnerSession:
 
     def _raise_if_failed(self, answer: dict[str, Any]) -> None:
         if "refusal" in answer:
-            raise RuntimeRefusal(f"{self._device} refused {self._model}: {str(answer['refusal'])[:300].rstrip('.')}.")
+            raise RuntimeRefusal(
+                f"{self._device} refused {self._model}: {str(answer['refusal'])[:300].rstrip('.')}.",
+                hint=_last_error(self._conversation.stderr_end()),
+            )
         if "crash" in answer:
             raise RuntimeRefusal(
                 f"The runtime crashed on {self._model} on {self._device} ({str(answer['crash'])[:100]}).",
@@ -200,8 +209,18 @@ class RunnerSession:
         return DeviceError(f"The runner on {self._device} ended early: {last_line(said)}.")
 
 
-def _named(operator: _Operator, position: int) -> OperatorTime:
-    """XNNPACK's own operators have no names of the model's."""
-    if operator.delegated:
-        return OperatorTime(f"XNNPACK operator {position}", f"XNNPACK {operator.kind}", operator.mean_ns, 1.0)
-    return OperatorTime(operator.name, operator.kind, operator.mean_ns, 1.0)
+def _last_error(said: str) -> str:
+    """What LiteRT printed last about an error."""
+    lines = [line for line in said.splitlines() if line.startswith("ERROR: ") and line.isprintable()]
+    return f"It last said: {lines[-1].removeprefix('ERROR: ')[:300].rstrip('.')}." if lines else ""
+
+
+def _table(told: tuple[_Operator, ...], graph: Graph | None) -> tuple[OperatorTime, ...]:
+    events = [Event(each.kind, None if each.node < 0 else each.node) for each in told]
+    names = layer_names(graph, events) if graph else [UNKNOWN for _ in told]
+    return tuple(
+        OperatorTime(name, f"XNNPACK {each.kind}", median_ns(each.elapsed_us), 1.0)
+        if each.node < 0
+        else OperatorTime(each.name, each.kind, median_ns(each.elapsed_us), 1.0)
+        for each, name in zip(told, names, strict=True)
+    )

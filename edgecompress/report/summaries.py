@@ -38,12 +38,12 @@ def legend(content: Content) -> list[str]:
 
 def microseconds(operator: OperatorTime) -> str:
     """Return an operator's time in microseconds."""
-    return f"{operator.mean_ns / 1000:.1f}"
+    return f"{operator.time_ns / 1000:.1f}"
 
 
 def share(operator: OperatorTime, file: SlowOperators) -> str:
     """Return an operator's share of the time in all operators of its file, in percent."""
-    return f"{100 * operator.mean_ns / file.total_ns if file.total_ns else 0:.1f}"
+    return f"{100 * operator.time_ns / file.total_ns if file.total_ns else 0:.1f}"
 
 
 def grouped(notes: tuple[LayerNote, ...]) -> list[tuple[str, str, str, list[str]]]:

@@ -54,8 +54,8 @@ def slow_operators_of(measurement: Measurement) -> SlowOperators:
         artifact=measurement.artifact,
         setting=setting_of(measurement),
         note=str(measurement.conditions.get("operators", "")),
-        total_ns=sum(operator.mean_ns for operator in measurement.operators),
-        slowest=tuple(sorted(measurement.operators, key=lambda operator: -operator.mean_ns)[:OPERATORS]),
+        total_ns=sum(operator.time_ns for operator in measurement.operators),
+        slowest=tuple(sorted(measurement.operators, key=lambda operator: -operator.time_ns)[:OPERATORS]),
     )
 
 

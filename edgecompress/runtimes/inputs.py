@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecompress.child.channel import DTYPES, MAX_ARRAY_BYTES
 from edgecompress.errors import UnsupportedModelError
+from edgecompress.runtimes.shapes import fixed_shapes
 from edgecompress.values import TensorSpec
 
 
@@ -18,7 +19,14 @@ def example_inputs(inputs: tuple[TensorSpec, ...], *, seed: int | None = None) -
     are mostly indices. Raises UnsupportedModelError for another free axis, for strings, and for inputs too large.
     """
     generator = None if seed is None else np.random.default_rng(seed)
-    shapes = [_fixed_shape(spec) for spec in inputs]
+    for spec in inputs:
+        if spec.dtype not in DTYPES:
+            raise UnsupportedModelError(f"Input {spec.name!r} is of type {spec.dtype}; only numbers can be fed.")
+    try:
+        shapes = fixed_shapes(inputs, {}, model="The model")
+    except UnsupportedModelError as error:
+        tool = "python -m onnxruntime.tools.make_dynamic_shape_fixed"
+        raise UnsupportedModelError(error.message, hint=f"Fix it, for an ONNX file with `{tool}`.") from error
     size_bytes = sum(
         math.prod(shape) * np.dtype(spec.dtype).itemsize for shape, spec in zip(shapes, inputs, strict=True)
     )
@@ -27,18 +35,6 @@ def example_inputs(inputs: tuple[TensorSpec, ...], *, seed: int | None = None) -
             f"The model's inputs take {size_bytes} bytes; at most {MAX_ARRAY_BYTES} are allowed."
         )
     return [_array(shape, np.dtype(spec.dtype), generator) for shape, spec in zip(shapes, inputs, strict=True)]
-
-
-def _fixed_shape(spec: TensorSpec) -> tuple[int, ...]:
-    if spec.dtype not in DTYPES:
-        raise UnsupportedModelError(f"Input {spec.name!r} is of type {spec.dtype}; only numbers can be fed.")
-    shape = tuple(1 if axis == 0 and length < 0 else length for axis, length in enumerate(spec.shape))
-    if any(length < 0 for length in shape):
-        raise UnsupportedModelError(
-            f"Input {spec.name!r} has the shape {spec.shape}, in which only the first axis, the batch, may be free.",
-            hint="Fix the others, for an ONNX file with `python -m onnxruntime.tools.make_dynamic_shape_fixed`.",
-        )
-    return shape
 
 
 def _array(shape: tuple[int, ...], dtype: np.dtype, generator: np.random.Generator | None) -> np.ndarray:

@@ -26,7 +26,10 @@ class TfliteSession:
         self.runtime = f"LiteRT {version('ai-edge-litert')}"
 
     def bind(self, arrays: list[np.ndarray]) -> None:
-        """Put the inputs in place; a free axis is resized when its length changes."""
+        """Put the inputs in place; a free axis is resized when its length changes, and variables become 0 again.
+
+        The state of a recurrent layer is a variable: inputs that are bound one after another are no sequence.
+        """
         if len(arrays) != len(self.inputs):
             raise ValueError(f"expected {len(self.inputs)} inputs, got {len(arrays)}")
         shapes = [array.shape for array in arrays]
@@ -35,6 +38,7 @@ class TfliteSession:
                 self._interpreter.resize_tensor_input(index, shape, strict=True)
             self._interpreter.allocate_tensors()
             self._shapes = shapes
+        self._interpreter.reset_all_variables()
         for index, array in zip(self._input_indices, arrays, strict=True):
             self._interpreter.set_tensor(index, array)
 

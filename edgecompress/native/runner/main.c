@@ -25,7 +25,7 @@ static int usage(const char *what) {
 }
 
 int main(int count, char **arguments) {
-    struct options options = {.threads = 1, .limit_s = DEFAULT_LIMIT_S};
+    static struct options options = {.threads = 1, .limit_s = DEFAULT_LIMIT_S};
     for (int i = 1; i + 1 < count; i += 2) {
         const char *key = arguments[i], *value = arguments[i + 1];
         if (!strcmp(key, "--runtime"))
@@ -48,8 +48,9 @@ int main(int count, char **arguments) {
             options.limit_s = atoi(value);
         else if (!strcmp(key, "--marks"))
             options.marks = atoi(value);
-        else
-            return usage("there is no such option");
+        else if (!strcmp(key, "--shapes") ? !read_shapes(value, &options)
+                                          : strcmp(key, "--variables") || !read_variables(value, &options))
+            return usage("there is no such option, or its value is none");
     }
     if (!options.runtime || !options.library || !options.model)
         return usage("--runtime, --library and --model are needed");

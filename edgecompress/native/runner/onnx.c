@@ -50,8 +50,7 @@ struct onnx {
     handle environment, session, allocator;
     char *input_names[MAX_TENSORS], *output_names[MAX_TENSORS];
     handle inputs[MAX_TENSORS], outputs[MAX_TENSORS];
-    const char *model;
-    int threads;
+    const struct options *options;
     const struct api_base *base;
     handle (*register_operators)(handle options, const struct api_base *); /* our own kernels', or NULL */
 };
@@ -75,18 +74,19 @@ static handle make_session(struct onnx *onnx, const char *trace_prefix) {
     handle options, session;
     CALL(onnx, CREATE_SESSION_OPTIONS, (handle *), &options);
     CALL(onnx, SET_LOG_SEVERITY, (handle, int), options, LOG_FATAL);
-    CALL(onnx, SET_INTRA_THREADS, (handle, int), options, onnx->threads);
+    CALL(onnx, SET_INTRA_THREADS, (handle, int), options, onnx->options->threads);
     CALL(onnx, SET_INTER_THREADS, (handle, int), options, 1);
     if (onnx->register_operators)
         check(onnx, onnx->register_operators(options, onnx->base));
     if (trace_prefix)
         CALL(onnx, ENABLE_PROFILING, (handle, const char *), options, trace_prefix);
-    CALL(onnx, CREATE_SESSION, (handle, const char *, handle, handle *), onnx->environment, onnx->model, options,
+    CALL(onnx, CREATE_SESSION, (handle, const char *, handle, handle *), onnx->environment, onnx->options->model, options,
          &session);
     return session;
 }
 
-static void describe_tensor(struct onnx *onnx, handle info, struct tensor *tensor, int *type) {
+/* `input` is its number, or below 0 where it is none. */
+static void describe_tensor(struct onnx *onnx, handle info, struct tensor *tensor, int *type, int input) {
     size_t rank;
     int64_t shape[MAX_RANK] = {0};
     CALL(onnx, ELEMENT_TYPE, (handle, int *), info, type);
@@ -94,7 +94,8 @@ static void describe_tensor(struct onnx *onnx, handle info, struct tensor *tenso
     if (rank <= MAX_RANK)
         CALL(onnx, DIMENSIONS, (handle, int64_t *, size_t), info, shape, rank);
     int known = *type >= 0 && (size_t)*type < sizeof TYPES / sizeof *TYPES;
-    describe(tensor, known ? TYPES[*type].dtype : NULL, known ? TYPES[*type].item_bytes : 0, rank, shape);
+    const int64_t *asked = input < 0 ? shape : asked_shape(onnx->options, tensor->name, (size_t)input, rank, shape);
+    describe(tensor, known ? TYPES[*type].dtype : NULL, known ? TYPES[*type].item_bytes : 0, rank, asked);
 }
 
 static void *tensor_data(struct onnx *onnx, handle value) {
@@ -115,7 +116,7 @@ static void make_inputs(struct onnx *onnx, struct session *session) {
         CALL(onnx, CAST_TO_TENSOR_INFO, (handle, handle *), type_info, &info);
         if (!info)
             refuse("input %s is not a tensor", input->name);
-        describe_tensor(onnx, info, input, &type);
+        describe_tensor(onnx, info, input, &type, (int)i);
         CALL(onnx, CREATE_TENSOR, (handle, const int64_t *, size_t, int, handle *), onnx->allocator, input->shape,
              input->rank, type, &onnx->inputs[i]);
     }
@@ -151,7 +152,7 @@ static void read_outputs(struct session *session, void (*visit)(const void *, si
         handle info;
         int type;
         CALL(onnx, TENSOR_TYPE_AND_SHAPE, (handle, handle *), onnx->outputs[i], &info);
-        describe_tensor(onnx, info, output, &type);
+        describe_tensor(onnx, info, output, &type, -1);
         ((void (*)(handle))onnx->api[RELEASE_TENSOR_INFO])(info);
         visit(tensor_data(onnx, onnx->outputs[i]), output->size_bytes, context);
     }
@@ -188,22 +189,20 @@ static void print_operators(struct session *session, int runs) {
     unlink(path);
 }
 
-void onnx_open(struct session *session, const char *library_path, const char *model, int threads,
-               const char *kernels) {
+void onnx_open(struct session *session, const struct options *options) {
     struct onnx *onnx = calloc(1, sizeof *onnx);
     int64_t start_ns = now_ns();
-    void *library = open_library("runtime", library_path);
+    void *library = open_library("runtime", options->library);
     onnx->base = ((const struct api_base *(*)(void))symbol(library, "OrtGetApiBase"))();
     onnx->api = onnx->base->get_api(API_VERSION);
     if (!onnx->api)
         refuse("ONNX Runtime %s is too old", onnx->base->get_version());
-    if (kernels)
-        onnx->register_operators = (handle(*)(handle, const struct api_base *))symbol(open_kernels(session, kernels),
-                                                                                      "RegisterCustomOps");
+    if (options->kernels)
+        onnx->register_operators = (handle(*)(handle, const struct api_base *))symbol(
+            open_kernels(session, options->kernels), "RegisterCustomOps");
     session->library_ns = now_ns() - start_ns;
     snprintf(session->version, sizeof session->version, "%s", onnx->base->get_version());
-    onnx->model = model;
-    onnx->threads = threads;
+    onnx->options = options;
     start_ns = now_ns();
     CALL(onnx, CREATE_ENV, (int, const char *, handle *), LOG_FATAL, "edgecompress", &onnx->environment);
     session->load_ns = now_ns() - start_ns;

@@ -46,6 +46,20 @@ _Noreturn void refuse(const char *format, ...) {
     _exit(REFUSED);
 }
 
+static _Noreturn void refuse_free(const char *name, size_t rank, const int64_t *shape) {
+    char is[MAX_RANK * 24] = "", give[MAX_RANK * 24] = "";
+    for (size_t axis = 0, is_end = 0, give_end = 0; axis < rank; axis++) {
+        const char *times = axis ? "x" : "";
+        char length[24];
+        snprintf(length, sizeof length, "%lld", (long long)shape[axis]);
+        is_end += (size_t)snprintf(is + is_end, sizeof is - is_end, "%s%s", times, shape[axis] < 0 ? "?" : length);
+        give_end += (size_t)snprintf(give + give_end, sizeof give - give_end, "%s%s", times,
+                                     shape[axis] >= 0 ? length : axis ? "N" : "1");
+    }
+    refuse("%.200s has the shape %s, of which only the first axis may be free: give --shape '%.200s=%s'", name, is, name,
+           give);
+}
+
 void describe(struct tensor *tensor, const char *dtype, size_t item_bytes, size_t rank, const int64_t *shape) {
     if (!dtype)
         refuse("tensor %s is of a type that cannot be fed", tensor->name);
@@ -58,12 +72,21 @@ void describe(struct tensor *tensor, const char *dtype, size_t item_bytes, size_
     for (size_t axis = 0; axis < rank; axis++) {
         int64_t length = axis == 0 && shape[axis] < 0 ? 1 : shape[axis];
         if (length < 0)
-            refuse("tensor %s has a free axis other than the first", tensor->name);
+            refuse_free(tensor->name, rank, shape);
         if (length > 0 && tensor->size_bytes > MAX_TENSOR_BYTES / (size_t)length)
             refuse("tensor %s takes more than %zu bytes", tensor->name, MAX_TENSOR_BYTES);
         tensor->shape[axis] = length;
         tensor->size_bytes *= (size_t)length;
     }
+}
+
+const int64_t *asked_shape(const struct options *options, const char *name, size_t input, size_t rank,
+                           const int64_t *own) {
+    if (!options->shape_count)
+        return own;
+    if (input >= options->shape_count || options->shapes[input].rank != rank)
+        refuse("input %s has %zu axes, and another number was asked for", name, rank);
+    return options->shapes[input].lengths;
 }
 
 void *open_library(const char *what, const char *path) {

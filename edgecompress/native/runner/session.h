@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAX_RANK = 8, MAX_TENSORS = 64 };
+#include "options.h"
 
 struct tensor {
     char name[256];
@@ -23,8 +23,10 @@ struct session {
     int64_t library_ns, load_ns, compile_ns;
     char version[64]; /* empty where the library does not tell */
     char kernels[32]; /* which code of our own kernels runs; empty where they are not loaded */
+    char interpreter[128]; /* why the runtime's interpreter runs the model; empty where it runs as it should */
     void (*run)(struct session *);
     void (*write_input)(struct session *, size_t index, const void *data);
+    void (*forget)(struct session *); /* what was kept of earlier inferences; NULL where nothing is */
     /* Calls `visit` with each output's bytes, in order. */
     void (*read_outputs)(struct session *, void (*visit)(const void *data, size_t size_bytes, void *context),
                          void *context);
@@ -33,10 +35,9 @@ struct session {
     void *state;
 };
 
-/* Load a model, fill in tensors and times; on failure both end the process through `refuse`. `kernels` is the path of
-   our own kernels for binary operators, or NULL. */
-void litert_open(struct session *session, const char *library, const char *model, int threads, const char *kernels);
-void onnx_open(struct session *session, const char *library, const char *model, int threads, const char *kernels);
+/* Load a model, fill in tensors and times; on failure both end the process through `refuse`. */
+void litert_open(struct session *session, const struct options *options);
+void onnx_open(struct session *session, const struct options *options);
 
 int64_t now_ns(void);
 
@@ -48,6 +49,10 @@ void print_string(const char *text);
 
 /* Set a tensor's type by NumPy's name, its shape and size; a free first axis becomes 1, any other is refused. */
 void describe(struct tensor *tensor, const char *dtype, size_t item_bytes, size_t rank, const int64_t *shape);
+
+/* The shape that was asked for an input whose own is that long, or its own where none was. */
+const int64_t *asked_shape(const struct options *options, const char *name, size_t input, size_t rank,
+                           const int64_t *own);
 
 /* dlopen and dlsym, or `refuse`. */
 void *open_library(const char *what, const char *path);

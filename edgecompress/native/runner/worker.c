@@ -4,7 +4,7 @@
    operators RUNS       time each operator in a second, instrumented instance
    batch IN OUT         run the records in the file IN, one after another; the outputs go to the file OUT
                         (tabs between these words, since names may hold spaces)
-   report               everything so far, with every sample */
+   report               memory and processor time so far */
 #define _GNU_SOURCE
 #include "worker.h"
 
@@ -21,11 +21,10 @@
 
 /* No kernel has this call. The plugin that counts instructions sees it, with 0 before an inference and 1 after. */
 enum { MARK = 0x5eed };
-enum { MAX_SAMPLES = 1 << 22, MAX_LINE = 8192, BUFFER_BYTES = 1 << 20 };
+enum { MAX_SAMPLES = 1 << 22, MAX_LINE = 8192, BUFFER_BYTES = 1 << 20, MAX_RUNS = 1000 };
 
 static struct session session;
-static int64_t samples_ns[MAX_SAMPLES];
-static size_t sample_count;
+static int64_t samples_ns[MAX_SAMPLES]; /* of a block: a measurement has no end but its time */
 static int64_t first_ns;
 
 static long memory_kib(const char *key) {
@@ -142,10 +141,10 @@ static void print_tensors(const char *key, const struct tensor *tensors, size_t 
     printf("]");
 }
 
-static void print_samples(size_t from) {
+static void print_samples(size_t count) {
     printf("\"samples_ns\": [");
-    for (size_t i = from; i < sample_count; i++)
-        printf("%s%lld", i > from ? ", " : "", (long long)samples_ns[i]);
+    for (size_t i = 0; i < count; i++)
+        printf("%s%lld", i ? ", " : "", (long long)samples_ns[i]);
     printf("]");
 }
 
@@ -157,9 +156,9 @@ static void finish_line(void) {
 
 static void open_model(const struct options *options) {
     long before_kib = memory_kib("VmRSS:");
-    void (*open)(struct session *, const char *, const char *, int, const char *) =
+    void (*open)(struct session *, const struct options *) =
         strcmp(options->runtime, "onnx") ? litert_open : onnx_open;
-    open(&session, options->library, options->model, options->threads, options->kernels);
+    open(&session, options);
     FILE *file = options->inputs ? fopen(options->inputs, "rb") : NULL;
     if (options->inputs && !file)
         refuse("the file of inputs cannot be read");
@@ -178,6 +177,10 @@ static void open_model(const struct options *options) {
         printf(", \"kernels\": ");
         print_string(session.kernels);
     }
+    if (session.interpreter[0]) {
+        printf(", \"interpreter\": ");
+        print_string(session.interpreter);
+    }
     printf(", \"library_ns\": %lld, \"load_ns\": %lld, \"compile_ns\": %lld, \"first_ns\": %lld",
            (long long)session.library_ns, (long long)session.load_ns, (long long)session.compile_ns,
            (long long)first_ns);
@@ -190,26 +193,24 @@ static void open_model(const struct options *options) {
 }
 
 static void time_inferences(long runs, double seconds, int marks) {
-    size_t from = sample_count;
+    size_t count = 0;
     session.run(&session); /* not timed: until now the caches were another process's */
     int64_t start_ns = now_ns(), before_ns = start_ns, cpu_before_ns = cpu_ns();
-    while ((long)(sample_count - from) < runs || (double)(before_ns - start_ns) < seconds * 1e9) {
+    while (count < MAX_SAMPLES && ((long)count < runs || (double)(before_ns - start_ns) < seconds * 1e9)) {
         if (marks)
             syscall(MARK, 0);
         session.run(&session);
         if (marks)
             syscall(MARK, 1);
         int64_t after_ns = now_ns();
-        if (sample_count == MAX_SAMPLES)
-            break;
-        samples_ns[sample_count++] = after_ns - before_ns;
+        samples_ns[count++] = after_ns - before_ns;
         before_ns = after_ns;
     }
     int64_t spent_ns = cpu_ns() - cpu_before_ns;
     int core = sched_getcpu();
     printf("{\"start_ns\": %lld, \"cpu_ns\": %lld, \"core\": %d, \"clock_khz\": %ld, \"cores\": %llu, ",
            (long long)start_ns, (long long)spent_ns, core, clock_khz(core), (unsigned long long)allowed_cores());
-    print_samples(from);
+    print_samples(count);
     finish_line();
 }
 
@@ -221,6 +222,8 @@ static void run_batch(const char *in, const char *out) {
         refuse("the model has no inputs to take from a file");
     long count = 0;
     while (bind_inputs(records, 0)) {
+        if (session.forget)
+            session.forget(&session);
         session.run(&session);
         session.read_outputs(&session, write_out, outputs);
         count++;
@@ -234,8 +237,7 @@ static void run_batch(const char *in, const char *out) {
 }
 
 static void report(void) {
-    printf("{\"peak_memory_bytes\": %lld, \"cpu_ns\": %lld, ", memory_kib("VmHWM:") * 1024LL, (long long)cpu_ns());
-    print_samples(0);
+    printf("{\"peak_memory_bytes\": %lld, \"cpu_ns\": %lld", memory_kib("VmHWM:") * 1024LL, (long long)cpu_ns());
     finish_line();
 }
 
@@ -272,7 +274,7 @@ _Noreturn void work(const struct options *options) {
     while (fgets(line, sizeof line, stdin)) {
         if (sscanf(line, "time %ld %lf", &runs, &seconds) == 2)
             time_inferences(runs, seconds, options->marks);
-        else if (sscanf(line, "operators %ld", &runs) == 1) {
+        else if (sscanf(line, "operators %ld", &runs) == 1 && runs > 0 && runs <= MAX_RUNS) {
             printf("{");
             session.print_operators(&session, (int)runs);
             finish_line();

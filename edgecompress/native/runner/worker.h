@@ -2,16 +2,7 @@
 #ifndef EDGECOMPRESS_WORKER_H
 #define EDGECOMPRESS_WORKER_H
 
-#include <stdint.h>
-
-struct options {
-    const char *runtime, *library, *model;
-    const char *kernels; /* NULL for the runtime's own alone */
-    const char *inputs;  /* NULL for seeded noise */
-    uint64_t seed;
-    uint64_t cores; /* mask; 0: wherever the system likes */
-    int threads, limit_s, marks;
-};
+#include "options.h"
 
 /* Hold the model, and answer the requests on standard input, a line each, until it closes. */
 _Noreturn void work(const struct options *options);
