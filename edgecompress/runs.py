@@ -12,7 +12,7 @@ from typing import Any
 
 from edgecompress.errors import RunFolderError
 from edgecompress.storage import from_json, sha256_of, to_json, write_text
-from edgecompress.values import Artifact, InstructionCount, LayerNote, Measurement, Preprocessing
+from edgecompress.values import Artifact, InstructionCount, LayerNote, Measurement, Preprocessing, Sustained
 
 LIBRARIES = (
     "tensorflow",
@@ -94,6 +94,10 @@ class RunFolder:
     def read_instructions(self) -> list[InstructionCount]:
         """Read what was counted on emulated processors."""
         return from_json(list[InstructionCount], self._existing("instructions.json", "profile"))
+
+    def read_sustained(self) -> list[Sustained]:
+        """Read what was measured without a pause."""
+        return from_json(list[Sustained], self._existing("sustained.json", "profile"))
 
     def artifact_path(self, artifact: Artifact) -> Path:
         """Return where an artifact lies.

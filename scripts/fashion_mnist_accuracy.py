@@ -75,6 +75,7 @@ def main() -> None:
                     "latency": [
                         {"artifact": m.artifact, "threads": m.threads, "runtime": m.runtime, "steady": m.steady}
                         for m in run.read_measurements()
+                        if (m.artifact, m.sha256) in {(each.path, each.sha256) for each in run.read_artifacts()}
                     ],
                     "versions": versions(),
                     "machine": snapshot(),

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import rich_click as click
 
-from edgecompress.cli.device_options import cores_option, flat, on_option, runner_option, threads_option
+from edgecompress.cli.device_options import (
+    cores_option,
+    flat,
+    on_option,
+    once,
+    runner_option,
+    shape_option,
+    threads_option,
+)
 from edgecompress.cli.output import json_option, print_error, print_json, print_line, progress_bars
 
 PROCESSES = 16  # so that a difference of 3 % is found nine times in ten, by scripts/comparison_calls.py
@@ -18,6 +26,7 @@ PROCESSES = 16  # so that a difference of 3 % is found nine times in ten, by scr
 @on_option
 @threads_option
 @cores_option
+@shape_option
 @runner_option
 @click.option("--processes", type=click.IntRange(2), default=PROCESSES, show_default=True, help="Pairs of processes.")
 @json_option
@@ -27,6 +36,7 @@ def command(
     devices: tuple[str, ...],
     threads: tuple[tuple[int, ...], ...],
     cores: str,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
     runner: str,
     processes: int,
     as_json: bool,
@@ -39,7 +49,14 @@ def command(
     from edgecompress.profiling.plan import Plan
 
     # short rounds, many of them: luck falls to processes, so that only more of those say more
-    plan = Plan(runner=runner, threads=flat(threads), cores=cores, processes=processes, max_seconds=3.0)
+    plan = Plan(
+        runner=runner,
+        threads=flat(threads),
+        cores=cores,
+        shapes=once(shapes),
+        processes=processes,
+        max_seconds=3.0,
+    )
     with progress_bars() as progress:
         found = compare_files(first, second, devices=devices, plan=plan, on_progress=progress)
     if as_json:

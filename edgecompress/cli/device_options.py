@@ -8,6 +8,7 @@ from typing import Any
 import rich_click as click
 
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d+)?)(s|m|h)?")
+_SHAPE = re.compile(r"(?P<name>.+)=(?P<lengths>[0-9]{1,10}(?:x[0-9]{1,10}){0,7})", re.DOTALL)
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -41,6 +42,21 @@ class Duration(click.ParamType):
         return float(found[1]) * _SECONDS[found[2] or "s"]
 
 
+class Shape(click.ParamType):
+    """An input's name with its shape, such as "input=1x512"."""
+
+    name = "INPUT=AxB..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, tuple[int, ...]]:
+        """Take the text apart; a name may hold the sign itself."""
+        if isinstance(value, tuple):
+            return value
+        found = _SHAPE.fullmatch(str(value))
+        if not found or not all(1 <= int(length) < 2**31 for length in found["lengths"].split("x")):
+            self.fail(f"'{value}' is no input with the lengths of all its axes, such as input=1x512.", param, ctx)
+        return found["name"], tuple(map(int, found["lengths"].split("x")))
+
+
 on_option = click.option(
     "--on",
     "devices",
@@ -64,7 +80,28 @@ runner_option = click.option(
     help="Our C program, or Python and the runtimes' packages on the device.",
 )
 
+shape_option = click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    type=Shape(),
+    help="The shape of an input that leaves an axis free, such as input=1x512; may be repeated.",
+)
+
 
 def flat(threads: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
     """Put repeated `--threads` together."""
     return tuple(dict.fromkeys(count for counts in threads for count in counts))
+
+
+def once(shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return the shapes, each input's once.
+
+    Raises:
+        click.UsageError: an input has two.
+    """
+    names = [name for name, _ in shapes]
+    for name in names:
+        if names.count(name) > 1:
+            raise click.UsageError(f"--shape gives input '{name}' twice.")
+    return shapes

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from edgecompress.cli.device_options import Duration, cores_option, flat, on_option, runner_option, threads_option
+from edgecompress.cli.device_options import (
+    Duration,
+    cores_option,
+    flat,
+    on_option,
+    once,
+    runner_option,
+    shape_option,
+    threads_option,
+)
 from edgecompress.cli.output import json_option, print_error, print_json, progress_bars
 
 if TYPE_CHECKING:
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 @on_option
 @threads_option
 @cores_option
+@shape_option
 @click.option("--processes", type=click.IntRange(1), default=3, show_default=True, help="Processes an artifact.")
 @click.option("--sustained", type=Duration(), help="Run each file so long without a pause: speed against heat.")
 @click.option("--set-governor", "governor", metavar="NAME", default="", help="Set the governor, and restore it.")
@@ -50,8 +60,8 @@ def command(sources: tuple[Path, ...], threads: tuple[tuple[int, ...], ...], **o
         print_json(replace(found, timelines=()))  # they are what --trace writes
     else:
         print_profiled(found, options["operators"])
-    for failure in found.failures:
-        print_error(failure.message, failure.hint)
+    for message, hint in dict.fromkeys((failure.message, failure.hint) for failure in found.failures):
+        print_error(message, hint)
     if options["trace"]:  # last: figures that took minutes are not lost to a folder that cannot be written
         from edgecompress.report.trace import write_trace
 
@@ -65,11 +75,14 @@ def _measure(sources: tuple[Path, ...], threads: tuple[int, ...], options: dict[
     from edgecompress.profiling.plan import Plan
     from edgecompress.runs import open_run
 
+    if options["shapes"] and options["benchmark_model"]:
+        raise click.UsageError("--shape is not for --benchmark-model, which is not told of shapes.")
     plan = Plan(
         runner=options["runner"],
         python=options["device_python"],
         threads=threads,
         cores=options["cores"],
+        shapes=once(options["shapes"]),
         processes=options["processes"],
         with_samples=options["trace"] is not None,
     )

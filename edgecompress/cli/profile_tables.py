@@ -33,6 +33,10 @@ def _print_measurements(device: str, found: list[Measurement], operators: int) -
     for note in dict.fromkeys(note for each in found for note in each.conditions.get("notes", ())):
         print_line(f"On {device}, {note}.")
     for each in found:
+        if why := each.conditions.get("interpreter"):
+            print_line(
+                f"{each.artifact}, {each.threads} thread(s), ran in the runtime's interpreter: {str(why).rstrip('.')}."
+            )
         if each.invalid:
             print_line(f"INVALID: {each.artifact}, {each.threads} thread(s): {each.invalid}.")
     for threads, group in groupby(found, key=lambda each: each.threads):
@@ -90,8 +94,9 @@ def _print_comparison(threads: int, measured: list[Measurement]) -> None:
 def _print_operators(measurement: Measurement, count: int) -> None:
     total = sum(operator.time_ns for operator in measurement.operators) or 1.0
     slowest = sorted(measurement.operators, key=lambda operator: -operator.time_ns)[:count]
-    rows = [[o.name[:60], o.kind[:60], ms(o.time_ns), f"{100 * o.time_ns / total:.1f}"] for o in slowest]
-    print_table(f"Slowest operators of {measurement.artifact}", ["operator", "kind", "ms", "%"], rows)
+    rows = [[o.name[:60], o.kind[:60], f"{o.time_ns / 1000:.1f}", f"{100 * o.time_ns / total:.1f}"] for o in slowest]
+    print_table(f"Slowest operators of {measurement.artifact}", ["layer", "kind", "µs", "%"], rows)
+    print_line(f"{measurement.artifact}: {measurement.conditions.get('operators', '')}.")
 
 
 def _print_instructions(device: str, found: list[InstructionCount]) -> None:
@@ -107,6 +112,8 @@ def _print_instructions(device: str, found: list[InstructionCount]) -> None:
 
 def _print_sustained(series: Sustained) -> None:
     """Print every so many windows, and how the end compares with the beginning."""
+    from edgecompress.profiling.sustained import thirds_ns
+
     windows = series.windows
     step = max(1, -(-len(windows) // ROWS))
     rows = [
@@ -121,6 +128,5 @@ def _print_sustained(series: Sustained) -> None:
     ]
     title = f"{series.artifact} on {series.device}, {series.threads} thread(s), without a pause"
     print_table(title, ["after s", "p50 ms", "p90 ms", "clock MHz", "hottest C"], rows)
-    third = max(1, len(windows) // 3)
-    first, last = (sorted(w.p50_ns for w in part)[len(part) // 2] for part in (windows[:third], windows[-third:]))
+    first, last = thirds_ns(series)
     print_line(f"Time of an inference in the last third against the first: {100 * (last / first - 1):+.1f} %.")

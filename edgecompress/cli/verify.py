@@ -6,6 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from edgecompress.cli.device_options import once, shape_option
 from edgecompress.cli.output import json_option, print_error, print_json, print_line, print_table, progress_bars
 
 
@@ -19,6 +20,7 @@ from edgecompress.cli.output import json_option, print_error, print_json, print_
     help="Compare the outputs on this device with this machine's; may be repeated.",
 )
 @click.option("--data", metavar="NAME[:IMAGES]", default="", help="Images for FILEs, such as fashion_mnist:200.")
+@shape_option
 @click.option("--limit", type=click.IntRange(0), default=0, help="Use only so many test images.  [default: all]")
 @click.option(
     "--max-drop",
@@ -30,6 +32,7 @@ def command(
     sources: tuple[Path, ...],
     devices: tuple[str, ...],
     data: str,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
     limit: int,
     max_drop: float | None,
     as_json: bool,
@@ -43,10 +46,10 @@ def command(
     if devices or not sources[0].is_dir():
         if max_drop is not None:
             raise click.UsageError("--max-drop needs a RUN, and no --on.")
-        _verify_on_devices(sources, devices or ("local",), data, limit, as_json)
+        _verify_on_devices(sources, devices or ("local",), data, once(shapes), limit, as_json)
         return
-    if len(sources) > 1 or data:
-        raise click.UsageError("Give one RUN alone, or FILEs with --data.")
+    if len(sources) > 1 or data or shapes:
+        raise click.UsageError("Give one RUN alone, or FILEs with --data and --shape.")
     run_folder = sources[0]
     from edgecompress.pipeline.verify import verify_run
     from edgecompress.runs import open_run
@@ -94,7 +97,12 @@ def _accuracy(found: object) -> list[str]:
 
 
 def _verify_on_devices(
-    sources: tuple[Path, ...], devices: tuple[str, ...], data: str, limit: int, as_json: bool
+    sources: tuple[Path, ...],
+    devices: tuple[str, ...],
+    data: str,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    limit: int,
+    as_json: bool,
 ) -> None:
     from edgecompress.pipeline.device_verify import verify_files, verify_run_on
 
@@ -102,7 +110,9 @@ def _verify_on_devices(
         if sources[0].is_dir():
             found, failures = verify_run_on(sources[0], devices=devices, limit=limit, on_progress=progress)
         else:
-            found, failures = verify_files(sources, devices=devices, data=data, limit=limit, on_progress=progress)
+            found, failures = verify_files(
+                sources, devices=devices, data=data, shapes=shapes, limit=limit, on_progress=progress
+            )
     if as_json:
         print_json({"agreements": found, "failures": failures})
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
 from edgecompress.runs import open_run
 from edgecompress.runtimes.process import RuntimeProcess
+from edgecompress.runtimes.shapes import Shapes, fixed_shapes, require_known_names
 from edgecompress.values import Failure, Preprocessing, TensorSpec
 from edgecompress.verification import Accuracy, accuracy, compare, output_step
 
@@ -68,6 +69,7 @@ def verify_files(
     *,
     devices: Sequence[str],
     data: str,
+    shapes: Sequence[tuple[str, tuple[int, ...]]] = (),
     limit: int = 0,
     on_progress: Progress = silent,
 ) -> tuple[list[DeviceAgreement], list[Failure]]:
@@ -87,8 +89,9 @@ def verify_files(
     count = limit or (int(found["count"]) if found else IMAGES)
     order = stratified_order(dataset.test.labels, seed=0)[:count]
     images, labels = dataset.test.images[order], dataset.test.labels[order]
-    cases = [_case(path, str(path), images, labels, None, on_progress) for path in paths]
-    return _on_devices(cases, addresses, on_progress)
+    require_known_names(paths, dict(shapes))
+    cases = [_case(path, str(path), images, labels, None, on_progress, dict(shapes)) for path in paths]
+    return _on_devices(cases, addresses, on_progress, Plan(shapes=tuple(shapes)))
 
 
 def verify_run_on(
@@ -117,9 +120,12 @@ def _case(
     labels: np.ndarray,
     preprocessing: Preprocessing | None,
     on_progress: Progress,
+    shapes: Shapes | None = None,
 ) -> _Case:
     with RuntimeProcess(path) as process:
         inputs, outputs, _ = process.describe()
+        lengths = fixed_shapes(inputs, shapes or {}, model=path.name)
+        inputs = tuple(replace(spec, shape=shape) for spec, shape in zip(inputs, lengths, strict=True))
         if len(inputs) != 1 or len(outputs) != 1:
             raise UnsupportedModelError(
                 f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; images need one of each."
@@ -129,7 +135,8 @@ def _case(
         found = process.run_batch(values, on_progress=on_progress)
     step = output_step(path) if path.suffix == ".tflite" else 0.0
     scores = dequantize(found, outputs[0]).reshape(len(images), -1)
-    return _Case(path, name, quantize(values, inputs[0]), labels, outputs[0], scores, step)
+    output = replace(outputs[0], shape=found[:1].shape)  # with the lengths that the input's gave to free axes
+    return _Case(path, name, quantize(values, inputs[0]), labels, output, scores, step)
 
 
 def _usual(spec: TensorSpec, path: Path) -> Preprocessing:
@@ -139,10 +146,10 @@ def _usual(spec: TensorSpec, path: Path) -> Preprocessing:
 
 
 def _on_devices(
-    cases: list[_Case], addresses: Sequence[Address], on_progress: Progress
+    cases: list[_Case], addresses: Sequence[Address], on_progress: Progress, plan: Plan | None = None
 ) -> tuple[list[DeviceAgreement], list[Failure]]:
     def work(transport: Transport, report: Progress) -> list[DeviceAgreement]:
-        with Bench(transport, Plan()) as bench:
+        with Bench(transport, plan or Plan()) as bench:
             found = []
             for index, case in enumerate(cases):
                 report(f"verifying on {bench.device}", index, len(cases))

@@ -12,16 +12,19 @@ from edgecompress.devices.configured import resolve
 from edgecompress.devices.emulated import EmulatedTransport
 from edgecompress.devices.governor import governor
 from edgecompress.devices.transport import Transport
-from edgecompress.errors import DeviceError
+from edgecompress.errors import DeviceError, EdgeCompressError, RunFolderError
 from edgecompress.pipeline.fleet import on_each
+from edgecompress.pipeline.kept import KINDS, add_to_run, read_earlier
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.instructions import count_instructions
+from edgecompress.profiling.losses import OnFailure, only_itself
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
 from edgecompress.profiling.sustained import sustain
 from edgecompress.profiling.with_benchmark_model import profile_with_benchmark_model
 from edgecompress.progress import Progress, silent
 from edgecompress.runs import RunFolder
+from edgecompress.runtimes.shapes import require_known_names
 from edgecompress.values import Failure, InstructionCount, Measurement, Sustained, Timeline
 
 
@@ -51,20 +54,27 @@ def profile_files(
     devices: Sequence[str] = ("local",),
     plan: Plan | None = None,
     extras: Extras | None = None,
+    both_or_none: bool = False,
     on_progress: Progress = silent,
 ) -> Profiled:
-    """Measure files against one another on each device; devices work at the same time, and fail alone.
+    """Measure files against one another on each device; devices work at the same time, and fail alone, as files do.
+
+    With `both_or_none`, a file that fails on a device takes the others' measurements there with it.
 
     Raises:
         DeviceError: there is no such device, or the only one cannot measure.
-        ModelFileError, RuntimeRefusal: the same about the files.
+        ModelFileError, RuntimeRefusal, UnsupportedModelError: the same about the only file on the only device, or a
+            shape is given for an input that no file has.
     """
     addresses = parse_devices(devices)
+    plan = plan or Plan()
+    require_known_names(paths, dict(plan.shapes))
 
     def work(transport: Transport, report: Progress) -> Profiled:
-        return _profile_on(transport, paths, plan or Plan(), extras or Extras(), report)
+        return _profile_on(transport, paths, plan, extras or Extras(), both_or_none, report)
 
     found, failures = on_each(addresses, work, on_progress=on_progress)
+    failures += [failure for each in found for failure in each.failures]
     return Profiled(
         tuple(measurement for each in found for measurement in each.measurements),
         tuple(count for each in found for count in each.instructions),
@@ -82,9 +92,23 @@ def profile_run(
     extras: Extras | None = None,
     on_progress: Progress = silent,
 ) -> Profiled:
-    """Measure every artifact of a run; what is found, raw samples included, takes the place of earlier figures."""
-    artifacts = run.read_artifacts()
-    names = {str(run.artifact_path(artifact)): artifact.path for artifact in artifacts}
+    """Measure every artifact of a run; what is found, raw samples included, is added to what the run has.
+
+    Raises:
+        RunFolderError: no artifact is the file that was converted, or what the run has cannot be read.
+        DeviceError, ModelFileError, RuntimeRefusal, UnsupportedModelError: as `profile_files` does.
+    """
+    for kind in KINDS:
+        read_earlier(run, kind)  # before minutes go into what could not be added
+    names: dict[str, str] = {}
+    lost: list[Failure] = []
+    for artifact in run.read_artifacts():
+        try:
+            names[str(run.artifact_path(artifact))] = artifact.path
+        except RunFolderError as error:
+            lost.append(Failure("", error.message, error.hint, artifact.path))
+            if len(lost) == len(run.read_artifacts()):
+                raise
     found = profile_files(
         [Path(path) for path in names], devices=devices, plan=plan, extras=extras, on_progress=on_progress
     )
@@ -93,10 +117,10 @@ def profile_run(
         measurements=tuple(replace(each, artifact=names[each.artifact]) for each in found.measurements),
         instructions=tuple(replace(each, artifact=names[each.artifact]) for each in found.instructions),
         sustained=tuple(replace(each, artifact=names[each.artifact]) for each in found.sustained),
+        failures=(*lost, *(replace(each, artifact=names.get(each.artifact, "")) for each in found.failures)),
     )
-    for name, values in (("measurements", found.measurements), ("instructions", found.instructions)):
-        if values:
-            run.write(name, list(values))
+    for kind in KINDS:
+        add_to_run(run, kind, getattr(found, kind))
     return found
 
 
@@ -114,24 +138,53 @@ def parse_devices(devices: Sequence[str]) -> list[Address]:
 
 
 def _profile_on(
-    transport: Transport, paths: Sequence[Path], plan: Plan, extras: Extras, on_progress: Progress
+    transport: Transport,
+    paths: Sequence[Path],
+    plan: Plan,
+    extras: Extras,
+    both_or_none: bool,
+    on_progress: Progress,
 ) -> Profiled:
+    """What one device gives. Raises what is wrong with the only file, or with the device before it gave anything."""
     with ExitStack() as stack:
         if extras.governor:
             stack.enter_context(governor(transport, extras.governor))
         bench = stack.enter_context(
             Bench(transport, plan, on_push=lambda name: on_progress(f"pushing {name} to {transport.address}", 0, 1))
         )
-        if isinstance(transport, EmulatedTransport):
-            if extras.sustained_s or extras.benchmark_model:
-                raise DeviceError(f"{bench.device} keeps no time.", hint="Measure that on a real device.")
-            counts = count_instructions(bench, paths, on_progress=on_progress)
-            return Profiled(instructions=counts, timelines=(bench.timeline(),))
-        if extras.sustained_s:
-            series = tuple(sustain(bench, path, seconds=extras.sustained_s, on_progress=on_progress) for path in paths)
-            return Profiled(sustained=series, timelines=(bench.timeline(),))
-        if extras.benchmark_model:
-            found = profile_with_benchmark_model(bench, extras.benchmark_model, paths, on_progress=on_progress)
-        else:
-            found = profile(bench, paths, on_progress=on_progress)
-        return Profiled(found, timelines=(bench.timeline(),))
+        errors: list[EdgeCompressError] = []
+        failures: list[Failure] = []
+
+        def note(path: Path | None, error: EdgeCompressError) -> None:
+            errors.append(error)
+            failures.append(Failure(bench.device, error.message, error.hint, str(path or "")))
+
+        found = _measure(bench, paths, extras, None if both_or_none else note, on_progress)
+        if errors and not (found.measurements or found.instructions or found.sustained) and len(paths) == 1:
+            raise errors[0]
+        return replace(found, failures=tuple(failures), timelines=(bench.timeline(),))
+
+
+def _measure(
+    bench: Bench, paths: Sequence[Path], extras: Extras, on_failure: OnFailure | None, on_progress: Progress
+) -> Profiled:
+    if isinstance(bench.transport, EmulatedTransport):
+        if extras.sustained_s or extras.benchmark_model:
+            raise DeviceError(f"{bench.device} keeps no time.", hint="Measure that on a real device.")
+        return Profiled(instructions=count_instructions(bench, paths, on_progress=on_progress, on_failure=on_failure))
+    if extras.sustained_s:
+        series: list[Sustained] = []
+        for path in paths:
+            with only_itself(bench, path, on_failure, bench.abort):
+                for threads in bench.plan.threads:
+                    series.append(
+                        sustain(bench, path, seconds=extras.sustained_s, threads=threads, on_progress=on_progress)
+                    )
+        return Profiled(sustained=tuple(series))
+    if extras.benchmark_model:
+        return Profiled(
+            profile_with_benchmark_model(
+                bench, extras.benchmark_model, paths, on_progress=on_progress, on_failure=on_failure
+            )
+        )
+    return Profiled(profile(bench, paths, on_progress=on_progress, on_failure=on_failure))

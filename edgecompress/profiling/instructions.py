@@ -9,12 +9,13 @@ from __future__ import annotations
 import platform
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgecompress.errors import DeviceError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.launch import Launch
+from edgecompress.profiling.losses import OnFailure, only_itself
 from edgecompress.profiling.session import Opened
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import sha256_of
@@ -26,9 +27,11 @@ MAX_COUNTS_BYTES = 1 << 20
 
 
 def count_instructions(
-    bench: Bench, paths: Sequence[Path], *, on_progress: Progress = silent
+    bench: Bench, paths: Sequence[Path], *, on_progress: Progress = silent, on_failure: OnFailure | None = None
 ) -> tuple[InstructionCount, ...]:
     """Count the instructions of each artifact's inference, in `bench.plan.processes` processes.
+
+    A file that fails is told to `on_failure` and left out; without it, the failure is raised.
 
     Raises:
         DeviceError: more than one thread is asked for, whose instructions would include their waiting, or nothing was
@@ -41,33 +44,43 @@ def count_instructions(
         )
     found = []
     for index, path in enumerate(paths):
-        counts, hows = [], []
-        for process in range(bench.plan.processes):
-            on_progress(bench.device, index * bench.plan.processes + process, len(paths) * bench.plan.processes)
-            own, how, opened = _count(bench, path)
-            counts.append(own)
-            hows.append((how, opened))
-        how, opened = hows[0]
-        found.append(
-            InstructionCount(
-                artifact=str(path),
-                sha256=sha256_of(path),
-                device=bench.device,
-                runtime=how.runtime(path, opened),
-                threads=1,
-                counts=tuple(counts),
-                instructions=round(statistics.median(count for own in counts for count in own)),
-                output_hash=opened.output_hash,
-                conditions={
-                    "emulator": emulator_version(bench),
-                    "host": platform.machine(),
-                    "seed": bench.plan.seed,
-                    "device": bench.info.as_json(),
-                },
-            )
-        )
+        with only_itself(bench, path, on_failure, bench.abort):
+
+            def report(share: float, index: int = index) -> None:
+                done = round((index + share) * bench.plan.processes)
+                on_progress(bench.device, done, len(paths) * bench.plan.processes)
+
+            found.append(_count_of(bench, path, report))
     on_progress(bench.device, 1, 1)
     return tuple(found)
+
+
+def _count_of(bench: Bench, path: Path, report: Callable[[float], None]) -> InstructionCount:
+    counts, hows = [], []
+    for process in range(bench.plan.processes):
+        report(process / bench.plan.processes)
+        own, how, opened = _count(bench, path)
+        counts.append(own)
+        hows.append((how, opened))
+    how, opened = hows[0]
+    why = how.why_interpreter(opened)
+    return InstructionCount(
+        artifact=str(path),
+        sha256=sha256_of(path),
+        device=bench.device,
+        runtime=how.runtime(path, opened),
+        threads=1,
+        counts=tuple(counts),
+        instructions=round(statistics.median(count for own in counts for count in own)),
+        output_hash=opened.output_hash,
+        conditions={
+            "emulator": emulator_version(bench),
+            "host": platform.machine(),
+            "seed": bench.plan.seed,
+            "device": bench.info.as_json(),
+            **({"interpreter": why} if why else {}),
+        },
+    )
 
 
 def emulator_version(bench: Bench) -> str:

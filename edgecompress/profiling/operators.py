@@ -31,7 +31,7 @@ def agree(operators: Sequence[OperatorTime], p50_ns: float) -> bool:
 def summary(operators: Sequence[OperatorTime], p50_ns: float) -> str:
     """Say how the operators were timed, and what of an ordinary inference they add up to."""
     how = f"medians of {RUNS} inferences in an instrumented instance"
-    added = f"they add up to {_sum(operators) / 1e6:.3f} ms, an ordinary inference takes {p50_ns / 1e6:.3f} ms"
+    added = f"they add up to {_sum(operators) / 1000:.1f} µs, an ordinary inference takes {p50_ns / 1000:.1f} µs"
     if agree(operators, p50_ns):
         return f"{how}; {added}"
     if _sum(operators) < p50_ns:

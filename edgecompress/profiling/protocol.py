@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgecompress.errors import ModelFileError, RuntimeRefusal, UnsupportedModelError
+from edgecompress.errors import DeviceError, ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.formats.tflite import read_graph
 from edgecompress.formats.tflite_graph import Graph
 from edgecompress.profiling import operators
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.cool_down import cool_down
 from edgecompress.profiling.launch import Launch
+from edgecompress.profiling.losses import OnFailure, only_itself
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.session import Block, Report, RunnerSession
 from edgecompress.profiling.statistics import median_half_width, summarize
@@ -31,21 +33,38 @@ LOOK_S = 2.0  # between looks at the device while it measures; each takes the ti
 OPERATOR_TRIES = 2  # where they do not add up to an inference: something else may have run meanwhile
 
 
-def profile(bench: Bench, paths: Sequence[Path], *, on_progress: Progress = silent) -> tuple[Measurement, ...]:
+def profile(
+    bench: Bench, paths: Sequence[Path], *, on_progress: Progress = silent, on_failure: OnFailure | None = None
+) -> tuple[Measurement, ...]:
     """Measure artifacts on a device against one another; a measurement each, for one thread count after another.
 
     Each round starts one process an artifact, in a random order, warms each up, and then times short blocks, the
     artifacts by turns in a random order, so that what slows the device slows all. A round in which the device slowed
     itself down is repeated after a cool-down; if it still does, the measurements say that they are invalid, and why.
 
-    Raises ModelFileError, RuntimeRefusal, UnsupportedModelError or DeviceError.
+    A file that fails is told to `on_failure` and left out, and so is what a device that fails had left to do.
+
+    Raises ModelFileError, RuntimeRefusal, UnsupportedModelError or DeviceError where there is no `on_failure`.
     """
+    measurements: list[Measurement] = []
+    try:
+        for measured in _by_threads(bench, paths, on_progress, on_failure):
+            measurements += measured
+    except DeviceError as error:
+        if on_failure is None:
+            raise
+        on_failure(None, error)
+    return tuple(measurements)
+
+
+def _by_threads(
+    bench: Bench, paths: Sequence[Path], on_progress: Progress, on_failure: OnFailure | None
+) -> Iterator[list[Measurement]]:
     plan = bench.plan
     generator = np.random.default_rng(plan.seed)
-    measurements: list[Measurement] = []
     rounds_done, rounds = 0, plan.processes * len(plan.threads)
     for threads in plan.threads:
-        tracks = [_Track(bench, path, threads) for path in paths]
+        tracks = [_Track(bench, path, threads, on_failure) for path in paths]
         looks: list[dict[str, Any]] = []
         notes: list[str] = []
         for _ in range(plan.processes):
@@ -66,41 +85,54 @@ def profile(bench: Bench, paths: Sequence[Path], *, on_progress: Progress = sile
         conditions = {
             **{"before": looks[0], "during": looks[1:-1], "after": looks[-1], "notes": notes, "seed": plan.seed},
             **{"pinned": plan.cores, "mask": f"{bench.mask:x}", "device": bench.info.as_json()},
-            "interleaved": [str(path) for path in paths],
+            "interleaved": [str(track.path) for track in tracks],
         }
-        measurements += [track.measurement(conditions) for track in tracks]
-    return tuple(measurements)
+        yield [track.measurement(conditions) for track in tracks]
+        paths = [track.path for track in tracks]
 
 
 def _round(
     bench: Bench,
-    tracks: Sequence[_Track],
+    tracks: list[_Track],
     looks: list[dict[str, Any]],
     generator: np.random.Generator,
     report: Callable[[float], None],
     *,
     last: bool,
 ) -> str:
-    """Measure one process of each track; return why their samples must not be believed, or nothing."""
+    """Measure one process of each track; return why their samples must not be believed, or nothing.
+
+    Tracks that fail are taken out of `tracks`.
+    """
     before = bench.look()
     own = [before]
     try:
         for index in generator.permutation(len(tracks)):
-            tracks[index].start()
+            with tracks[index].alone():
+                tracks[index].start()
+        _drop_lost(tracks)
         looked_s = time.monotonic()
         while not _reached(bench.plan, tracks, report):
             for index in generator.permutation(len(tracks)):
-                tracks[index].time_block()
+                with tracks[index].alone():
+                    tracks[index].time_block()
+            _drop_lost(tracks)
             if time.monotonic() - looked_s > LOOK_S:
                 own.append(bench.look())
                 looked_s = time.monotonic()
         own.append(bench.look())
         for track in tracks:
-            track.finish(with_operators=last)
+            with track.alone():
+                track.finish(with_operators=last)
+        _drop_lost(tracks)
     finally:
         bench.abort()
     looks += own
     return why_invalid(before, own[1:], [reading for track in tracks for reading in track.clock_readings()])
+
+
+def _drop_lost(tracks: list[_Track]) -> None:
+    tracks[:] = [track for track in tracks if not track.lost]
 
 
 @dataclass
@@ -120,17 +152,27 @@ class _Life:
 class _Track:
     """One artifact at one thread count: its processes, one after another. At most one runs at any time."""
 
-    def __init__(self, bench: Bench, path: Path, threads: int) -> None:
-        self._bench, self._path, self._threads = bench, path, threads
+    def __init__(self, bench: Bench, path: Path, threads: int, on_failure: OnFailure | None) -> None:
+        self._bench, self.path, self._threads, self._on_failure = bench, path, threads, on_failure
         self._lives: list[_Life] = []
         self._operators: tuple[OperatorTime, ...] = ()
         self._operators_note = ""
         self.invalid = ""
+        self.lost = False
+
+    def alone(self) -> AbstractContextManager[None]:
+        """A block in which a failure ends this track, and no other."""
+        return only_itself(self._bench, self.path, self._on_failure, self._give_up)
+
+    def _give_up(self) -> None:
+        self.lost = True
+        for life in self._lives[-1:]:
+            self._bench.close(life.session)
 
     def start(self) -> None:
         """Load, run for the first time, and warm up."""
-        session, how = self._bench.open(self._path, threads=self._threads)
-        lane = f"warm-up {self._path.name}"
+        session, how = self._bench.open(self.path, threads=self._threads)
+        lane = f"warm-up {self.path.name}"
 
         def time_block(*, runs: int, seconds: float) -> np.ndarray:
             return np.array(self._bench.time_block(session, lane, runs=runs, seconds=seconds).samples_ns)
@@ -144,7 +186,7 @@ class _Track:
     def time_block(self) -> None:
         """Time a block in the present process."""
         life = self._lives[-1]
-        life.blocks.append(self._bench.time_block(life.session, f"samples {self._path.name}", seconds=BLOCK_S))
+        life.blocks.append(self._bench.time_block(life.session, f"samples {self.path.name}", seconds=BLOCK_S))
 
     def samples_ns(self) -> np.ndarray:
         """Of the present process."""
@@ -163,10 +205,10 @@ class _Track:
         p50_ns = float(np.median(life.samples_ns()))
         try:
             for _ in range(OPERATOR_TRIES):
-                self._operators, note = life.session.operator_times(runs=operators.RUNS, graph=_graph(self._path))
+                self._operators, note = life.session.operator_times(runs=operators.RUNS, graph=_graph(self.path))
                 if not self._operators or operators.agree(self._operators, p50_ns):
                     break
-            self._bench.note_operators(f"operators {self._path.name}", self._operators)
+            self._bench.note_operators(f"operators {self.path.name}", self._operators)
             self._operators_note = note or operators.summary(self._operators, p50_ns)
         except RuntimeRefusal as error:  # the samples are safe, and worth more
             self._operators_note = f"none: {error.message}"
@@ -187,11 +229,11 @@ class _Track:
             **({"interpreter": why} if (why := lives[0].how.why_interpreter(opened[0])) else {}),
         }
         return Measurement(
-            artifact=str(self._path),
-            sha256=sha256_of(self._path),
+            artifact=str(self.path),
+            sha256=sha256_of(self.path),
             device=self._bench.device,
             runner=lives[0].how.runner,
-            runtime=lives[0].how.runtime(self._path, opened[0]),
+            runtime=lives[0].how.runtime(self.path, opened[0]),
             threads=self._threads,
             processes=len(lives),
             load_ns=tuple(each.load_ns for each in opened),
@@ -219,6 +261,8 @@ def _graph(path: Path) -> Graph | None:
 
 def _reached(plan: Plan, tracks: Sequence[_Track], report: Callable[[float], None]) -> bool:
     """Whether each artifact has enough samples and a median known well enough, or one of them is at the cap."""
+    if not tracks:
+        return True
     samples = [track.samples_ns() for track in tracks]
     seconds = [float(each.sum()) / 1e9 for each in samples]
     capped = max(seconds) >= plan.max_seconds

@@ -15,17 +15,25 @@ from edgecompress.values import Sustained, Window
 
 BLOCK_S = 1.0
 WINDOWS = 60  # as many as make a readable plot
+KEPT = 10_000  # samples of a block, evenly over it: hours of microseconds fit into no memory
 EXTRA_S = 300.0  # of a runner's life beyond what is asked for
 
 
-def sustain(bench: Bench, path: Path, *, seconds: float, on_progress: Progress = silent) -> Sustained:
+def thirds_ns(series: Sustained) -> tuple[float, float]:
+    """Return the middle window's median in the first third of the time, and in the last."""
+    windows = series.windows
+    third = max(1, len(windows) // 3)
+    first, last = (sorted(window.p50_ns for window in part)[third // 2] for part in (windows[:third], windows[-third:]))
+    return first, last
+
+
+def sustain(bench: Bench, path: Path, *, seconds: float, threads: int, on_progress: Progress = silent) -> Sustained:
     """Run an artifact for `seconds` without a pause but for a look at the device every window, a sixtieth of them.
 
     The runner is started cold, and nothing is warmed up: how speed falls from the first second on is the question.
 
     Raises ModelFileError, RuntimeRefusal or DeviceError.
     """
-    threads = bench.plan.threads[0]
     before = bench.look()
     session, how = bench.open(path, threads=threads, limit_s=seconds + EXTRA_S)
     windows: list[Window] = []
@@ -34,15 +42,16 @@ def sustain(bench: Bench, path: Path, *, seconds: float, on_progress: Progress =
     try:
         while (start_s := time.monotonic() - began_s) < seconds:
             on_progress(f"{bench.device}, {path.name}", int(start_s), int(seconds))
-            samples_ns: list[int] = []
-            clock_khz = 0
+            kept: list[np.ndarray] = []
+            count = clock_khz = 0
             while (left_s := window_s - (time.monotonic() - began_s - start_s)) > 0:
                 block = bench.time_block(session, f"samples {path.name}", seconds=min(BLOCK_S, left_s))
-                samples_ns += block.samples_ns
+                kept.append(np.array(block.samples_ns[:: -(-len(block.samples_ns) // KEPT)]))
+                count += len(block.samples_ns)
                 clock_khz = block.clock_khz
-            p50, p90 = np.quantile(samples_ns, (0.5, 0.9)).tolist()
+            p50, p90 = np.quantile(np.concatenate(kept), (0.5, 0.9)).tolist()
             clock_mhz = clock_khz / 1000 if clock_khz else None
-            windows.append(Window(round(start_s, 3), len(samples_ns), p50, p90, clock_mhz, hottest(bench.look())))
+            windows.append(Window(round(start_s, 3), count, p50, p90, clock_mhz, hottest(bench.look())))
         after = bench.look()
     finally:
         bench.close(session)
@@ -54,5 +63,8 @@ def sustain(bench: Bench, path: Path, *, seconds: float, on_progress: Progress =
         runtime=how.runtime(path, session.opened),
         threads=threads,
         windows=tuple(windows),
-        conditions={"before": before, "after": after, "pinned": bench.plan.cores, "device": bench.info.as_json()},
+        conditions={
+            **{"before": before, "after": after, "pinned": bench.plan.cores, "device": bench.info.as_json()},
+            **({"interpreter": why} if (why := how.why_interpreter(session.opened)) else {}),
+        },
     )

@@ -24,8 +24,8 @@ def short_windows(monkeypatch):
 
 def test_windows_cover_the_time(tmp_path):
     steps = []
-    with Bench(LocalTransport(), Plan(threads=(2,))) as bench:
-        found = sustain(bench, FACE, seconds=SECONDS, on_progress=lambda *step: steps.append(step))
+    with Bench(LocalTransport(), Plan()) as bench:
+        found = sustain(bench, FACE, seconds=SECONDS, threads=2, on_progress=lambda *step: steps.append(step))
         timeline = bench.timeline()
 
     assert (found.artifact, found.sha256, found.device) == (str(FACE), sha256_of(FACE), "local")
@@ -51,4 +51,4 @@ def test_windows_cover_the_time(tmp_path):
 def test_a_file_that_does_not_run_is_named(tmp_path):
     (tmp_path / "broken.tflite").write_bytes(b"broken")
     with Bench(LocalTransport(), Plan()) as bench, pytest.raises(RuntimeRefusal, match=r"broken\.tflite"):
-        sustain(bench, tmp_path / "broken.tflite", seconds=SECONDS)
+        sustain(bench, tmp_path / "broken.tflite", seconds=SECONDS, threads=1)

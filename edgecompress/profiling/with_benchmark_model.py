@@ -10,6 +10,7 @@ import statistics
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from edgecompress.devices.store import place
 from edgecompress.errors import DeviceError, UnsupportedModelError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.benchmark_model import BenchmarkOutput, arguments, parse_operators_csv, parse_output
+from edgecompress.profiling.losses import OnFailure, only_itself
 from edgecompress.profiling.statistics import summarize
 from edgecompress.progress import Progress, silent
+from edgecompress.runtimes.shapes import shapes_to_ask
 from edgecompress.storage import sha256_of
 from edgecompress.values import Measurement, OperatorTime
 
@@ -27,16 +30,20 @@ EXTRA_S = 60.0  # for loading and warming up
 
 
 def profile_with_benchmark_model(
-    bench: Bench, tool: Path, paths: Sequence[Path], *, on_progress: Progress = silent
+    bench: Bench,
+    tool: Path,
+    paths: Sequence[Path],
+    *,
+    on_progress: Progress = silent,
+    on_failure: OnFailure | None = None,
 ) -> tuple[Measurement, ...]:
     """Measure TFLite files with the tool, a file from this host built for the device; the files take turns.
+
+    A file that fails is told to `on_failure` and left out; without it, the failure is raised.
 
     Raises DeviceError if the tool fails, or is to be pinned where there is no `taskset`; UnsupportedModelError for
     other files than TFLite.
     """
-    for path in paths:
-        if path.suffix.lower() != ".tflite":
-            raise UnsupportedModelError(f"benchmark_model runs TFLite files, not {path.name}.")
     if not tool.is_file():
         raise DeviceError(
             f"There is no file '{tool}'.", hint="Give the path of a benchmark_model built for the device."
@@ -45,26 +52,40 @@ def profile_with_benchmark_model(
         raise DeviceError(
             f"{bench.device} has no `taskset` to keep benchmark_model to some cores.", hint="Use `--cores all`."
         )
+    runnable = []
+    for path in paths:
+        with only_itself(bench, path, on_failure, lambda: None):
+            _require_runnable(path)
+            runnable.append(path)
     generator = np.random.default_rng(bench.plan.seed)
     found = []
     for threads in bench.plan.threads:
         before = bench.look()
-        outputs: dict[Path, list[BenchmarkOutput]] = {path: [] for path in paths}
+        outputs: dict[Path, list[BenchmarkOutput]] = {path: [] for path in runnable}
         for process in range(bench.plan.processes):
             on_progress(f"{bench.device}, threads: {threads}", process, bench.plan.processes)
-            for index in generator.permutation(len(paths)):
-                outputs[paths[index]].append(_run(bench, tool, paths[index], threads))
+            for path in [list(outputs)[index] for index in generator.permutation(len(outputs))]:
+                with only_itself(bench, path, on_failure, partial(outputs.pop, path)):
+                    outputs[path].append(_run(bench, tool, path, threads))
         conditions = {
             **{"before": before, "after": bench.look(), "device": bench.info.as_json(), "pinned": bench.plan.cores},
             "samples": "one a process: its median, or mean where the tool tells no median",
         }
-        for path in paths:
+        runnable = list(outputs)
+        for path in runnable:
             operators, note = _operators(bench, tool, path, threads)
             found.append(
                 _measurement(bench, path, threads, outputs[path], operators, {**conditions, "operators": note})
             )
     on_progress(bench.device, 1, 1)
     return tuple(found)
+
+
+def _require_runnable(path: Path) -> None:
+    """The tool is not told of shapes, and would take a free axis for one of length 1."""
+    if path.suffix.lower() != ".tflite":
+        raise UnsupportedModelError(f"benchmark_model runs TFLite files, not {path.name}.")
+    shapes_to_ask(path, {})
 
 
 def _measurement(
