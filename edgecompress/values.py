@@ -173,6 +173,7 @@ class Sustained:
     device: str
     runtime: str
     threads: int
+    seconds: float  # how long it ran
     windows: tuple[Window, ...]
     conditions: dict[str, Any]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import flatbuffers
@@ -95,6 +96,47 @@ def options(name: str, **fields: Any) -> Any:
         assert hasattr(table, field)
         setattr(table, field, value)
     return table
+
+
+def svdf(folder: Path, *, units: int = 2, rank: int = 2, memory: int = 5, features: int = 3, seed: int = 0) -> Path:
+    """A filter over time, whose state is a variable of the file."""
+    generator = np.random.default_rng(seed)
+
+    def constant(*shape: int) -> T:
+        return T(shape, data=generator.normal(size=shape).astype(np.float32))
+
+    filters = units * rank
+    tensors = [
+        *(T([1, features]), constant(filters, features), constant(filters, memory), constant(units)),
+        *(T([1, filters * memory]), T([1, units])),
+    ]
+    table = model_table(tensors, [("SVDF", [0, 1, 2, 3, 4], [5], options("SVDFOptions", rank=rank))], inputs=[0])
+    table.subgraphs[0].tensors[4].isVariable = True
+    path = folder / "svdf.tflite"
+    path.write_bytes(pack(table))
+    return path
+
+
+def recurrent(folder: Path, *, units: int = 4, steps: int = 6, features: int = 3, seed: int = 0) -> Path:
+    """A recurrent layer as converters emit it, a plain cell over a sequence, whose state is a variable; then a ReLU."""
+    generator = np.random.default_rng(seed)
+
+    def constant(*shape: int) -> T:
+        return T(shape, data=generator.normal(size=shape).astype(np.float32))
+
+    tensors = [
+        *(T([1, steps, features]), constant(units, features), constant(units, units), constant(units)),
+        *(T([1, units]), T([1, steps, units]), T([1, steps, units])),
+    ]
+    cell = options("SequenceRNNOptions", timeMajor=False, fusedActivationFunction=4)
+    operators = [("UNIDIRECTIONAL_SEQUENCE_RNN", [0, 1, 2, 3, 4], [5], cell), ("RELU", [5], [6], None)]
+    table = model_table(tensors, operators, inputs=[0])
+    table.subgraphs[0].tensors[4].isVariable = True
+    for code in table.operatorCodes:
+        code.version = 1
+    path = folder / "recurrent.tflite"
+    path.write_bytes(pack(table))
+    return path
 
 
 def run_litert(tflite: bytes, *inputs: np.ndarray) -> list[np.ndarray]:

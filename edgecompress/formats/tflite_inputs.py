@@ -13,7 +13,7 @@ MAX_TENSORS = 1 << 16  # of all subgraphs; a file that names more, or more input
 MAX_INPUTS = 64
 MAX_RANK = 16
 _IS_VARIABLE = 14  # where a tensor's table says where the flag lies: field 5
-_DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError, KeyError)
+_DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True)

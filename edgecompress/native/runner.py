@@ -36,9 +36,8 @@ class Litert:
         start_ns = time.monotonic_ns()
         self._interpreter = Interpreter(model_path=path, num_threads=threads)
         for position, detail in enumerate(self._interpreter.get_input_details()):
-            own = [int(length) for length in detail["shape_signature"]]
-            shape = _fixed(detail["name"], own, shapes, position)
-            if shape != [int(length) for length in detail["shape"]]:
+            shape = _fixed(detail["name"], detail["shape_signature"], shapes, position)
+            if shape != detail["shape"].tolist():
                 self._interpreter.resize_tensor_input(detail["index"], shape, strict=True)
         self._interpreter.allocate_tensors()
         self.load_ns = time.monotonic_ns() - start_ns
@@ -76,7 +75,7 @@ class Onnx:
         self._session = self._open()
         self.load_ns = time.monotonic_ns() - start_ns
         self.inputs = [
-            (each.name, _dtype(each.type), _fixed(each.name, _shape(each), shapes, position))
+            (each.name, _dtype(each.type), _fixed(each.name, each.shape, shapes, position))
             for position, each in enumerate(self._session.get_inputs())
         ]
         self._feed: dict[str, np.ndarray] = {}
@@ -253,23 +252,18 @@ def _dtype(name: str) -> np.dtype:
     return np.dtype({"float": "float32", "double": "float64"}.get(inner, inner))
 
 
-def _shape(node: Any) -> list[int]:
-    return [each if isinstance(each, int) else -1 for each in node.shape]
-
-
-def _fixed(name: str, shape: list[int], asked: list[list[int]], position: int) -> list[int]:
-    """The shape that was asked for, or the model's with a batch of one."""
-    if asked:
-        if position >= len(asked) or len(asked[position]) != len(shape):
-            raise ValueError(f"input {name} has {len(shape)} axes, and another number was asked for")
-        return asked[position]
-    if -1 in shape[1:]:
-        text = "x".join("?" if each < 0 else str(each) for each in shape)
-        give = "x".join(str(each) if each >= 0 else "N" if axis else "1" for axis, each in enumerate(shape))
+def _fixed(name: str, own: Any, asked: list[list[int]], position: int) -> list[int]:
+    """The shape that was asked for, or the model's with a batch of one; whatever is no number is free."""
+    shape = [int(length) if isinstance(length, (int, np.integer)) else -1 for length in own]
+    if asked and (position >= len(asked) or len(asked[position]) != len(shape)):
+        raise ValueError(f"input {name} has {len(shape)} axes, and another number was asked for")
+    if not asked and -1 in shape[1:]:
+        now = "x".join("?" if length < 0 else str(length) for length in shape)
+        give = ("1" + now[1:] if now[0] == "?" else now).replace("?", "N")
         raise ValueError(
-            f"{name} has the shape {text}, of which only the first axis may be free: give --shape '{name}={give}'"
+            f"{name} has the shape {now}, of which only the first axis may be free: give --shape '{name}={give}'"
         )
-    return [1 if each == -1 else each for each in shape]
+    return asked[position] if asked else [1 if length < 0 else length for length in shape]
 
 
 def _fnv(arrays: list[np.ndarray]) -> int:

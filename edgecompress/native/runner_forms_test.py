@@ -7,7 +7,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper
 
-from edgecompress.formats.tflite_building_test import T, build, model_table, options, pack
+from edgecompress.formats.tflite_building_test import T, build, options, recurrent, svdf
 from edgecompress.formats.tflite_inputs import peek_inputs
 from edgecompress.native.runner_test import RUNNERS, pytestmark, running, seeded  # noqa: F401 (skips there and here)
 from edgecompress.runtimes.sample_files_test import write_onnx
@@ -18,47 +18,6 @@ REFUSED = "refusal"
 @pytest.fixture(params=RUNNERS)
 def runner(request):
     return request.param
-
-
-def svdf(folder, *, units=2, rank=2, memory=5, features=3, seed=0):
-    """A filter over time, whose state is a variable of the file."""
-    generator = np.random.default_rng(seed)
-
-    def constant(*shape):
-        return T(shape, data=generator.normal(size=shape).astype(np.float32))
-
-    filters = units * rank
-    tensors = [
-        *(T([1, features]), constant(filters, features), constant(filters, memory), constant(units)),
-        *(T([1, filters * memory]), T([1, units])),
-    ]
-    table = model_table(tensors, [("SVDF", [0, 1, 2, 3, 4], [5], options("SVDFOptions", rank=rank))], inputs=[0])
-    table.subgraphs[0].tensors[4].isVariable = True
-    path = folder / "svdf.tflite"
-    path.write_bytes(pack(table))
-    return path
-
-
-def recurrent(folder, *, units=4, steps=6, features=3, seed=0):
-    """A recurrent layer as converters emit it, a plain cell over a sequence, whose state is a variable; then a ReLU."""
-    generator = np.random.default_rng(seed)
-
-    def constant(*shape):
-        return T(shape, data=generator.normal(size=shape).astype(np.float32))
-
-    tensors = [
-        *(T([1, steps, features]), constant(units, features), constant(units, units), constant(units)),
-        *(T([1, units]), T([1, steps, units]), T([1, steps, units])),
-    ]
-    cell = options("SequenceRNNOptions", timeMajor=False, fusedActivationFunction=4)
-    operators = [("UNIDIRECTIONAL_SEQUENCE_RNN", [0, 1, 2, 3, 4], [5], cell), ("RELU", [5], [6], None)]
-    table = model_table(tensors, operators, inputs=[0])
-    table.subgraphs[0].tensors[4].isVariable = True
-    for code in table.operatorCodes:
-        code.version = 1
-    path = folder / "recurrent.tflite"
-    path.write_bytes(pack(table))
-    return path
 
 
 def interpreted(path, arrays, *, shapes=None):

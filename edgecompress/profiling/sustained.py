@@ -52,6 +52,7 @@ def sustain(bench: Bench, path: Path, *, seconds: float, threads: int, on_progre
             p50, p90 = np.quantile(np.concatenate(kept), (0.5, 0.9)).tolist()
             clock_mhz = clock_khz / 1000 if clock_khz else None
             windows.append(Window(round(start_s, 3), count, p50, p90, clock_mhz, hottest(bench.look())))
+        ended_s = time.monotonic() - began_s
         after = bench.look()
     finally:
         bench.close(session)
@@ -62,6 +63,7 @@ def sustain(bench: Bench, path: Path, *, seconds: float, threads: int, on_progre
         device=bench.device,
         runtime=how.runtime(path, session.opened),
         threads=threads,
+        seconds=round(ended_s, 3),
         windows=tuple(windows),
         conditions={
             **{"before": before, "after": after, "pinned": bench.plan.cores, "device": bench.info.as_json()},

@@ -44,6 +44,9 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
     measured = run.read_measurements() if run.has("measurements") else []
     current = [each for each in measured if (each.artifact, each.sha256) in listed]
     counted = run.read_instructions() if run.has("instructions") else []
+    sustained = run.read_sustained() if run.has("sustained") else []
+    found = [(each.artifact, each.sha256) for kind in (measured, counted, sustained) for each in kind]
+    stale = sum(each not in listed for each in found)
     settings = settings_of(current)
     rows = []
     for done, artifact in enumerate(artifacts):
@@ -57,7 +60,7 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
         recipe=to_toml(recipe) if recipe else "",
         machine=manifest.machine,
         versions=manifest.versions,
-        notices=tuple(_notices(run, ranked, verification, settings, stale=len(measured) - len(current))),
+        notices=tuple(_notices(run, ranked, verification, settings, current, stale=stale)),
         settings=settings,
         rows=ranked,
         pareto_axes=axes,
@@ -72,6 +75,7 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
         history=_history(run),
         conditions=tuple(conditions_of(current, setting) for setting in settings),
         instructions=tuple(each for each in counted if (each.artifact, each.sha256) in listed),
+        sustained=tuple(each for each in sustained if (each.artifact, each.sha256) in listed),
     )
 
 
@@ -98,6 +102,7 @@ def _notices(
     rows: Sequence[Row],
     verification: Verification | None,
     settings: Sequence[Setting],
+    measured: Sequence[Measurement],
     *,
     stale: int,
 ) -> Iterator[Notice]:
@@ -116,6 +121,13 @@ def _notices(
         yield Notice(f"{', '.join(unmeasured)}: not measured yet in every setting", PROFILE)
     if imprecise := [row.artifact for row in rows if not all(timing.precise for timing in row.timings)]:
         yield Notice(f"{', '.join(imprecise)}: the median is less precise than was asked for", PROFILE)
+    for setting in settings:
+        together = [each.conditions.get("interleaved") for each in measured if setting_of(each) == setting]
+        if any(each != together[0] for each in together):
+            yield Notice(f"{setting}: not all files were measured against one another, but at different times", PROFILE)
+    for each in measured:
+        if why := str(each.conditions.get("interpreter", "")).rstrip("."):
+            yield Notice(f"{each.artifact} on {setting_of(each)}: ran in the runtime's interpreter. {why}")
     for row in rows:
         for timing in row.timings:
             if timing.invalid:

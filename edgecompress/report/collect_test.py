@@ -80,6 +80,50 @@ def test_measurements_of_an_earlier_file_are_left_out(complete: RunFolder) -> No
     assert next(row for row in content.rows if row.artifact == INT8).timings == ()
 
 
+def test_every_kind_of_earlier_figure_is_left_out(complete: RunFolder) -> None:
+    for kind, values in (("instructions", complete.read_instructions()), ("sustained", complete.read_sustained())):
+        complete.write(kind, [replace(each, sha256="0" * 64) for each in values])
+    content = collect(complete)
+    assert content.instructions == content.sustained == ()
+    stale = 2 * len(complete.read_artifacts()) + 2
+    assert content.notices == (Notice(f"measurements of earlier files, left out: {stale}", PROFILE),)
+
+
+def test_an_earlier_measurement_of_the_same_file_counts_beside_one_of_an_older_hash(complete: RunFolder) -> None:
+    measured = complete.read_measurements()
+    older = [replace(each, sha256="0" * 64, load_ns=(7, 7, 7)) for each in measured]
+    complete.write("measurements", [*measured, *older])
+    timings = [timing for row in collect(complete).rows for timing in row.timings]
+    assert len(timings) == len(measured) and all(timing.load_ms and timing.load_ms.value > 1 for timing in timings)
+
+
+def test_files_that_were_measured_apart_are_named_so(complete: RunFolder) -> None:
+    measured = complete.read_measurements()
+    apart = [
+        replace(each, conditions={**each.conditions, "interleaved": [each.artifact if each.threads == 1 else "all"]})
+        for each in measured
+    ]
+    complete.write("measurements", apart)
+    (notice,) = collect(complete).notices
+    assert notice.text.startswith("local, 1 thread: not all files were measured against one another")
+
+
+def test_a_file_that_ran_in_the_interpreter_is_named_so(complete: RunFolder) -> None:
+    measured = complete.read_measurements()
+    stateful = [
+        replace(each, conditions={**each.conditions, "interpreter": "It has variables."})
+        if (each.artifact, each.threads) == (INT8, 1)
+        else each
+        for each in measured
+    ]
+    complete.write("measurements", stateful)
+    content = collect(complete)
+    assert content.notices == (
+        Notice(f"{INT8} on local, 1 thread: ran in the runtime's interpreter. It has variables"),
+    )
+    assert "interpreter" not in content.conditions[0].before
+
+
 def test_an_imprecise_median_is_said(complete: RunFolder) -> None:
     measured = complete.read_measurements()
     loose = [replace(each, conditions={**each.conditions, "precise": each.artifact != INT8}) for each in measured]

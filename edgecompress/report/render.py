@@ -9,7 +9,16 @@ from typing import Any
 
 from edgecompress.report.columns import table
 from edgecompress.report.content import Content
-from edgecompress.report.summaries import before_and_after, grouped, kept_float, legend, microseconds, share, stages
+from edgecompress.report.summaries import (
+    before_and_after,
+    grouped,
+    kept_float,
+    legend,
+    microseconds,
+    share,
+    stages,
+    sustained_rows,
+)
 
 _UNDERSCORE = r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"  # one inside of a word is no emphasis
 
@@ -72,5 +81,6 @@ def _render(template: str, content: Content, *, autoescape: bool, finalize: Any,
         layers=grouped(content.layers),
         kept_float=kept_float(content),
         stages=stages(content.history),
+        sustained=sustained_rows(content),
         recipe_block=fenced(content.recipe),
     )

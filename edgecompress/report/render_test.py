@@ -73,6 +73,7 @@ def renamed(content: Content, name: str) -> Content:
             replace(content.operators[0], artifact=name, note=name, setting=setting, slowest=(operator,)),
             replace(content.operators[0], artifact=name, note=name, setting=setting, slowest=()),
         ),
+        sustained=(replace(content.sustained[0], artifact=name, device=name),),
         history=tuple(replace(epoch, stage=name) for epoch in content.history),
         conditions=(replace(content.conditions[0], setting=setting, before={name: name}, after={name: [name]}),),
     )
@@ -156,7 +157,15 @@ def test_ids_are_unique(content: Content) -> None:
 def test_pages_have_every_part_of_a_complete_run(render: Callable[..., str], content: Content) -> None:
     page = render(content, plots={})
     parts = ("Files", "Accuracy of the Keras models", "TFLite against ONNX", "Layers", "Float operators of int8 files")
-    for part in (*parts, "Slowest operators", "Instructions", "Training", "Conditions on local, 2 threads", "Recipe"):
+    for part in (
+        *parts,
+        "Slowest operators",
+        "Without a pause",
+        "Instructions",
+        "Training",
+        "Conditions on local, 2 threads",
+        "Recipe",
+    ):
         assert part in page
     for text in ("cannot tell", "◆", "90.21", "89.61–90.79", "11.500", "TF-MOT does not prune DepthwiseConv2D"):
         assert text in page
@@ -212,7 +221,7 @@ def test_every_row_of_the_markdown_tables_has_as_many_cells_as_the_head(content:
             cells += 1
         elif token.type == "tr_close":
             widths[-1].add(cells)
-    assert len(widths) == 10 and all(len(each) == 1 for each in widths)
+    assert len(widths) == 11 and all(len(each) == 1 for each in widths)
     assert [token.type for token in tokens(to_markdown(content, plots=IMAGES))].count("image") == 2
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgecompress.report.content import Conditions, Content, Epoch, SlowOperators
+from edgecompress.profiling.sustained import thirds_ns
+from edgecompress.report.content import Conditions, Content, Epoch, Setting, SlowOperators
 from edgecompress.report.ranking import CANNOT_TELL
 from edgecompress.values import LayerNote, OperatorTime
 
@@ -44,6 +45,23 @@ def microseconds(operator: OperatorTime) -> str:
 def share(operator: OperatorTime, file: SlowOperators) -> str:
     """Return an operator's share of the time in all operators of its file, in percent."""
     return f"{100 * operator.time_ns / file.total_ns if file.total_ns else 0:.1f}"
+
+
+def sustained_rows(content: Content) -> list[tuple[str, Setting, str, str, str, str, str]]:
+    """Return of each file that ran without a pause: setting, minutes, p50 of the first and last third, change, heat."""
+    rows = []
+    for series in content.sustained:
+        first_ns, last_ns = thirds_ns(series)
+        hot = [window.temperature_c for window in series.windows if window.temperature_c is not None]
+        minutes = series.seconds / 60
+        rows.append(
+            (
+                *(series.artifact, Setting(series.device, series.threads), f"{minutes:.1f}"),
+                *(f"{first_ns / 1e6:.3f}", f"{last_ns / 1e6:.3f}", f"{100 * (last_ns / first_ns - 1):+.1f}"),
+                f"{hot[0]:.0f}–{max(hot):.0f}" if hot else "",
+            )
+        )
+    return rows
 
 
 def grouped(notes: tuple[LayerNote, ...]) -> list[tuple[str, str, str, list[str]]]:
