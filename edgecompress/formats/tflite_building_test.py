@@ -68,7 +68,9 @@ def model_table(
         code, operator = schema.OperatorCodeT(), schema.OperatorT()
         code.builtinCode = getattr(schema.BuiltinOperator, kind)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-        code.version = 1 if kind == "HARD_SWISH" else 2  # from which on most take int8
+        code.version = (
+            1 if kind in ("HARD_SWISH", "CUMSUM", "UNIDIRECTIONAL_SEQUENCE_RNN") else 2
+        )  # from which on most take int8
         operator.opcodeIndex = len(model.operatorCodes)
         operator.inputs, operator.outputs = list(operator_inputs), list(operator_outputs)
         if options is not None:
@@ -132,8 +134,6 @@ def recurrent(folder: Path, *, units: int = 4, steps: int = 6, features: int = 3
     operators = [("UNIDIRECTIONAL_SEQUENCE_RNN", [0, 1, 2, 3, 4], [5], cell), ("RELU", [5], [6], None)]
     table = model_table(tensors, operators, inputs=[0])
     table.subgraphs[0].tensors[4].isVariable = True
-    for code in table.operatorCodes:
-        code.version = 1
     path = folder / "recurrent.tflite"
     path.write_bytes(pack(table))
     return path

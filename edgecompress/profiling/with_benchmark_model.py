@@ -44,6 +44,11 @@ def profile_with_benchmark_model(
     Raises DeviceError if the tool fails, or is to be pinned where there is no `taskset`; UnsupportedModelError for
     other files than TFLite.
     """
+    runnable = []
+    for path in paths:
+        with only_itself(bench, path, on_failure, lambda: None):
+            _require_runnable(path)
+            runnable.append(path)
     if not tool.is_file():
         raise DeviceError(
             f"There is no file '{tool}'.", hint="Give the path of a benchmark_model built for the device."
@@ -52,11 +57,6 @@ def profile_with_benchmark_model(
         raise DeviceError(
             f"{bench.device} has no `taskset` to keep benchmark_model to some cores.", hint="Use `--cores all`."
         )
-    runnable = []
-    for path in paths:
-        with only_itself(bench, path, on_failure, lambda: None):
-            _require_runnable(path)
-            runnable.append(path)
     generator = np.random.default_rng(bench.plan.seed)
     found = []
     for threads in bench.plan.threads:
