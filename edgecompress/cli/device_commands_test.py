@@ -12,6 +12,7 @@ import pytest
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import clusters
 from edgecompress.devices.local import LocalTransport
+from edgecompress.formats.tflite_building_test import T, build
 from edgecompress.pipeline.device_verify_test import tflite_classifier
 from edgecompress.profiling import plan, warmup
 from edgecompress.runtimes.sample_files_test import fixed_classifier
@@ -172,6 +173,67 @@ def test_a_device_that_fails_leaves_the_other_s_table(say, model, quick):
     assert "On local (" in result.out and str(model) in one_line(result.out).replace(" ", "")
     assert result.err.startswith(f"Error: {CLOSED} refuses connections. Is its ssh server running")
     assert result.err.count("\n") == 1
+
+
+def test_a_file_that_fails_leaves_the_other_s_table(say, model, quick, tmp_path):
+    (tmp_path / "broken.tflite").write_bytes(b"broken")
+    words = ["profile", model, tmp_path / "broken.tflite", tmp_path / "gone.onnx", "--processes", "1"]
+    result = say(*words)
+    assert result.code == 1 and "On local (" in result.out and model.name in result.out
+    assert "refused broken.tflite: " in result.err and f"There is no file {tmp_path / 'gone.onnx'}." in result.err
+    assert result.err.count("Error: ") == 2
+    document = json.loads(say(*words, "--json").out)
+    assert [each["artifact"] for each in document["measurements"]] == [str(model)]
+    assert {each["artifact"] for each in document["failures"]} == {str(words[2]), str(words[3])}
+
+
+@pytest.fixture
+def free(tmp_path):
+    """A file whose input may be of any width."""
+    path = tmp_path / "free.tflite"
+    tensors = [T([1, 1, 1, 3], name=name, signature=[-1, 8, -1, 3]) for name in ("x", "y")]
+    path.write_bytes(build(tensors, [("LOGISTIC", [0], [1], None)]))
+    return path
+
+
+def test_a_free_axis_needs_a_shape_which_the_refusal_tells(say, free, quick):
+    result = say("profile", free, "--processes", "1")
+    assert result.code == 1 and "input 'x' of shape ?x8x?x3" in result.err and "`--shape x=1x8xNx3`" in result.err
+    found = json.loads(say("profile", free, "--processes", "1", "--shape", "x=1x8x16x3", "--json").out)
+    assert found["failures"] == [] and found["measurements"][0]["artifact"] == str(free)
+    compared = say("compare", free, free, "--processes", "2", "--shape", "x=1x8x16x3")
+    assert compared.code == 0 and " free.tflite " in compared.out
+
+
+@pytest.mark.parametrize(
+    ("shape", "code", "reason"),
+    [
+        ("x=1x9x16x3", 1, "the shape 1x9x16x3 does not fit input 'x', which is ?x8x?x3"),
+        ("z=1x8x16x3", 1, "There is no input 'z' to give a shape; the files' inputs are 'x'."),
+        ("x=1x8xNx3", 2, "'x=1x8xNx3' is no input with the lengths of all its axes"),
+        ("x=0x8x1x3", 2, "is no input with the lengths"),
+        ("1x8x1x3", 2, "is no input with the lengths"),
+        ("x=1x8x99999999999x3", 2, "is no input with the lengths"),
+    ],
+)
+def test_shapes_that_are_wrong(shape, code, reason, say, free):
+    result = say("profile", free, "--shape", shape)
+    assert result.code == code and reason in one_line(result.err)
+
+
+def test_a_shape_is_given_once(say, free):
+    result = say("profile", free, "--shape", "x=1x8x1x3", "--shape", "x=1x8x2x3")
+    assert result.code == 2 and "--shape gives input 'x' twice." in one_line(result.err)
+
+
+def test_verify_needs_the_shape_of_a_free_axis_too(say, tmp_path):
+    tensors = [T([1, 1, 1, 1], name=name, signature=[-1, -1, -1, 1]) for name in ("x", "y")]
+    path = tmp_path / "free.tflite"
+    path.write_bytes(build(tensors, [("LOGISTIC", [0], [1], None)]))
+    refused = say("verify", path, "--data", "digits:4")
+    assert refused.code == 1 and "`--shape x=1xNxNx1`" in refused.err
+    found = json.loads(say("verify", path, "--data", "digits:4", "--shape", "x=1x8x8x1", "--json").out)
+    assert found["agreements"][0]["equal_outputs"] == 100 and found["failures"] == []
 
 
 def test_sustained_prints_speed_against_time(say, model):

@@ -20,6 +20,22 @@ def runner(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """Two LSTM layers as TensorFlow's converter emits them: an operator each, with two variables."""
+    import tensorflow as tf
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((7, 5))
+    x = keras.layers.LSTM(6, return_sequences=True)(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(keras.layers.LSTM(4)(x)))
+    concrete = tf.function(model).get_concrete_function(tf.TensorSpec((1, 7, 5)))
+    path = tmp_path_factory.mktemp("converted") / "lstm.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete], model).convert())
+    return path, model
+
+
 def interpreted(path, arrays, *, shapes=None):
     """Outputs of LiteRT's interpreter from a state of zeros."""
     interpreter = Interpreter(model_path=str(path))
@@ -57,6 +73,20 @@ def test_records_do_not_see_the_state_of_those_before(make, runner, tmp_path):
     expected = [b"".join(array.tobytes() for array in interpreted(path, record)) for record in records]
     assert len(set(expected)) == 3
     assert found == b"".join([*expected, expected[0]])
+
+
+def test_a_converted_lstm_computes_what_keras_does(converted, runner, tmp_path):
+    path, model = converted
+    assert len(peek_inputs(path).variables) == 4
+    with running(runner, path, *words(path, runner)) as started:
+        records = [seeded(started.answer()["inputs"], seed) for seed in (0,)] * 3
+        found = np.frombuffer(batch(started, tmp_path, records), np.float32).reshape(3, 3)
+        if runner == "native":
+            kinds = [each["kind"] for each in started.ask("operators 2")["operators"]]
+            assert kinds[:2] == ["UNIDIRECTIONAL_SEQUENCE_LSTM"] * 2
+    assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
+    # Float32 in two orders of summation: sums of 11 products of values below 1 differ by a few units of 2^-24.
+    assert found[:1] == pytest.approx(model(records[0][0]).numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("make", [svdf, recurrent])
