@@ -50,7 +50,7 @@ def test_operators_have_the_names_of_the_file(kernels, tmp_path):
     assert [each["kind"] for each in operators] == [
         "LceQuantize", "LceBconv2d", "LceBMaxPool2d", "LceBconv2d", "LceQuantize", "LceBconv2d", "LceDequantize",
     ]  # fmt: skip
-    assert operators[0]["name"] == "tensor1" and not any(each["delegated"] for each in operators)
+    assert operators[0]["name"] == "tensor1" and [each["node"] for each in operators] == list(range(7))
 
 
 def test_a_batch_of_records(kernels, tmp_path):

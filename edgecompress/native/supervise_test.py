@@ -132,4 +132,4 @@ def test_a_line_longer_than_any_buffer_arrives_whole(small, runner):
     with running(runner, small) as started:
         started.answer()
         assert len(started.ask("time 200000 0")["samples_ns"]) == 200_000
-        assert len(started.ask("report")["samples_ns"]) == 200_000
+        assert started.ask("report")["peak_memory_bytes"] > 0

@@ -49,6 +49,8 @@ def profile_with_benchmark_model(
         with only_itself(bench, path, on_failure, lambda: None):
             _require_runnable(path)
             runnable.append(path)
+    if not runnable:
+        return ()
     if not tool.is_file():
         raise DeviceError(
             f"There is no file '{tool}'.", hint="Give the path of a benchmark_model built for the device."
