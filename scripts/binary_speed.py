@@ -184,7 +184,9 @@ def _bare() -> dict[str, Any]:
 def _instructions(files: dict[str, Path]) -> dict[str, Any]:
     targets = ("tflite:float32", "tflite:int8", "tflite:binary")
     paths = [files[target] for target in targets]
-    counts = profile_files(paths, devices=["emulated:cortex-a76"], plan=Plan(processes=2)).instructions
+    counts = profile_files(
+        paths, devices=["emulated:cortex-a76"], plan=Plan(processes=2), all_or_none=True
+    ).instructions
     found = {target: count.instructions / EMULATED_CONVOLUTIONS for target, count in zip(targets, counts, strict=True)}
     for other, limit in INSTRUCTION_LIMITS.items():
         ratio = found[other] / found["tflite:binary"]

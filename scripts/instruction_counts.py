@@ -29,7 +29,7 @@ def main() -> None:
     rows = {}
     worst = 0.0
     for cpu in EMULATED_CPUS:
-        found = profile_files(paths, devices=[f"emulated:{cpu}"], plan=Plan(processes=3)).instructions
+        found = profile_files(paths, devices=[f"emulated:{cpu}"], plan=Plan(processes=3), all_or_none=True).instructions
         rows[cpu] = {name: count.instructions for name, count in zip(FILES, found, strict=True)}
         for count in found:
             medians = [statistics.median(own) for own in count.counts]

@@ -92,9 +92,13 @@ def _print_comparison(threads: int, measured: list[Measurement]) -> None:
 
 
 def _print_operators(measurement: Measurement, count: int) -> None:
+    """Print the slowest; of the names that a converter has joined for what it fused, the first."""
     total = sum(operator.time_ns for operator in measurement.operators) or 1.0
     slowest = sorted(measurement.operators, key=lambda operator: -operator.time_ns)[:count]
-    rows = [[o.name[:60], o.kind[:60], f"{o.time_ns / 1000:.1f}", f"{100 * o.time_ns / total:.1f}"] for o in slowest]
+    rows = [
+        [o.name.partition(";")[0][:60], o.kind[:60], f"{o.time_ns / 1000:.1f}", f"{100 * o.time_ns / total:.1f}"]
+        for o in slowest
+    ]
     print_table(f"Slowest operators of {measurement.artifact}", ["layer", "kind", "µs", "%"], rows)
     print_line(f"{measurement.artifact}: {measurement.conditions.get('operators', '')}.")
 

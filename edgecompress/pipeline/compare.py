@@ -43,7 +43,7 @@ def compare_files(
 
     Raises what `profile_files` raises.
     """
-    found = profile_files([first, second], devices=devices, plan=plan, both_or_none=True, on_progress=on_progress)
+    found = profile_files([first, second], devices=devices, plan=plan, all_or_none=True, on_progress=on_progress)
     verdicts = []
     for a, b in zip(found.measurements[::2], found.measurements[1::2], strict=True):
         result = compare(a.samples_ns, b.samples_ns)

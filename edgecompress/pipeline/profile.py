@@ -54,12 +54,12 @@ def profile_files(
     devices: Sequence[str] = ("local",),
     plan: Plan | None = None,
     extras: Extras | None = None,
-    both_or_none: bool = False,
+    all_or_none: bool = False,
     on_progress: Progress = silent,
 ) -> Profiled:
     """Measure files against one another on each device; devices work at the same time, and fail alone, as files do.
 
-    With `both_or_none`, a file that fails on a device takes the others' measurements there with it.
+    With `all_or_none`, a file that fails on a device takes the others' measurements there with it.
 
     Raises:
         DeviceError: there is no such device, or the only one cannot measure.
@@ -71,7 +71,7 @@ def profile_files(
     require_known_names(paths, dict(plan.shapes))
 
     def work(transport: Transport, report: Progress) -> Profiled:
-        return _profile_on(transport, paths, plan, extras or Extras(), both_or_none, report)
+        return _profile_on(transport, paths, plan, extras or Extras(), all_or_none, report)
 
     found, failures = on_each(addresses, work, on_progress=on_progress)
     failures += [failure for each in found for failure in each.failures]
@@ -142,7 +142,7 @@ def _profile_on(
     paths: Sequence[Path],
     plan: Plan,
     extras: Extras,
-    both_or_none: bool,
+    all_or_none: bool,
     on_progress: Progress,
 ) -> Profiled:
     """What one device gives. Raises what is wrong with the only file, or with the device before it gave anything."""
@@ -159,7 +159,7 @@ def _profile_on(
             errors.append(error)
             failures.append(Failure(bench.device, error.message, error.hint, str(path or "")))
 
-        found = _measure(bench, paths, extras, None if both_or_none else note, on_progress)
+        found = _measure(bench, paths, extras, None if all_or_none else note, on_progress)
         if errors and not (found.measurements or found.instructions or found.sustained) and len(paths) == 1:
             raise errors[0]
         return replace(found, failures=tuple(failures), timelines=(bench.timeline(),))

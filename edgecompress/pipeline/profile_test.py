@@ -93,7 +93,7 @@ def test_the_only_file_raises(tmp_path):
     with pytest.raises(ModelFileError, match="There is no file"):
         profile_files([gone(tmp_path)], plan=SHORT)
     with pytest.raises(RuntimeRefusal, match=r"broken\.tflite"):
-        profile_files([int8_relu(tmp_path), broken(tmp_path)], plan=SHORT, both_or_none=True)
+        profile_files([int8_relu(tmp_path), broken(tmp_path)], plan=SHORT, all_or_none=True)
 
 
 def test_several_files_that_all_fail_are_all_named(tmp_path):

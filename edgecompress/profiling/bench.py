@@ -16,6 +16,7 @@ from edgecompress.devices.probe import DeviceInfo, probe
 from edgecompress.devices.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, RuntimeRefusal
 from edgecompress.profiling.launch import Launch, choose_runner, launch
+from edgecompress.profiling.operator_names import UNKNOWN
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.session import Block, RunnerSession
 from edgecompress.runtimes.session import runtime_name
@@ -146,7 +147,8 @@ class Bench:
         """Note the operators down one after another, each as long as it takes."""
         start_ns = time.monotonic_ns()
         for operator in operators:
-            name, end_ns = operator.name or operator.kind, start_ns + round(operator.time_ns)
+            name = operator.kind if operator.name in ("", UNKNOWN) else operator.name
+            end_ns = start_ns + round(operator.time_ns)
             self._span(lane, name, start_ns, end_ns, kind=operator.kind)
             start_ns = end_ns
 

@@ -30,6 +30,7 @@ from edgecompress.runtimes.shapes import Shapes, shape_text, shapes_to_ask
 RUNNERS = ("auto", "native", "python", "benchmark_model")
 RUNTIMES = {"LiteRT": "litert", "ONNX Runtime": "onnx"}
 KERNELS = "libedgecompress_binary.so"
+MAX_VARIABLES = 4096  # of the C runner; with more, the file is LiteRT's to refuse
 LOADER = "ld-linux-aarch64.so.1"
 # What LiteRT's and ONNX Runtime's libraries ask for, by `readelf -d`.
 _C_LIBRARIES = (
@@ -124,7 +125,7 @@ def launch(
         words += ["--kernels", where[KERNELS]] if binary else []
         words += ["--marks", "1"] if counts else []
         variables = peek_inputs(path).variables if runtime == "litert" else ()
-        words += ["--variables", ",".join(map(str, variables))] if variables else []
+        words += ["--variables", ",".join(map(str, variables))] if 0 < len(variables) <= MAX_VARIABLES else []
     words += ["--model", where[path.name], *options]
     words += ["--inputs", where["inputs"]] if inputs is not None else []
     return Launch("python" if library is None else "native", tuple(words), library)
