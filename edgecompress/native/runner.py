@@ -159,7 +159,7 @@ class Worker:
         }
         requests[name](*words)
 
-    def _time(self, runs: str, seconds: str) -> None:
+    def _time(self, runs: str, seconds: str, kept: str = "0") -> None:
         invoke, clock = self._model.invoke, time.perf_counter_ns
         invoke()  # not timed: until now the caches were another process's
         samples: list[int] = []
@@ -177,7 +177,8 @@ class Worker:
             core=core,
             clock_khz=_clock_khz(core),
             cores=_cores(),
-            samples_ns=samples,
+            inferences=len(samples),
+            samples_ns=samples[:: -(-len(samples) // (int(kept) or len(samples)))],
         )
 
     def _operators(self, runs: str) -> None:

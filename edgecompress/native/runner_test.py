@@ -201,8 +201,11 @@ def test_times_and_the_report(small, runner):
     with running(runner, small) as started:
         first = started.answer()
         blocks = [started.ask("time 5 0"), started.ask("time 1 0.02"), started.ask("time 1 0")]
+        thinned = started.ask("time 50 0 7")
         report = started.ask("report")
     assert [len(block["samples_ns"]) for block in blocks[::2]] == [5, 1]
+    assert all(block["inferences"] == len(block["samples_ns"]) for block in blocks)
+    assert thinned["inferences"] == 50 and len(thinned["samples_ns"]) == 7  # each eighth
     assert len(blocks[1]["samples_ns"]) > 5  # microseconds each
     assert sum(blocks[1]["samples_ns"]) >= 0.02e9
     assert min(sample for block in blocks for sample in block["samples_ns"]) > 0

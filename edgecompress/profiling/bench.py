@@ -115,15 +115,18 @@ class Bench:
         if session in self._sessions:
             self._sessions.remove(session)
 
-    def time_block(self, session: RunnerSession, lane: str, *, runs: int = 1, seconds: float = 0.0) -> Block:
+    def time_block(
+        self, session: RunnerSession, lane: str, *, runs: int = 1, seconds: float = 0.0, kept: int = 0
+    ) -> Block:
         """Time a block of inferences, see that they ran where they should, and note it down."""
         asked_ns = time.monotonic_ns()
-        block = session.time_block(runs=runs, seconds=seconds)
+        block = session.time_block(runs=runs, seconds=seconds, kept=kept)
         self._check_cores(block.cores)
         # The device's clock has another beginning. Its block began when it was asked for, but for the way there.
         offset_ns = session.clock_offset(asked_ns, block)
         start_ns, median_ns = block.start_ns + offset_ns, sorted(block.samples_ns)[len(block.samples_ns) // 2]
-        self._span(lane, "block", start_ns, start_ns + sum(block.samples_ns), inferences=len(block.samples_ns),
+        took_ns = sum(block.samples_ns) * block.inferences // len(block.samples_ns)
+        self._span(lane, "block", start_ns, start_ns + took_ns, inferences=block.inferences,
                    median_us=median_ns / 1000, core=block.core)  # fmt: skip
         if block.clock_khz:
             self._gauge(f"clock of core {block.core} (MHz)", block.clock_khz / 1000)

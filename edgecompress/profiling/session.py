@@ -68,7 +68,8 @@ class Block:
     core: Annotated[int, Field(ge=0, le=4096)]  # where it ran at the end
     clock_khz: Annotated[int, Field(ge=0, le=10**8)]  # of that core, right after; 0 where the device does not tell
     cores: Annotated[int, Field(ge=0, le=2**64)]  # mask of the cores that it might run on
-    samples_ns: tuple[Time, ...]
+    inferences: Annotated[int, Field(ge=1, le=10**9)]
+    samples_ns: tuple[Time, ...]  # of each inference, or of some of them, evenly over the block
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,11 @@ class RunnerSession:
         """End the runner: it leaves when its input closes."""
         self._conversation.finish(timeout_s=KILL_AFTER_S + 1)
 
-    def time_block(self, *, runs: int = 1, seconds: float = 0.0) -> Block:
-        """Time inferences, at least `runs` and for `seconds`."""
-        block = self._ask(f"time {runs} {seconds:.6f}", Block, seconds + ANSWER_TIMEOUT_S)
-        if not block.samples_ns or min(block.samples_ns) <= 0:
+    def time_block(self, *, runs: int = 1, seconds: float = 0.0, kept: int = 0) -> Block:
+        """Time inferences, at least `runs` and for `seconds`; of more than `kept`, unless that is 0, get as many."""
+        block = self._ask(f"time {runs} {seconds:.6f} {kept}", Block, seconds + ANSWER_TIMEOUT_S)
+        told = len(block.samples_ns)
+        if not told or min(block.samples_ns) <= 0 or (told > kept if kept else told != block.inferences):
             raise DeviceError(f"The runner on {self._device} answered with times that cannot be.")
         return block
 

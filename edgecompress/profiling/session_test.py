@@ -25,7 +25,7 @@ OPENED = {
     **dict.fromkeys(("library_ns", "load_ns", "compile_ns", "first_ns", "model_memory_bytes", "cores"), 1),
     **{"version": "1", "output_hash": "0" * 16, "inputs": [TENSOR], "outputs": [TENSOR]},
 }
-BLOCK = {"start_ns": 1, "cpu_ns": 1, "core": 0, "clock_khz": 0, "cores": 3, "samples_ns": [5, 7]}
+BLOCK = {"start_ns": 1, "cpu_ns": 1, "core": 0, "clock_khz": 0, "cores": 3, "inferences": 2, "samples_ns": [5, 7]}
 # Says what it is told to: a line at the start, and then one a request, as the files named by its arguments hold them.
 FAKE = """
 import sys
@@ -189,6 +189,8 @@ def test_nonsense_at_the_start(name, open_session):
         BLOCK | {"samples_ns": [1.5]},
         BLOCK | {"samples_ns": None},
         BLOCK | {"core": None},
+        BLOCK | {"inferences": 0},
+        BLOCK | {"inferences": 3},
     ],
 )
 def test_times_that_cannot_be(answer, open_session):

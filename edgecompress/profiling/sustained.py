@@ -15,7 +15,7 @@ from edgecompress.values import Sustained, Window
 
 BLOCK_S = 1.0
 WINDOWS = 60  # as many as make a readable plot
-KEPT = 10_000  # samples of a block, evenly over it: hours of microseconds fit into no memory
+KEPT = 10_000  # samples of a block: hours of microseconds fit into no memory, and to tell them takes a pause
 EXTRA_S = 300.0  # of a runner's life beyond what is asked for
 
 
@@ -45,9 +45,9 @@ def sustain(bench: Bench, path: Path, *, seconds: float, threads: int, on_progre
             kept: list[np.ndarray] = []
             count = clock_khz = 0
             while (left_s := window_s - (time.monotonic() - began_s - start_s)) > 0:
-                block = bench.time_block(session, f"samples {path.name}", seconds=min(BLOCK_S, left_s))
-                kept.append(np.array(block.samples_ns[:: -(-len(block.samples_ns) // KEPT)]))
-                count += len(block.samples_ns)
+                block = bench.time_block(session, f"samples {path.name}", seconds=min(BLOCK_S, left_s), kept=KEPT)
+                kept.append(np.array(block.samples_ns))
+                count += block.inferences
                 clock_khz = block.clock_khz
             p50, p90 = np.quantile(np.concatenate(kept), (0.5, 0.9)).tolist()
             clock_mhz = clock_khz / 1000 if clock_khz else None

@@ -1,6 +1,7 @@
 /* The process that holds the model: loads it, runs it, and answers requests with one JSON line each.
 
-   time RUNS SECONDS    time inferences, at least so many and for so long
+   time RUNS SECONDS [KEPT]
+                        time inferences, at least so many and for so long; tell of KEPT at most, evenly over the time
    operators RUNS       time each operator in a second, instrumented instance
    batch IN OUT         run the records in the file IN, one after another; the outputs go to the file OUT
                         (tabs between these words, since names may hold spaces)
@@ -141,9 +142,9 @@ static void print_tensors(const char *key, const struct tensor *tensors, size_t 
     printf("]");
 }
 
-static void print_samples(size_t count) {
-    printf("\"samples_ns\": [");
-    for (size_t i = 0; i < count; i++)
+static void print_samples(size_t count, size_t step) {
+    printf("\"inferences\": %zu, \"samples_ns\": [", count);
+    for (size_t i = 0; i < count; i += step)
         printf("%s%lld", i ? ", " : "", (long long)samples_ns[i]);
     printf("]");
 }
@@ -192,7 +193,7 @@ static void open_model(const struct options *options) {
     finish_line();
 }
 
-static void time_inferences(long runs, double seconds, int marks) {
+static void time_inferences(long runs, double seconds, long kept, int marks) {
     size_t count = 0;
     session.run(&session); /* not timed: until now the caches were another process's */
     int64_t start_ns = now_ns(), before_ns = start_ns, cpu_before_ns = cpu_ns();
@@ -210,7 +211,7 @@ static void time_inferences(long runs, double seconds, int marks) {
     int core = sched_getcpu();
     printf("{\"start_ns\": %lld, \"cpu_ns\": %lld, \"core\": %d, \"clock_khz\": %ld, \"cores\": %llu, ",
            (long long)start_ns, (long long)spent_ns, core, clock_khz(core), (unsigned long long)allowed_cores());
-    print_samples(count);
+    print_samples(count, kept > 0 ? (count + (size_t)kept - 1) / (size_t)kept : 1);
     finish_line();
 }
 
@@ -262,7 +263,7 @@ static void limit_resources(void) {
 
 _Noreturn void work(const struct options *options) {
     char line[MAX_LINE], in[MAX_LINE], out[MAX_LINE];
-    long runs;
+    long runs, kept;
     double seconds;
     stdout = fdopen(dup(STDOUT_FILENO), "w"); /* a library that prints must not get between the answers */
     dup2(STDERR_FILENO, STDOUT_FILENO);
@@ -272,8 +273,9 @@ _Noreturn void work(const struct options *options) {
         pin(options->cores);
     open_model(options);
     while (fgets(line, sizeof line, stdin)) {
-        if (sscanf(line, "time %ld %lf", &runs, &seconds) == 2)
-            time_inferences(runs, seconds, options->marks);
+        kept = 0;
+        if (sscanf(line, "time %ld %lf %ld", &runs, &seconds, &kept) >= 2)
+            time_inferences(runs, seconds, kept, options->marks);
         else if (sscanf(line, "operators %ld", &runs) == 1 && runs > 0 && runs <= MAX_RUNS) {
             printf("{");
             session.print_operators(&session, (int)runs);
