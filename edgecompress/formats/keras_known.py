@@ -103,7 +103,7 @@ VALUES = _names("""
 """)
 OBJECTS = LAYERS | OPERATIONS | ACTIVATIONS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | VALUES
 
-# What Keras's own architectures take from elsewhere, by (module, class): ConvNeXt's layer, EfficientNetV2's initializers.
+# What Keras's architectures take from elsewhere, by (module, class): ConvNeXt's layer, EfficientNetV2's initializers.
 ELSEWHERE = frozenset(
     [(f"{keras}.src.applications.convnext", "LayerScale") for keras in ("keras", "tf_keras")]
     + [("tensorflow.python.ops.init_ops_v2", name) for name in INITIALIZERS]
