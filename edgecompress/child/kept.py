@@ -60,9 +60,12 @@ def take(service: Service) -> Child:
 
 
 def give_back(service: Service, child: Child) -> None:
-    """Keep a child for the next user, or end it if nobody keeps children."""
+    """Keep a child for the next user, or end it if nobody keeps children.
+
+    A child dies with the thread that started it, so that only those of the main thread are worth keeping.
+    """
     with _lock:
-        if _idle is not None:
+        if _idle is not None and threading.current_thread() is threading.main_thread():
             _idle.append((service, child))
             return
     child.close()

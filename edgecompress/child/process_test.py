@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -143,6 +144,24 @@ def test_children_are_kept_for_the_next_user_until_the_block_ends():
     assert not {str(pid) for pid in pids} & children()
     with child(EXAMPLE) as new:
         assert pid_of(new) not in pids
+
+
+def test_a_child_of_another_thread_is_not_kept():
+    """The kernel ends it with its thread, in the middle of what the next user asks for."""
+
+    def use():
+        with child(EXAMPLE) as example:
+            pids.append(pid_of(example))
+
+    pids: list[int] = []
+    with kept():
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+        assert not is_running(pids[0])
+        use()
+        use()
+        assert pids[1] == pids[2] != pids[0] and is_running(pids[1])
 
 
 def test_an_interrupted_request_does_not_answer_the_next():

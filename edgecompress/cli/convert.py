@@ -49,7 +49,7 @@ from edgecompress.values import Artifact
     type=click.Path(path_type=Path),
     help="Folder for the files of a model file.  [default: beside it, NAME-artifacts]",
 )
-@click.option("--trust", is_flag=True, help="Run the code that a model file carries (Lambda layers).")
+@click.option("--trust", is_flag=True, help="Run the code that a model file carries or names.")
 @json_option
 def command(
     source: Path, targets: tuple[str, ...], as_json: bool, out: Path | None, variants: tuple[str, ...], **settings: Any

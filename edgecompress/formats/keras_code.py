@@ -15,6 +15,7 @@ from edgecompress.formats.keras_functions import NODE_OPERATIONS, TENSOR_FUNCTIO
 from edgecompress.formats.keras_known import (
     ACTIVATIONS,
     CODE_LAYERS,
+    ELSEWHERE,
     LARQ_CLASSES,
     LARQ_QUANTIZERS,
     LOOKED_UP,
@@ -126,12 +127,11 @@ def _unknown(value: dict[str, Any], layer: str) -> Code:
 def _is_kerass(value: dict[str, Any], known: frozenset[str] | set[str] = OBJECTS) -> bool:
     """Return whether the object is a known one of Keras's own, under no other name and of no other module."""
     kind, module = value["class_name"], value.get("module")
-    return (
-        isinstance(kind, str)
-        and kind in known
-        and value.get("registered_name") in (None, kind)
-        and (module is None or (isinstance(module, str) and _KERAS_MODULE.fullmatch(module) is not None))
-    )
+    if not isinstance(kind, str) or value.get("registered_name") not in (None, kind):
+        return False
+    if not isinstance(module, str):
+        return module is None and kind in known
+    return (kind in known and _KERAS_MODULE.fullmatch(module) is not None) or (module, kind) in ELSEWHERE
 
 
 def _is_registered(value: dict[str, Any]) -> bool:

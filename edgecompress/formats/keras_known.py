@@ -103,6 +103,12 @@ VALUES = _names("""
 """)
 OBJECTS = LAYERS | OPERATIONS | ACTIVATIONS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | VALUES
 
+# What Keras's architectures take from elsewhere, by (module, class): ConvNeXt's layer, EfficientNetV2's initializers.
+ELSEWHERE = frozenset(
+    [(f"{keras}.src.applications.convnext", "LayerScale") for keras in ("keras", "tf_keras")]
+    + [("tensorflow.python.ops.init_ops_v2", name) for name in INITIALIZERS]
+)
+
 # Of Larq, which is not imported: edgecompress has stand-ins by these names, which read no more than the names of
 # quantizers.
 LARQ_CLASSES = (

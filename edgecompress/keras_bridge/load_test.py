@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.keras_bridge.load import is_quantization_aware, load_model, save_model
 from edgecompress.methods.base import compress
@@ -71,6 +73,53 @@ def test_code_is_run_only_when_trusted(suffix: str, tmp_path: Path) -> None:
     assert "--trust" in caught.value.hint
     loaded = load_model(tmp_path / f"model{suffix}", trust=True)
     assert loaded(np.ones((1, 4), np.float32)).numpy().tolist() == [[2.0] * 4]
+
+
+@pytest.mark.parametrize("door", ["TFOpLambda", "initializer", "nested"])
+def test_a_function_that_a_file_names_is_not_called(door: str, tmp_path: Path) -> None:
+    keras = load_tf_keras()
+    image, written = keras.Input((4,)), tmp_path / "written_by_a_model.txt"
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="deep")], name="inner")
+    model = keras.Model(image, inner(keras.layers.Dense(2, name="d")(image)) + 1.0)
+    save_model(model, tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        dense, nested, call = config["config"]["layers"][1:]
+        if door == "TFOpLambda":
+            call["config"]["function"] = "io.write_file"
+            call["inbound_nodes"] = [["_CONSTANT_VALUE", -1, str(written), {"contents": "hello"}]]
+        else:
+            place = dense if door == "initializer" else nested["config"]["layers"][1]
+            place["config"]["kernel_initializer"] = {
+                "class_name": "io.write_file",
+                "module": "tensorflow",
+                "config": {},
+            }
+        file.attrs["model_config"] = json.dumps(config)
+    name = {"TFOpLambda": call["config"]["name"], "initializer": "d", "nested": "deep"}[door]
+    with pytest.raises(UntrustedCodeError, match=rf"in the layer {name} \(the .*io\.write_file.*\)") as caught:
+        load_model(tmp_path / "model.h5")
+    assert "--trust" in caught.value.hint
+    assert not written.exists()
+
+
+def test_functions_of_tensorflow_that_compute_come_back(tmp_path: Path) -> None:
+    tensorflow, keras = load_tensorflow(), load_tf_keras()
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same")(image)
+    x = tensorflow.nn.relu6(x + 3.0) / 6.0 * x
+    x = tensorflow.image.resize(x, (4, 4))
+    x = tensorflow.concat([x, x[..., 1:3]], -1)
+    x = tensorflow.cast(tensorflow.reshape(x, (-1, 96)), tensorflow.float32)
+    x = x - keras.backend.mean(x, -1, keepdims=True) + tensorflow.reduce_max(x, -1, keepdims=True)
+    x = tensorflow.clip_by_value(tensorflow.pad(x, [[0, 0], [1, 2]]), -1.0, 1.0)
+    x = keras.activations.gelu(tensorflow.squeeze(tensorflow.expand_dims(x, 1), 1))
+    x = tensorflow.where(x > 0.0, x, tensorflow.zeros_like(x))
+    x = tensorflow.split(tensorflow.transpose(x, [0, 1]), 9, axis=1)[0] @ tensorflow.eye(11)
+    model = keras.Model(image, tensorflow.nn.softmax(x))
+    save_model(model, tmp_path / "model.h5")
+    inputs = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    assert np.array_equal(load_model(tmp_path / "model.h5")(inputs), model(inputs))
 
 
 def test_a_custom_layer_is_refused_by_name(tmp_path: Path) -> None:
