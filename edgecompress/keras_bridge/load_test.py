@@ -82,7 +82,7 @@ def test_a_custom_layer_is_refused_by_name(tmp_path: Path) -> None:
 
     image = keras.Input((4,))
     keras.Model(image, Mine(name="mine")(image)).save(tmp_path / "model.h5")
-    with pytest.raises(UnsupportedModelError, match=r"Layer 'mine' \(Mine\) .* class of its own"):
+    with pytest.raises(UnsupportedModelError, match="Mine"):
         load_model(tmp_path / "model.h5")
 
 
