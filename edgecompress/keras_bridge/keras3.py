@@ -153,14 +153,14 @@ class _Translation:
 
 
 def _is_public(stored: dict[str, Any]) -> bool:
+    """Return whether Keras 3 has the class of a stored layer or operation; only the .keras format says its module."""
     import keras
 
-    kind, module = stored["class_name"], str(stored.get("module"))
-    if "module" in stored:  # only the .keras format says it; it is None of a custom class
-        return module.partition(".")[0] == "keras"
-    return hasattr(keras.layers, kind) or hasattr(
-        keras.ops, stored.get("config", {}).get("name", "").rstrip("_0123456789")
-    )
+    if "module" in stored:
+        return str(stored["module"]).partition(".")[0] == "keras"  # it is None of a custom class
+    kind, config = stored["class_name"], stored.get("config")
+    operation = str(config.get("name") if isinstance(config, dict) else "").rstrip("_0123456789")
+    return hasattr(keras.layers, kind) or hasattr(keras.ops, operation)
 
 
 def _rebuilt(stored: dict[str, Any], *, trust: bool) -> Any:

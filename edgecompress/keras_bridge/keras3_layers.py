@@ -35,12 +35,14 @@ def rule(same: str = "", *, without_effect: str = "", calls: str = "", **more: A
 
 
 WINDOW = "kernel_size strides padding data_format dilation_rate activation use_bias"
-CELL = "units activation use_bias return_sequences return_state go_backwards unroll dropout recurrent_dropout"
-CONV_CELL = (
-    f"filters {WINDOW} recurrent_activation return_sequences return_state go_backwards dropout recurrent_dropout"
-)
-# `zero_output_for_mask` has none without a mask, and masks are refused.
-STATELESS: dict[str, Any] = {"only": {"stateful": False}, "without_effect": "seed zero_output_for_mask"}
+CELL = "units activation use_bias return_sequences return_state go_backwards unroll"
+CONV_CELL = f"filters {WINDOW} recurrent_activation return_sequences return_state go_backwards"
+# `zero_output_for_mask` has none without a mask, and masks are refused. With dropout, Keras 2 takes other operators at
+# inference too, and keeps a mask for the first batch size.
+STATELESS: dict[str, Any] = {
+    "only": {"stateful": False},
+    "without_effect": "seed zero_output_for_mask dropout recurrent_dropout",
+}
 UNQUANTIZED: dict[str, Any] = {"only": {"quantization_config": None, "lora_rank": None}}
 CHANNELS_LAST: dict[str, Any] = {"only": {"data_format": "channels_last"}}
 
@@ -103,7 +105,7 @@ LAYERS: dict[str, Rule] = {
         f"ConvLSTM{n}D": rule(
             f"{CONV_CELL} unit_forget_bias",
             only={"stateful": False},
-            without_effect="seed zero_output_for_mask unroll",
+            without_effect="seed zero_output_for_mask dropout recurrent_dropout unroll",
         )
         for n in (1, 2, 3)
     },

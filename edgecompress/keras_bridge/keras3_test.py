@@ -43,6 +43,7 @@ inputs = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype("float32")
 scores = {"model": model.predict(inputs, verbose=0), "plain": plain.predict(inputs, verbose=0)}
 np.savez(folder + "/expected.npz", inputs=inputs, **scores)
 keras.Model(image, layers.RandomRotation(0.1, name="spin")(image)).save(folder + "/spin.keras")
+keras.Model(image, ops.reshape(image, (-1, 256, 3))).save(folder + "/reshape.keras")
 keras.Model(image, ops.einsum("bhwc->bc", image)).save(folder + "/einsum.keras")
 """
 
@@ -73,3 +74,9 @@ def test_augmentation_is_left_out_and_said_so(folder: Path) -> None:
     assert [(note.layer, note.action) for note in loaded.notes] == [("spin", "left out")]
     image = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype("float32")
     assert np.array_equal(loaded.model(image), image)
+
+
+def test_an_operation_is_not_taken_for_the_layer_of_its_name(folder: Path) -> None:
+    """`keras.ops.reshape` has a `newshape`, the layer Reshape a `target_shape`; both are called Reshape in a file."""
+    model = load_model(folder / "reshape.keras")
+    assert model.output_shape == (None, 256, 3)
