@@ -82,7 +82,8 @@ class LayerNote:
     """What a step did, or did not do, to one layer, and why."""
 
     layer: str
-    # "pruned", "rescaled", "clustered", "vector-quantized", "quantized", "binarized", "skipped" or "kept float"
+    # "pruned", "rescaled", "clustered", "vector-quantized", "quantized", "binarized", "skipped",
+    # "kept float"; of loading: "unwrapped", "made float32", "left out"
     action: str
     reason: str = ""
     figures: dict[str, float] = field(default_factory=dict)  # such as {"sparsity": 0.8}

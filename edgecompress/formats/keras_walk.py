@@ -195,6 +195,9 @@ class Walk:
             raise ModelFileError(f"The model config makes more than {MAX_CALLS} calls of layers.")
 
 
+_OTHER_OPERATIONS = ("Reshape", "Dot", "Average")
+
+
 def layers_config(config: Any) -> dict[str, Any]:
     """Return the config of a model; early Keras 2 wrote a Sequential as the bare list of its layers."""
     config = {"layers": config} if isinstance(config, list) else config
@@ -205,9 +208,14 @@ def layers_config(config: Any) -> dict[str, Any]:
 
 
 def class_of(entry: dict[str, Any]) -> str:
-    """Return the class name of a layer; one that somebody registered keeps its package, `Package>Name`."""
+    """Return the class name of a layer; one that somebody registered keeps its package, `Package>Name`.
+
+    An operation of Keras 3 that has other options than the layer of its name is `ops.Name`.
+    """
     registered = str(entry.get("registered_name") or "")
     name = registered if ">" in registered else str(entry.get("class_name", ""))
+    if name in _OTHER_OPERATIONS and str(entry.get("module")).startswith("keras.src.ops."):
+        name = f"ops.{name}"
     if len(name) > MAX_NAME:
         raise ModelFileError(f"The model config holds a class name of {len(name)} characters.")
     return name

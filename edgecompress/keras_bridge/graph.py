@@ -36,8 +36,16 @@ def copy_model(model: Model) -> Model:
     copy = replay(model, copied)
     for layer in walk_layers(model):
         if layer.weights:
-            copies[id(layer)].set_weights(layer.get_weights())
+            give_weights(copies[id(layer)], layer.get_weights())
     return copy
+
+
+def give_weights(layer: Layer, weights: list[Any]) -> None:
+    """Set the weights of a layer; what an adapted layer computes from them is computed anew, which Keras leaves out."""
+    layer.set_weights(weights)
+    for part in layer._flatten_layers():
+        if isinstance(part, load_tf_keras().layers.experimental.preprocessing.PreprocessingLayer):
+            part.finalize_state()
 
 
 def replay(model: Model, substitute: Callable[[Layer, str], Layer]) -> Model:

@@ -85,3 +85,13 @@ def test_kernels_leave_biases_and_batch_norm_out() -> None:
     norm = keras.layers.BatchNormalization()
     norm.build((None, 3))
     assert kernels(norm) == ()
+
+
+def test_a_copy_computes_with_the_statistics_of_an_adapted_layer() -> None:
+    keras = load_tf_keras()
+    pixels = np.random.default_rng(0).normal(5, 3, (20, 4, 4, 2)).astype("float32")
+    layer = keras.layers.Normalization()
+    layer.adapt(pixels)
+    image = keras.Input((4, 4, 2))
+    model = keras.Model(image, layer(image))
+    assert np.array_equal(copy_model(model)(pixels), model(pixels))

@@ -1,189 +1,228 @@
-"""Models of Keras 3, rebuilt layer by layer in Keras 2; what has no equal there is refused by name."""
+"""Models of Keras 3, rebuilt layer by layer in Keras 2 and compared; what has no equal there is refused by name."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_bridge import keras3_operations
+from edgecompress.keras_bridge.keras3_activations import ACTIVATION_LAYERS, COMPOSED, SAME
+from edgecompress.keras_bridge.keras3_graph import functional_of, nodes_of, walk_layers
+from edgecompress.keras_bridge.keras3_layers import LAYERS, NOTHING_AT_INFERENCE, make, refusal, weights
+from edgecompress.keras_bridge.keras3_verification import require_equal
+from edgecompress.keras_bridge.precision import in_float32
+from edgecompress.keras_bridge.reading import explained
+from edgecompress.values import LayerNote
 
-# Keys of Keras 3 on which neither a layer's weights nor its function depend once it is trained.
-WITHOUT_EFFECT = (
-    "dtype",
-    "quantization_config",
-    "synchronized",
-    "renorm",
-    "renorm_clipping",
-    "renorm_momentum",
-    "seed",
-)
-TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
-RENAMED = {("LeakyReLU", "negative_slope"): "alpha"}
-SAME_ACTIVATIONS = (
-    "linear", "relu", "softmax", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign", "exponential", "gelu"
-)  # fmt: skip
+# What Keras and TensorFlow raise of a call that they do not take.
+REFUSALS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError)
 
 
-def load_keras3(path: Path, *, trust: bool = False) -> Any:
-    """Load a file that Keras 3 wrote, and return the same network in Keras 2.
+def load_keras3(source: Path, path: Path, *, trust: bool = False) -> tuple[Any, tuple[LayerNote, ...]]:
+    """Load `source`, a copy of the file `path` that Keras 3 wrote: the same network in Keras 2, with notes.
 
     Raises:
-        UnsupportedModelError: a layer, an option or an operation has no equal in Keras 2; it is named.
+        ModelFileError: its weights or its graph do not fit its layers.
+        UnsupportedModelError: a layer, an option or an operation has no equal in Keras 2; it is named. Or the two
+            networks part on seeded noise.
     """
     load_tensorflow()  # first, so that tf.keras stays Keras 2
     import keras
 
-    return translate(keras.models.load_model(path, compile=False, safe_mode=not trust))
+    try:
+        model = keras.models.load_model(source, compile=False, safe_mode=not trust)
+    except Exception as error:  # of any class: a file may hold anything
+        raise explained(
+            source,
+            path,
+            rebuild=lambda stored: _rebuilt(stored, trust=trust),
+            known=_is_public,
+            reader=f"Keras {keras.__version__}",
+        ) from error
+    return translate(model)
 
 
-def translate(model: Any) -> Any:
-    """Return the tf_keras model with the functions and weights of a functional or Sequential model of Keras 3."""
-    layers: dict[int, Any] = {}
-    functional = _functional(model)
+def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
+    """Return the tf_keras model with the functions and weights of a functional or Sequential model of Keras 3.
+
+    Nested models are flattened. What computes in other than float32 does so here, which the notes say.
+
+    Raises:
+        UnsupportedModelError: see `load_keras3`.
+    """
+    functional_of(model)
+    model, notes = in_float32(model, layers=walk_layers)
+    functional = functional_of(model)
+    translation = _Translation()
     inputs = [
-        load_tf_keras().Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        load_tf_keras().Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=_free(tensor.name, translation.taken))
         for tensor in functional.inputs
     ]
-    outputs = _replay(functional, inputs, layers)
+    outputs = translation.replay(functional, inputs, "")
     translated = load_tf_keras().Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=model.name)
-    for original, layer in layers.values():
-        expected, found = original.get_weights(), layer.get_weights()
+    for original, layer in translation.layers.values():
+        expected, found = weights(original), layer.get_weights()
         if [array.shape for array in expected] != [array.shape for array in found]:
-            raise _refusal(original, "its weights have other shapes in Keras 2")
+            raise refusal(original, "its weights have other shapes in Keras 2")
         layer.set_weights(expected)
-    return translated
+    require_equal(functional, translated, translation.trace)
+    return translated, (*notes, *translation.notes)
 
 
-def _replay(model: Any, inputs: list[Any], layers: dict[int, Any]) -> list[Any]:
-    import keras
+@dataclass
+class _Translation:
+    layers: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # id of an original: it, and its translation
+    taken: set[str] = field(default_factory=set)  # names
+    trace: list[tuple[str, list[Any]]] = field(default_factory=list)  # each call: what is called, and its tensors
+    notes: list[LayerNote] = field(default_factory=list)
 
-    nest = load_tensorflow().nest
-    tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
+    def replay(self, model: Any, inputs: list[Any], prefix: str) -> list[Any]:
+        import keras
 
-    def known(value: Any) -> Any:
-        return tensors[id(value)] if isinstance(value, keras.KerasTensor) else value
-
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            arguments = nest.map_structure(known, list(node.arguments.args))
-            options = {key: known(value) for key, value in node.arguments.kwargs.items() if value is not None}
+        nest = load_tensorflow().nest
+        tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
+        _require_no_masks(model)
+        for node in nodes_of(model):
+            arguments, options = node.arguments.convert(
+                lambda value: tensors[id(value)] if isinstance(value, keras.KerasTensor) else value
+            )
             operation = node.operation
             if isinstance(operation, keras.Model):
-                outputs = _replay(_functional(operation), nest.flatten(arguments), layers)
+                nested = functional_of(operation)
+                outputs = self.replay(nested, nest.flatten(arguments), f"{prefix}{operation.name}_")
             elif isinstance(operation, keras.layers.Layer):
-                options.pop("training", None)
-                if options:
-                    raise _refusal(operation, f"it is called with {', '.join(options)}")
-                outputs = [_call(operation, arguments, layers)]
+                outputs = nest.flatten(self._layer(operation, arguments, options, prefix))
             else:
-                outputs = [_operation(operation)(*arguments, **options)]
+                outputs = nest.flatten(_operation(operation, arguments, options))
+            _require_same_kind(operation, node.outputs, outputs)
+            if not isinstance(operation, keras.Model):
+                self.trace.append((_shown(operation), outputs))
             tensors.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
-    return [tensors[id(tensor)] for tensor in model.outputs]
+        return [tensors[id(tensor)] for tensor in model.outputs]
+
+    def _layer(self, original: Any, arguments: tuple[Any, ...], options: dict[str, Any], prefix: str) -> Any:
+        kind = type(original).__name__
+        if kind in NOTHING_AT_INFERENCE and type(original).__module__.startswith("keras.src.layers."):
+            note = LayerNote(original.name, "left out", f"{kind} does nothing at inference")
+            self.notes += [] if note in self.notes else [note]
+            return arguments[0]
+        understood = LAYERS[kind].calls if kind in LAYERS else ()
+        given = {key: value for key, value in options.items() if value is not None and key != "training"}
+        strange = [key for key in given if key not in understood]
+        if strange:
+            raise refusal(original, f"it is called with {strange[0]}, which is not understood")
+        return self._call(original, arguments, given, prefix)
+
+    def _call(self, original: Any, arguments: tuple[Any, ...], options: dict[str, Any], prefix: str) -> Any:
+        """Call the Keras 2 layer; an activation that Keras 2 lacks follows it as layers of its own."""
+        named, then = self._activation(original, prefix)
+        if id(original) not in self.layers:
+            try:
+                layer = make(original, _free(original.name, self.taken, prefix), activation=named)
+            except REFUSALS as error:
+                raise refusal(original, "Keras 2 does not take its options together") from error
+            self.layers[id(original)] = (original, layer)
+        try:
+            output = self.layers[id(original)][1](*arguments, **options)
+        except REFUSALS as error:
+            raise refusal(original, "Keras 2 does not take its inputs, or not with its options") from error
+        return then(output) if then else output
+
+    def _activation(self, original: Any, prefix: str) -> tuple[str | None, Callable[[Any], Any] | None]:
+        """Return the activation inside the Keras 2 layer, None for its own, and what is to be called after it."""
+        import keras
+
+        function = getattr(original, "activation", None)
+        if function is None or type(original).__name__ not in LAYERS or hasattr(original, "cell"):
+            return None, None
+        if isinstance(function, keras.layers.Layer):
+            if type(function).__name__ not in ACTIVATION_LAYERS:
+                raise refusal(original, f"its activation is a layer ({type(function).__name__})")
+            return "linear", lambda tensor: self._layer(function, (tensor,), {}, prefix)
+        name = keras.activations.serialize(function)
+        if name in SAME:
+            return name, None
+        if not isinstance(name, str) or name not in COMPOSED:
+            shown = name if isinstance(name, str) else "of its own"
+            raise refusal(original, f"Keras 2 has no activation {shown!r}")
+        return "linear", COMPOSED[name]
 
 
-def _call(original: Any, arguments: list[Any], layers: dict[int, Any]) -> Any:
-    """Call the Keras 2 layer of a Keras 3 layer; an activation that Keras 2 lacks follows it as layers of its own."""
-    config = original.get_config()
-    then: Callable[[Any], Any] | None = None
-    activation = config.get("activation")
-    if activation is not None and activation not in SAME_ACTIVATIONS:
-        if activation not in COMPOSED:
-            raise _refusal(original, f"Keras 2 has no activation {activation!r}")
-        then = COMPOSED[activation]
-        config["activation"] = "linear"
-    if id(original) not in layers:
-        layers[id(original)] = (original, _make(original, config))
-    output = layers[id(original)][1](*arguments)
-    return then(output) if then else output
+def _is_public(stored: dict[str, Any]) -> bool:
+    """Return whether Keras 3 has the class of a stored layer or operation; only the .keras format says its module."""
+    import keras
+
+    if "module" in stored:
+        return str(stored["module"]).partition(".")[0] == "keras"  # it is None of a custom class
+    kind, config = stored["class_name"], stored.get("config")
+    operation = str(config.get("name") if isinstance(config, dict) else "").rstrip("_0123456789")
+    return hasattr(keras.layers, kind) or hasattr(keras.ops, operation)
 
 
-def _make(original: Any, config: dict[str, Any]) -> Any:
-    name = type(original).__name__
-    kind = getattr(load_tf_keras().layers, name, None)
-    if kind is None or type(original).__module__.split(".")[0] != "keras":
-        raise _refusal(original, f"Keras 2 has no layer {name}")
-    accepted = set(inspect.signature(kind.__init__).parameters) | {"name", "trainable"}
-    arguments = {}
-    for key, value in config.items():
-        key = RENAMED.get((name, key), key)
-        if key in WITHOUT_EFFECT or key.endswith(TRAINING_ONLY):
-            continue
-        if key in accepted:
-            arguments[key] = value
-        elif value not in (None, False):
-            raise _refusal(original, f"Keras 2 has no option {key}={value!r} there")
-    return kind(**arguments)
+def _rebuilt(stored: dict[str, Any], *, trust: bool) -> Any:
+    import keras
+
+    if "module" in stored:
+        return keras.saving.deserialize_keras_object(stored, safe_mode=not trust)
+    return getattr(keras.layers, stored["class_name"]).from_config(stored["config"])  # of the .h5 format
 
 
-def _operation(operation: Any) -> Callable[..., Any]:
-    name = type(operation).__name__
-    if name not in OPERATIONS:
+def _operation(operation: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    try:
+        return keras3_operations.apply(operation, arguments, options)
+    except REFUSALS as error:
+        raise keras3_operations.refusal(operation, "TensorFlow does not take its arguments") from error
+
+
+def _require_no_masks(model: Any) -> None:
+    """Refuse a mask where a layer reads it; a mask that is not read has no effect."""
+    for node in nodes_of(model):
+        if any(mask is not None for mask in load_tensorflow().nest.flatten(node.arguments.kwargs.get("mask"))):
+            raise refusal(
+                node.operation, "it reads a mask of steps (of a Masking or an Embedding layer), which is not understood"
+            )
+
+
+def _require_same_kind(operation: Any, expected: list[Any], found: list[Any]) -> None:
+    """Refuse tensors of another number, dtype or shape than Keras 3 says."""
+    kinds = [
+        [(str(getattr(each.dtype, "name", each.dtype)), tuple(each.shape)) for each in some]
+        for some in (expected, found)
+    ]
+    if len(kinds[0]) != len(kinds[1]) or not all(
+        left[0] == right[0]
+        and len(left[1]) == len(right[1])
+        and all(a is None or b is None or a == b for a, b in zip(left[1], right[1], strict=True))
+        for left, right in zip(*kinds, strict=True)
+    ):
         raise UnsupportedModelError(
-            f"The Keras 3 model uses the operation {name} ('{operation.name}'), which is not translated to Keras 2.",
-            hint=f"Known: {', '.join(OPERATIONS)}; or write it as a layer.",
+            f"{_shown(operation)} of the Keras 3 model gives {_listed(kinds[0])}, and {_listed(kinds[1])} in Keras 2.",
+            hint="Replace it by a layer that both have, on float32 tensors.",
         )
-    return OPERATIONS[name]
 
 
-def _functional(model: Any) -> Any:
-    functional = getattr(model, "_functional", None) or model  # a Sequential model keeps its graph there
-    if not hasattr(functional, "_nodes_by_depth"):
-        raise UnsupportedModelError(
-            f"Model '{model.name}' is a subclassed model ({type(model).__name__}): its graph is Python code.",
-            hint="Rebuild it with the functional API, keras.Model(inputs, outputs).",
-        )
-    return functional
+def _listed(kinds: list[tuple[str, tuple[int | None, ...]]]) -> str:
+    return ", ".join(f"{dtype} {list(shape)}" for dtype, shape in kinds)
 
 
-def _refusal(layer: Any, why: str) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"Layer '{layer.name}' ({type(layer).__name__}) of the Keras 3 model cannot be translated to Keras 2: {why}.",
-        hint="Replace it by a layer that both have.",
-    )
+def _shown(operation: Any) -> str:
+    import keras
+
+    what = "Layer" if isinstance(operation, keras.layers.Layer) else "The operation"
+    return f"{what} '{operation.name}' ({type(operation).__name__})"
 
 
-def _activated(tensor: Any, activation: str) -> Any:
-    """Apply a Keras 2 activation, in a layer whose name no layer of the original can have taken."""
-    keras = load_tf_keras()
-    name = f"translated_{activation}"
-    return keras.layers.Activation(activation, name=f"{name}_{keras.backend.get_uid(name)}")(tensor)
-
-
-def _relu6(tensor: Any) -> Any:
-    keras = load_tf_keras()
-    return keras.layers.ReLU(6.0, name=f"translated_relu6_{keras.backend.get_uid('translated_relu6')}")(tensor)
-
-
-def _hard_sigmoid(tensor: Any) -> Any:
-    """relu6(x + 3) / 6; Keras 2 means clip(x / 5 + 1/2, 0, 1) by that name."""
-    return _relu6(tensor + 3.0) * (1 / 6)
-
-
-COMPOSED: dict[str, Callable[[Any], Any]] = {
-    "relu6": _relu6,
-    "hard_sigmoid": _hard_sigmoid,
-    "hard_silu": lambda tensor: tensor * _hard_sigmoid(tensor),
-    "hard_swish": lambda tensor: tensor * _hard_sigmoid(tensor),
-    "silu": lambda tensor: _activated(tensor, "swish"),
-    "swish": lambda tensor: _activated(tensor, "swish"),
-}
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "Add": lambda a, b: a + b,
-    "Subtract": lambda a, b: a - b,
-    "Multiply": lambda a, b: a * b,
-    "Divide": lambda a, b: a / b,
-    "TrueDivide": lambda a, b: a / b,
-    "Relu": lambda a: _activated(a, "relu"),
-    "Relu6": _relu6,
-    "Sigmoid": lambda a: _activated(a, "sigmoid"),
-    "Tanh": lambda a: _activated(a, "tanh"),
-    "Silu": COMPOSED["silu"],
-    "HardSigmoid": _hard_sigmoid,
-    "HardSilu": COMPOSED["hard_silu"],
-    "Softmax": lambda a: _activated(a, "softmax"),
-}
+def _free(name: str, taken: set[str], prefix: str = "") -> str:
+    """Return `name`, behind the names of the models that it is in and a number where it is taken."""
+    candidates = [name, f"{prefix}{name}"]
+    free = next((each for each in candidates if each not in taken), None)
+    number = 1
+    while free is None:
+        number += 1
+        free = None if f"{prefix}{name}_{number}" in taken else f"{prefix}{name}_{number}"
+    taken.add(free)
+    return free

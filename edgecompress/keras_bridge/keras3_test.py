@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.load import load_model
+from edgecompress.keras_bridge.load import load_model, load_noted
 
 KERAS_3 = """
 import sys
@@ -43,6 +43,7 @@ inputs = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype("float32")
 scores = {"model": model.predict(inputs, verbose=0), "plain": plain.predict(inputs, verbose=0)}
 np.savez(folder + "/expected.npz", inputs=inputs, **scores)
 keras.Model(image, layers.RandomRotation(0.1, name="spin")(image)).save(folder + "/spin.keras")
+keras.Model(image, ops.reshape(image, (-1, 256, 3))).save(folder + "/reshape.keras")
 keras.Model(image, ops.einsum("bhwc->bc", image)).save(folder + "/einsum.keras")
 """
 
@@ -64,7 +65,18 @@ def test_the_translation_computes_the_same(name: str, folder: Path) -> None:
 
 
 def test_what_keras_2_lacks_is_named(folder: Path) -> None:
-    with pytest.raises(UnsupportedModelError, match="Einsum"):
+    with pytest.raises(UnsupportedModelError, match=r"operation 'einsum' \(Einsum\)"):
         load_model(folder / "einsum.keras")
-    with pytest.raises(UnsupportedModelError, match=r"'spin' \(RandomRotation\)"):
-        load_model(folder / "spin.keras")
+
+
+def test_augmentation_is_left_out_and_said_so(folder: Path) -> None:
+    loaded = load_noted(folder / "spin.keras")
+    assert [(note.layer, note.action) for note in loaded.notes] == [("spin", "left out")]
+    image = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype("float32")
+    assert np.array_equal(loaded.model(image), image)
+
+
+def test_an_operation_is_not_taken_for_the_layer_of_its_name(folder: Path) -> None:
+    """`keras.ops.reshape` has a `newshape`, the layer Reshape a `target_shape`; both are called Reshape in a file."""
+    model = load_model(folder / "reshape.keras")
+    assert model.output_shape == (None, 256, 3)

@@ -143,9 +143,9 @@ def test_every_class_that_is_not_taken_for_code_has_a_stand_in() -> None:
         ("kernel_quantizer", {"class_name": "x" * 1_000_000}, "'x{60}'"),
         ("kernel_quantizer", "Larq>" * 1000, "'Larq>"),
         ("depthwise_quantizer", "os.system", "'os.system'"),
-        ("name", {"class_name": "SteSign"}, "cannot rebuild"),
-        ("__class__", "int", "cannot rebuild"),
-        ("parts", 1, "cannot rebuild"),
+        ("name", {"class_name": "SteSign"}, "cannot be (rebuilt|put together)"),
+        ("__class__", "int", "cannot be (rebuilt|put together)"),
+        ("parts", 1, "cannot be (rebuilt|put together)"),
     ],
 )
 def test_what_has_no_equal_is_refused(key: str, value, told: str, tmp_path: Path) -> None:

@@ -5,23 +5,50 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgecompress.child.kept import kept
 from edgecompress.environment import load_tf_keras, load_tfmot
-from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
+from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.formats.keras_code import Code
 from edgecompress.formats.keras_file import copy_checked, read_keras
+from edgecompress.keras_bridge.graph import walk_layers
 from edgecompress.keras_bridge.keras3 import load_keras3
+from edgecompress.keras_bridge.precision import in_float32
+from edgecompress.keras_bridge.reading import explained
+from edgecompress.keras_bridge.wrappers import unwrapped
 from edgecompress.layers import custom_objects
+from edgecompress.values import LayerNote
 
-REASON_CHARACTERS = 200  # Keras's errors may hold whole model configs
+REASON_CHARACTERS = 200  # errors may hold whole model configs
+# Classes of Keras 2 and TF-MOT that are not among their public ones, or not in their scopes.
+UNLISTED = (
+    "TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty", "TensorFlowOpLayer",
+    "ClusterWeightsMHA",
+)  # fmt: skip
 SHOWN_LAYERS = 5
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A model, and what was done to it on the way, layer by layer: "unwrapped", "made float32" or "left out"."""
+
+    model: Any
+    notes: tuple[LayerNote, ...] = ()
+
+
 def load_model(path: Path, *, trust: bool = False) -> Any:
+    """Return the model of `load_noted`, for those who tell its notes elsewhere."""
+    return load_noted(path, trust=trust).model
+
+
+def load_noted(path: Path, *, trust: bool = False) -> Loaded:
     """Load a functional or Sequential model from an `.h5` or `.keras` file, without compiling it.
+
+    What TF-MOT's pruning and clustering left on is taken off, and what computes in 16 or 64 bits does so in 32. A model
+    of Keras 3 is translated to Keras 2, and compared with its translation.
 
     Raises:
         ModelFileError: not such a file, cut short or damaged.
@@ -38,24 +65,53 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
         return _load(source, path, is_keras3=checked.keras_version.startswith("3"), trust=trust)
 
 
-def _load(source: Path, path: Path, *, is_keras3: bool, trust: bool) -> Any:
+def _load(source: Path, path: Path, *, is_keras3: bool, trust: bool) -> Loaded:
     """Have Keras load `source`, which is `path` itself or the checked copy of it."""
-    keras = load_tf_keras()
-    tfmot = load_tfmot()
+    load = load_keras3 if is_keras3 else _load_keras2
     try:
-        if is_keras3:
-            return load_keras3(source, trust=trust)
-        from edgecompress.keras_bridge import larq
-
-        known = keras.utils.custom_object_scope({**custom_objects(), **larq.stand_ins()})
-        with tfmot.quantization.keras.quantize_scope(), tfmot.sparsity.keras.prune_scope(), known:
-            return larq.translate(keras.models.load_model(source, compile=False, safe_mode=not trust))
-    except NotImplementedError as error:  # a RuntimeError, but about layers
-        raise _cannot_rebuild(path, error) from error
-    except (OSError, KeyError, IndexError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        return Loaded(*load(source, path, trust=trust))
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"'{path}' cannot be read as a Keras model: {_first_line(error)}") from error
-    except (ValueError, TypeError, AttributeError, ImportError) as error:
-        raise _cannot_rebuild(path, error) from error
+
+
+def _load_keras2(source: Path, path: Path, *, trust: bool) -> tuple[Any, tuple[LayerNote, ...]]:
+    from edgecompress.keras_bridge import larq
+
+    keras, tfmot = load_tf_keras(), load_tfmot()
+    known = keras.utils.custom_object_scope({**custom_objects(), **larq.stand_ins()})
+    with (
+        tfmot.quantization.keras.quantize_scope(),
+        tfmot.sparsity.keras.prune_scope(),
+        tfmot.clustering.keras.cluster_scope(),
+        known,
+    ):
+        try:
+            model = keras.models.load_model(source, compile=False, safe_mode=not trust)
+        except EdgeCompressError:
+            raise
+        except Exception as error:  # of any class: a file may hold anything
+            raise explained(source, path, rebuild=_rebuilt, known=_is_known, reader="Keras 2") from error
+        try:
+            model, taken_off = unwrapped(larq.translate(model))
+            model, widened = in_float32(model, layers=walk_layers)
+        except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:
+            raise UnsupportedModelError(
+                f"'{path}' can be read, but its layers cannot be put together anew.",
+                hint="Rebuild it with the functional API, keras.Model(inputs, outputs), of Keras's own layers.",
+            ) from error
+    return model, (*taken_off, *widened)
+
+
+def _rebuilt(stored: dict[str, Any]) -> Any:
+    if stored["class_name"] == "ClusterWeightsMHA":  # TF-MOT makes it, but cannot call what it reads back
+        raise NotImplementedError
+    return load_tf_keras().layers.deserialize(stored)
+
+
+def _is_known(stored: dict[str, Any]) -> bool:
+    """Return whether a stored layer's class is one of Keras 2, TF-MOT, Larq or this package."""
+    keras, kind = load_tf_keras(), stored["class_name"]
+    return kind in UNLISTED or hasattr(keras.layers, kind) or keras.utils.get_registered_object(kind) is not None
 
 
 def _untrusted(path: Path, code: Sequence[Code]) -> UntrustedCodeError | UnsupportedModelError:
@@ -73,13 +129,6 @@ def _untrusted(path: Path, code: Sequence[Code]) -> UntrustedCodeError | Unsuppo
     return UnsupportedModelError(
         f"'{path}' names what neither Keras nor edgecompress has, in the layer{plural} {named}{more}.",
         hint="Custom layers and functions must be replaced by Keras's own before the model is saved.",
-    )
-
-
-def _cannot_rebuild(path: Path, error: Exception) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"'{path}' is a Keras model that Keras 2 cannot rebuild: {_first_line(error)}",
-        hint="Custom layers must be replaced by Keras's own.",
     )
 
 

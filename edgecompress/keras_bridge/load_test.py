@@ -11,7 +11,7 @@ import pytest
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError, UntrustedCodeError
-from edgecompress.keras_bridge.load import is_quantization_aware, load_model, save_model
+from edgecompress.keras_bridge.load import is_quantization_aware, load_model, load_noted, save_model
 from edgecompress.methods.base import compress
 from edgecompress.methods.quantization import QuantizationAwareTraining
 
@@ -133,6 +133,37 @@ def test_a_custom_layer_is_refused_by_name(tmp_path: Path) -> None:
     keras.Model(image, Mine(name="mine")(image)).save(tmp_path / "model.h5")
     with pytest.raises(UnsupportedModelError, match="Mine"):
         load_model(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize(
+    ("policy", "suffix"),
+    [("mixed_float16", ".h5"), ("mixed_float16", ".keras"), ("mixed_bfloat16", ".keras"), ("float64", ".h5")],
+)
+def test_other_precisions_become_float32(policy: str, suffix: str, tmp_path: Path) -> None:
+    keras = load_tf_keras()
+    keras.utils.set_random_seed(0)
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        image = keras.Input((6, 6, 3), dtype="float32")
+        inner = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()], name="inner")
+        steps = keras.layers.TimeDistributed(keras.layers.Dense(3))(inner(image) * 2.0)
+        model = keras.Model(image, keras.layers.Dense(2, activation="softmax", dtype="float32", name="last")(steps))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    model.save(tmp_path / f"model{suffix}")
+    loaded = load_noted(tmp_path / f"model{suffix}")
+    assert {note.action for note in loaded.notes} == {"made float32"} and "last" not in str(loaded.notes)
+    assert {tensor.dtype.name for tensor in (*loaded.model.weights, *loaded.model.outputs)} == {"float32"}
+    for expected, found in zip(model.get_weights(), loaded.model.get_weights(), strict=True):
+        assert np.array_equal(expected.astype("float32"), found)
+    pixels = np.random.default_rng(0).normal(size=(2, 6, 6, 3)).astype("float32")
+    # Probabilities of logits of size one that were rounded to bfloat16, 2^-8, some four times
+    np.testing.assert_allclose(loaded.model(pixels), model(pixels), rtol=0, atol=2.0**-6)
+
+
+def test_nothing_is_said_of_a_plain_model(tmp_path: Path) -> None:
+    save_model(small(), tmp_path / "model.h5")
+    assert load_noted(tmp_path / "model.h5").notes == ()
 
 
 def test_damaged_files_are_sentences(tmp_path: Path) -> None:

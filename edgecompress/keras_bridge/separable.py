@@ -8,11 +8,20 @@ from typing import Any
 from edgecompress.environment import load_tf_keras
 from edgecompress.keras_bridge.graph import replay
 
+TRAINING = ("initializer", "regularizer", "constraint")
+WINDOW = ("kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier")
+DEPTHWISE = tuple(f"depthwise_{what}" for what in TRAINING)
+POINTWISE = (
+    "filters", "activation", "use_bias", "activity_regularizer", "bias_initializer", "bias_regularizer",
+    "bias_constraint",
+)  # fmt: skip
+
 
 def split_separable(model: Any) -> Any:
     """Return `model` with each SeparableConv2D `x` replaced by `x_depthwise` and `x_pointwise`, with its weights.
 
-    The tensor between the two then has a name and a range of its own, which int8 inference needs.
+    The tensor between the two then has a name and a range of its own, which int8 inference needs. Both are trained as
+    the layer was: trainable or not, with its regularizers and constraints.
     """
     layers = load_tf_keras().layers
     pairs: list[tuple[Any, Any, Any]] = []
@@ -20,17 +29,20 @@ def split_separable(model: Any) -> Any:
     def substitute(layer: Any, prefix: str) -> Callable[[Any], Any]:
         if not isinstance(layer, layers.SeparableConv2D):
             return layer
+        config = layer.get_config()
+        common = {key: config[key] for key in ("trainable", "dtype", "data_format")}
         depthwise = layers.DepthwiseConv2D(
-            layer.kernel_size,
-            strides=layer.strides,
-            padding=layer.padding,
-            depth_multiplier=layer.depth_multiplier,
-            dilation_rate=layer.dilation_rate,
+            **common,
+            **{key: config[key] for key in (*WINDOW, *DEPTHWISE)},
             use_bias=False,
             name=f"{layer.name}_depthwise",
         )
         pointwise = layers.Conv2D(
-            layer.filters, 1, activation=layer.activation, use_bias=layer.use_bias, name=f"{layer.name}_pointwise"
+            **common,
+            **{key: config[key] for key in POINTWISE},
+            **{f"kernel_{what}": config[f"pointwise_{what}"] for what in TRAINING},
+            kernel_size=1,
+            name=f"{layer.name}_pointwise",
         )
         pairs.append((layer, depthwise, pointwise))
         return lambda tensor: pointwise(depthwise(tensor))

@@ -1,0 +1,110 @@
+"""A Keras 3 model and its translation, run on the same seeded noise and compared tensor by tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_bridge.comparison import Parting, Spec, Tensors, compare
+from edgecompress.keras_bridge.keras3_graph import functional_of, nodes_of, walk_layers
+
+Trace = Sequence[tuple[str, Sequence[Any]]]
+
+
+def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
+    """Run both on noise and compare every tensor; `trace` has those of the translation in the order of its calls.
+
+    Raises:
+        UnsupportedModelError: a tensor parts; the output and the layer are named. Or one of the two does not run.
+    """
+    keras = load_tf_keras()
+    named = [(name, tensor) for name, tensors in trace for tensor in tensors]
+    named += [(name, tensor) for name, tensor in zip(_output_names(translated), translated.outputs, strict=True)]
+    every = keras.Model(translated.inputs, [tensor for _, tensor in named])
+
+    def reference(inputs: list[np.ndarray]) -> Tensors:
+        tensors = run_keras3(functional, inputs)
+        return [(name, np.asarray(value)) for (name, _), value in zip(named, tensors, strict=True)]
+
+    def translation(inputs: list[np.ndarray]) -> Tensors:
+        tensors = load_tensorflow().nest.flatten(every(inputs if len(inputs) > 1 else inputs[0], training=False))
+        return [(name, np.asarray(value)) for (name, _), value in zip(named, tensors, strict=True)]
+
+    try:
+        parted = compare(reference, translation, _specs(functional), variables=functional.weights)
+    except (ValueError, TypeError, load_tensorflow().errors.OpError) as error:
+        raise UnsupportedModelError(
+            f"The Keras 3 model '{functional.name}' does not run on seeded noise, so that its translation to Keras 2 "
+            "cannot be compared with it.",
+            hint="Give its inputs fixed shapes, and check that it runs on arrays of them.",
+        ) from error
+    outputs = _output_names(translated)
+    parted = [each for each in parted if each.name in outputs or not math.isnan(each.difference)]
+    if parted:
+        raise _refusal(parted, outputs)
+
+
+def run_keras3(functional: Any, inputs: list[Any]) -> list[Any]:
+    """Return the tensors of every call in a graph, those inside nested models included, and then its outputs."""
+    import keras
+
+    found: list[Any] = []
+
+    def run(model: Any, values: list[Any]) -> list[Any]:
+        tensors = {id(old): new for old, new in zip(model.inputs, values, strict=True)}
+        for node in nodes_of(model):
+            arguments, options = node.arguments.fill_in(tensors)
+            operation = node.operation
+            if isinstance(operation, keras.Model):
+                outputs = run(functional_of(operation), keras.tree.flatten(arguments))
+            else:
+                if getattr(operation, "_call_has_training_arg", False):
+                    options["training"] = False
+                outputs = keras.tree.flatten(operation(*arguments, **options))
+                found.extend(outputs)
+            tensors.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
+        return [tensors[id(tensor)] for tensor in model.outputs]
+
+    outputs = run(functional, [keras.ops.convert_to_tensor(array) for array in inputs])
+    return found + outputs
+
+
+def _output_names(translated: Any) -> list[str]:
+    return [f"output '{name}'" for name in translated.output_names]
+
+
+def _specs(functional: Any) -> list[Spec]:
+    """Return the inputs; integers stay below the smallest vocabulary of the model."""
+    sizes = [getattr(layer, key, None) for layer in walk_layers(functional) for key in ("input_dim", "num_tokens")]
+    limit = min((size for size in sizes if isinstance(size, int)), default=256)
+    return [
+        Spec(
+            tuple(tensor.shape),
+            tensor.dtype,
+            min(limit, np.iinfo(tensor.dtype).max + 1) if "int" in tensor.dtype else 0,
+        )
+        for tensor in functional.inputs
+    ]
+
+
+def _refusal(parted: list[Parting], outputs: list[str]) -> UnsupportedModelError:
+    first = parted[0]
+    affected = [each.name for each in parted if each.name in outputs]
+    where = f"{first.name} is where they part first" if first.name not in outputs else "all layers before it agree"
+    if math.isnan(first.difference):
+        return UnsupportedModelError(
+            f"The translation of the Keras 3 model to Keras 2 cannot be compared: rounding alone moves {first.name} by "
+            "more than a thousandth on seeded noise.",
+            hint="Train the model, or bring its inputs and activations into the range of ordinary numbers.",
+        )
+    return UnsupportedModelError(
+        f"The translation of the Keras 3 model to Keras 2 computes something else: on seeded noise "
+        f"{affected[0] if affected else first.name} is up to {first.difference:.3g} apart, where rounding explains "
+        f"{first.bound:.3g}; {where}.",
+        hint="Replace that layer by another that computes the same.",
+    )
