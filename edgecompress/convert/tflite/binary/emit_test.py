@@ -129,6 +129,34 @@ def test_dense_layers_behind_flatten(keras: Any, channels: int, tmp_path: Path) 
     agrees(model, content, tmp_path)
 
 
+DENSE_INPUTS = {  # of an image of 4 x 6 x 64
+    "rows of whole words": lambda layers, x: layers.Reshape((24, 64))(x),
+    "rows of parts of words": lambda layers, x: layers.Reshape((24, 20))(x[..., :20]),
+    "pixels": lambda layers, x: x,
+    "pixels taken apart": lambda layers, x: layers.Reshape((48, 32))(x),
+    "pixels joined": lambda layers, x: layers.Reshape((12, 128))(x),
+    "pixels joined to parts of words": lambda layers, x: layers.Reshape((32, 48))(x),
+}
+
+
+def test_dense_layers_of_more_than_rows(keras: Any, tmp_path: Path) -> None:
+    image = keras.Input((4, 6, 64))
+    outputs = []
+    for take in DENSE_INPUTS.values():
+        x = keras.layers.BatchNormalization()(binary("BinaryDense", 40)(take(keras.layers, image)))
+        outputs.append(binary("BinaryDense", 12)(x))
+    model = finished(keras, image, outputs)
+    content, kinds = emitted(model)
+    assert kinds["LceBconv2d"] == 12
+    images = np.random.default_rng(1).normal(size=(1, 4, 6, 64)).astype(np.float32)
+    expected = model.predict(images, verbose=0)
+    for name, data in (("model.tflite", content), ("model.onnx", emit_onnx(content))):
+        (tmp_path / name).write_bytes(data)
+        with RuntimeProcess(tmp_path / name) as process:
+            for actual, wanted in zip(process.run([images]), expected, strict=True):
+                np.testing.assert_array_equal(actual, wanted)
+
+
 def test_a_residual_stays_real(keras: Any, tmp_path: Path) -> None:
     layers = keras.layers
     x = image = keras.Input((SIDE, SIDE, 32))

@@ -134,9 +134,10 @@ class Lowering:
         channels = options["channels_in"]
         if layer.kind == DENSE:
             # Bits can be laid side by side where the words of a pixel are full; real numbers always can.
-            last = editor.shape(source)[-1]
-            if last != channels and (last % WORD_BITS or channels % WORD_BITS):
-                rows = math.prod(editor.shape(source)) // channels
+            shape = editor.shape(source)
+            whole = shape[-1] == channels or not (shape[-1] % WORD_BITS or channels % WORD_BITS)
+            if not whole or len(shape) not in (2, 4):  # what quantizes takes images and rows
+                rows = math.prod(shape) // channels
                 flat = editor.add_tensor(f"{layer.name}/flat", (rows, channels), "float32")
                 new.append(self._reshape(source, flat, (-1, channels)))
                 source = flat
