@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from edgecompress.convert.tflite.checking import (
     binary,
+    blocks,
     choices,
     codes,
     elementwise,
     movement,
+    parts,
     products,
     reductions,
     windows,
@@ -19,8 +21,8 @@ from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_graph import Graph, Operator, Tensor
 
 RULES: dict[str, Rules] = {
-    **windows.RULES, **products.RULES, **elementwise.RULES, **movement.RULES, **reductions.RULES, **choices.RULES,
-    **codes.RULES,
+    **windows.RULES, **products.RULES, **elementwise.RULES, **movement.RULES, **parts.RULES, **blocks.RULES,
+    **reductions.RULES, **choices.RULES, **codes.RULES,
 }  # fmt: skip
 _LISTED = 10  # problems of one file
 _HINT = "It would crash or compute wrongly, and is not kept. Emit another target, and report this model."

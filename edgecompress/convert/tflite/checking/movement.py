@@ -12,13 +12,9 @@ from edgecompress.convert.tflite.checking.node import (
     require_same,
     require_shape,
     rules,
+    same_as_input,
     shape_of,
 )
-from edgecompress.convert.tflite.checking.windows import image
-
-
-def _same(node: Node) -> None:
-    require_same(node.input(0), *node.outputs)
 
 
 def _all_same(node: Node) -> None:
@@ -63,45 +59,6 @@ def _packed(node: Node) -> None:
     require_shape(node.output, shape)
 
 
-def _unpacked(node: Node) -> None:
-    shape = list(shape_of(node.input(0)))
-    count = shape.pop(axis_of(node.option("axis"), len(shape)))
-    require(count == len(node.outputs), f"it has {len(node.outputs)} outputs for {count} parts")
-    for output in node.outputs:
-        require_shape(output, shape)
-
-
-def _split_same(node: Node) -> None:
-    require_same(node.input(1), *node.outputs)
-
-
-def _split(node: Node) -> None:
-    shape, axes = shape_of(node.input(1)), node.integers(0)
-    if axes is None:
-        return
-    require(len(axes) == 1, f"it is split along {len(axes)} axes")
-    axis, parts = axis_of(axes[0], len(shape)), len(node.outputs)
-    require(shape[axis] % parts == 0, f"its {shape[axis]} along axis {axis} are no {parts} equal parts")
-    for output in node.outputs:
-        require_shape(output, (*shape[:axis], shape[axis] // parts, *shape[axis + 1 :]))
-
-
-def _split_by_sizes(node: Node) -> None:
-    shape, sizes, axes = shape_of(node.input(0)), node.integers(1), node.integers(2)
-    if sizes is None or axes is None:
-        return
-    require(len(axes) == 1, f"it is split along {len(axes)} axes")
-    axis = axis_of(axes[0], len(shape))
-    rest = shape[axis] - sum(size for size in sizes if size >= 0)
-    sizes = [rest if size < 0 else size for size in sizes]
-    require(
-        len(sizes) == len(node.outputs) and sum(sizes) == shape[axis] and min(sizes) >= 0,
-        f"its {shape[axis]} along axis {axis} are not {len(node.outputs)} parts of {sizes}",
-    )
-    for output, size in zip(node.outputs, sizes, strict=True):
-        require_shape(output, (*shape[:axis], size, *shape[axis + 1 :]))
-
-
 def _padded(node: Node) -> None:
     shape, amounts = shape_of(node.input(0)), node.integers(1)
     if amounts is None:
@@ -113,56 +70,6 @@ def _padded(node: Node) -> None:
 
 def _pad_value_same(node: Node) -> None:
     require_same(node.input(0), node.input(2))
-
-
-def _sliced(node: Node) -> None:
-    shape, begins, sizes = shape_of(node.input(0)), node.integers(1), node.integers(2)
-    if begins is None or sizes is None:
-        return
-    require(len(begins) == len(sizes) == len(shape), f"it takes {len(begins)} and {len(sizes)} of {len(shape)} axes")
-    sizes = [total - begin if size < 0 else size for begin, size, total in zip(begins, sizes, shape, strict=True)]
-    inside = all(
-        begin >= 0 and size >= 0 and begin + size <= total
-        for begin, size, total in zip(begins, sizes, shape, strict=True)
-    )
-    require(inside, f"it takes {sizes} from {begins} on, out of {shape}")
-    require_shape(node.output, sizes)
-
-
-def _strided(node: Node) -> None:
-    """Python's `x[begin:end:stride, ...]`; where axes are added or left out in the middle, only that there is less."""
-    shape = shape_of(node.input(0))
-    bounds = [node.integers(place) for place in (1, 2, 3)]
-    if None in bounds or node.option("ellipsis_mask") or node.option("new_axis_mask"):
-        return
-    begins, ends, steps = (bound or [] for bound in bounds)
-    require(
-        len(begins) == len(ends) == len(steps) <= len(shape) and all(steps),
-        f"it takes {begins} to {ends} by {steps} out of {shape}",
-    )
-    found: list[int] = []
-    for axis, size in enumerate(shape):
-        if axis >= len(begins):
-            found.append(size)
-        elif not node.option("shrink_axis_mask") >> axis & 1:
-            end = ends[axis] + begins[axis] if node.option("offset") else ends[axis]
-            from_front, to_back = (node.option(f"{side}_mask") >> axis & 1 for side in ("begin", "end"))
-            part = slice(None if from_front else begins[axis], None if to_back else end, steps[axis])
-            found.append(len(range(size)[part]))
-        else:
-            require(-size <= begins[axis] < size, f"it takes {begins[axis]} out of {size}")
-    require_shape(node.output, found)
-
-
-def _gathered(node: Node) -> None:
-    shape, indices = shape_of(node.input(0)), shape_of(node.input(1))
-    axis, batch = axis_of(node.option("axis"), len(shape)), node.option("batch_dims")
-    require(0 <= batch <= min(axis, len(indices)), f"its batch has {batch} axes")
-    require_shape(node.output, (*shape[:axis], *indices[batch:], *shape[axis + 1 :]))
-
-
-def _index_types(node: Node) -> None:
-    require(node.input(1).dtype in ("int16", "int32", "int64"), f"its indices are {node.input(1).dtype}")
 
 
 def _tiled(node: Node) -> None:
@@ -182,79 +89,18 @@ def _like(node: Node) -> None:
     require_shape(node.output, shape_of(node.input(0)))
 
 
-def _resized(node: Node) -> None:
-    batch, *_, channels = image(node.input(0))
-    size = node.integers(1)
-    if size is not None:
-        require(len(size) == 2, f"its size is {size}")
-        require_shape(node.output, (batch, *size, channels))
-
-
-def _depth_to_space(node: Node) -> None:
-    batch, height, width, channels = image(node.input(0))
-    block = node.option("block_size")
-    require(block > 0 and channels % block**2 == 0, f"its {channels} channels are no blocks of {block} x {block}")
-    require_shape(node.output, (batch, height * block, width * block, channels // block**2))
-
-
-def _space_to_depth(node: Node) -> None:
-    batch, height, width, channels = image(node.input(0))
-    block = node.option("block_size")
-    require(block > 0 and height % block == width % block == 0, f"its {height} x {width} are no blocks of {block}")
-    require_shape(node.output, (batch, height // block, width // block, channels * block**2))
-
-
-def _to_batch(node: Node) -> None:
-    batch, *sides = shape_of(node.input(0))
-    blocks, pads = node.integers(1), node.integers(2)
-    if blocks is None or pads is None:
-        return
-    require(len(pads) == 2 * len(blocks) <= 2 * len(sides) and min(blocks) > 0, f"its blocks are {blocks}")
-    padded = [side + sum(pads[2 * axis : 2 * axis + 2]) for axis, side in enumerate(sides[: len(blocks)])]
-    require(
-        all(side % block == 0 for side, block in zip(padded, blocks, strict=True)),
-        f"its {padded} are no blocks of {blocks}",
-    )
-    inner = (side // block for side, block in zip(padded, blocks, strict=True))
-    require_shape(node.output, (batch * math.prod(blocks), *inner, *sides[len(blocks) :]))
-
-
-def _to_space(node: Node) -> None:
-    batch, *sides = shape_of(node.input(0))
-    blocks, crops = node.integers(1), node.integers(2)
-    if blocks is None or crops is None:
-        return
-    require(len(crops) == 2 * len(blocks) <= 2 * len(sides) and min(blocks) > 0, f"its blocks are {blocks}")
-    require(batch % math.prod(blocks) == 0, f"its batch of {batch} is no blocks of {blocks}")
-    inner = (sides[axis] * block - sum(crops[2 * axis : 2 * axis + 2]) for axis, block in enumerate(blocks))
-    require_shape(node.output, (batch // math.prod(blocks), *inner, *sides[len(blocks) :]))
-
-
 RULES = {
-    "RESHAPE": rules(range(1, 3), _same, _reshaped),
-    "SQUEEZE": rules(1, _same, _reshaped),
-    "EXPAND_DIMS": rules(2, _same, _reshaped),
-    "TRANSPOSE": rules(2, _same, _transposed),
+    "RESHAPE": rules(range(1, 3), same_as_input, _reshaped),
+    "SQUEEZE": rules(1, same_as_input, _reshaped),
+    "EXPAND_DIMS": rules(2, same_as_input, _reshaped),
+    "TRANSPOSE": rules(2, same_as_input, _transposed),
     "CONCATENATION": rules(range(1, MANY), _all_same, _concatenated),
     "PACK": rules(range(1, MANY), _all_same, _packed),
-    "UNPACK": rules(1, _same, _unpacked, outputs=range(1, MANY)),
-    "SPLIT": rules(2, _split_same, _split, outputs=range(1, MANY)),
-    "SPLIT_V": rules(3, _same, _split_by_sizes, outputs=range(1, MANY)),
-    "PAD": rules(2, _same, _padded),
-    "PADV2": rules(3, _same, _pad_value_same, _padded),
-    "MIRROR_PAD": rules(2, _same, _padded),
-    "SLICE": rules(3, _same, _sliced),
-    "STRIDED_SLICE": rules(4, _same, _strided),
-    "GATHER": rules(2, _same, _index_types, _gathered),
-    "GATHER_ND": rules(2, _same, _index_types),
-    "TILE": rules(2, _same, _tiled),
-    "BROADCAST_TO": rules(2, _same, _spread),
-    "REVERSE_V2": rules(2, _same, _like),
-    "RESIZE_BILINEAR": rules(2, _same, _resized),
-    "RESIZE_NEAREST_NEIGHBOR": rules(2, _same, _resized),
-    "DEPTH_TO_SPACE": rules(1, _same, _depth_to_space),
-    "SPACE_TO_DEPTH": rules(1, _same, _space_to_depth),
-    "SPACE_TO_BATCH_ND": rules(3, _same, _to_batch),
-    "BATCH_TO_SPACE_ND": rules(3, _same, _to_space),
-    "DYNAMIC_UPDATE_SLICE": rules(3, _same, _like),
+    "PAD": rules(2, same_as_input, _padded),
+    "PADV2": rules(3, same_as_input, _pad_value_same, _padded),
+    "MIRROR_PAD": rules(2, same_as_input, _padded),
+    "TILE": rules(2, same_as_input, _tiled),
+    "BROADCAST_TO": rules(2, same_as_input, _spread),
+    "REVERSE_V2": rules(2, same_as_input, _like),
+    "DYNAMIC_UPDATE_SLICE": rules(3, same_as_input, _like),
 }

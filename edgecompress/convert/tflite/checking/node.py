@@ -136,6 +136,11 @@ def require_same(*tensors: Tensor) -> None:
         )
 
 
+def same_as_input(node: Node) -> None:
+    """All that it computes is of the type and scale of its first input."""
+    require_same(node.input(0), *node.outputs)
+
+
 def require_codes(tensor: Tensor, what: str) -> None:
     """A tensor of a type for codes has one scale and one zero point."""
     if tensor.dtype in QUANTIZED:

@@ -8,10 +8,10 @@ from edgecompress.convert.tflite.checking.node import (
     axis_of,
     require,
     require_codes,
-    require_same,
     require_shape,
     require_type,
     rules,
+    same_as_input,
     shape_of,
 )
 
@@ -31,10 +31,6 @@ def _like_input(node: Node) -> None:
     require_codes(node.input(0), "its input")
     require_codes(node.output, "its output")
     require_type(node.output, (node.input(0).dtype,), f"beside an input of {node.input(0).dtype} its output")
-
-
-def _same(node: Node) -> None:
-    require_same(node.input(0), node.output)
 
 
 def _logical(node: Node) -> None:
@@ -58,8 +54,8 @@ RULES = {
     "MEAN": rules(2, _like_input, _reduced),
     "SUM": rules(2, _like_input, _reduced),
     "REDUCE_PROD": rules(2, _like_input, _reduced),
-    "REDUCE_MAX": rules(2, _same, _reduced),
-    "REDUCE_MIN": rules(2, _same, _reduced),
+    "REDUCE_MAX": rules(2, same_as_input, _reduced),
+    "REDUCE_MIN": rules(2, same_as_input, _reduced),
     "REDUCE_ANY": rules(2, _logical, _reduced),
     "REDUCE_ALL": rules(2, _logical, _reduced),
     "ARG_MAX": rules(2, _place_types, _place),
