@@ -21,6 +21,7 @@ from edgecompress.convert.onnx.kernels_test import with_kernels
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
 from edgecompress.convert.onnx.rewriting.float_network_test import Net
 from edgecompress.convert.tflite.binary.emit import emit_binary
+from edgecompress.convert.tflite.check import check_tflite
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_building_test import T, build, options, run_litert
 from edgecompress.runtimes.registration import can_register
@@ -225,6 +226,7 @@ def test_a_binary_file_computes_what_the_float_tflite_file_does(plan: Plan) -> N
     content = Network(plan).content
     expected = run_litert(content, plan.image)
     binary = emit_binary(content).content
+    assert check_tflite(content) == check_tflite(binary) == ()
     kinds = [operator.custom_code for operator in parse_graph(binary).operators]
     assert kinds.count("LceBconv2d") == 2 - plan.open
     assert_equal(in_litert(binary, plan.image), expected)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from edgecompress.convert.tflite.checking import (
+from collections import Counter
+
+from edgecompress.convert.tflite.rules import (
     binary,
     blocks,
     choices,
@@ -14,8 +16,8 @@ from edgecompress.convert.tflite.checking import (
     reductions,
     windows,
 )
-from edgecompress.convert.tflite.checking.node import Misfit, Node, Rules
-from edgecompress.convert.tflite.checking.versions import NEWEST
+from edgecompress.convert.tflite.rules.node import Misfit, Node, Rules
+from edgecompress.convert.tflite.rules.versions import NEWEST
 from edgecompress.errors import ConversionError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_graph import Graph, Operator, Tensor
@@ -24,12 +26,13 @@ RULES: dict[str, Rules] = {
     **windows.RULES, **products.RULES, **elementwise.RULES, **movement.RULES, **parts.RULES, **blocks.RULES,
     **reductions.RULES, **choices.RULES, **codes.RULES,
 }  # fmt: skip
+_NAME = "The emitted TFLite file"
 _LISTED = 10  # problems of one file
 _HINT = "It would crash or compute wrongly, and is not kept. Emit another target, and report this model."
 
 
 def check_tflite(content: bytes) -> tuple[str, ...]:
-    """Return what of a TFLite file was not checked: operators without rules, and shapes that are free.
+    """Return in words what of a TFLite file was not checked: operators without rules, and shapes that are free.
 
     All else fits: the file's structure, the order of operators, signatures, and each operator's version, inputs,
     types, shapes and scales.
@@ -38,28 +41,30 @@ def check_tflite(content: bytes) -> tuple[str, ...]:
         ConversionError: a rule is broken; it names the operator, by kind and output, and the rule.
     """
     try:
-        graph = parse_graph(content, name="The emitted file")
+        graph = parse_graph(content, name=_NAME)
     except UnsupportedModelError as error:
-        return (error.message,)
+        return (f"Not checked against LiteRT's rules: {error.message.removeprefix(f'{_NAME}: ')}",)
     except ModelFileError as error:
         raise ConversionError(error.message, hint=_HINT) from error
-    problems, notes = _signature_problems(graph) + _tensor_problems(graph), list[str]()
+    problems, unknown, free = _signature_problems(graph) + _tensor_problems(graph), Counter[str](), list[str]()
     for operator in graph.operators:
-        where = f"{operator.custom_code or operator.kind} '{_name(graph, operator)}'"
-        found = binary.CUSTOM_RULES.get(operator.custom_code) if operator.kind == "CUSTOM" else RULES.get(operator.kind)
+        kind = operator.custom_code or operator.kind
+        where = f"{kind} '{_name(graph, operator)}'"
+        found = binary.CUSTOM_RULES.get(kind) if operator.kind == "CUSTOM" else RULES.get(kind)
         try:
             _require_version(operator)
             if found is None:
-                notes.append(f"{where} is not checked: no rules of it are known")
+                unknown[kind] += 1
             elif not found.check(Node(graph, operator)):
-                notes.append(f"The shapes of {where} are not checked: they are known only while it runs")
+                free.append(where)
         except Misfit as rule:
             problems.append(f"{where}: {rule}")
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems[:_LISTED])
-        raise ConversionError(
-            f"The emitted TFLite file breaks {len(problems)} of LiteRT's rules:\n{listed}", hint=_HINT
-        )
+        raise ConversionError(f"{_NAME} breaks {len(problems)} of LiteRT's rules:\n{listed}", hint=_HINT)
+    notes = [f"Not checked, since no rules of it are known: {kind} ({count}x)." for kind, count in unknown.items()]
+    if free:
+        notes.append(f"Shapes that are known only while the file runs are not checked, first those of {free[0]}.")
     return tuple(notes)
 
 

@@ -316,10 +316,10 @@ def test_codes_of_16_bits_lie_around_zero() -> None:
 def test_what_is_not_checked_is_said() -> None:
     model = model_table([T([1, 4], name="x"), T([1, 4], name="y")], [("CUSTOM", [0], [1], None)])
     model.operatorCodes[0].customCode = "Mystery"
-    assert check_tflite(pack(model)) == ("Mystery 'y' is not checked: no rules of it are known",)
+    assert check_tflite(pack(model)) == ("Not checked, since no rules of it are known: Mystery (1x).",)
     free = [T([1, 4], name="x", signature=[-1, 4]), T([1, 4], name="y", signature=[-1, 4])]
     (note,) = check_tflite(build(free, [("RELU", [0], [1], None)]))
-    assert note.startswith("The shapes of RELU 'y' are not checked")
+    assert note == "Shapes that are known only while the file runs are not checked, first those of RELU 'y'."
     model.subgraphs.append(model.subgraphs[0])
     (note,) = check_tflite(pack(model))
-    assert "2 subgraphs" in note
+    assert note.startswith("Not checked against LiteRT's rules: it holds 2 subgraphs")

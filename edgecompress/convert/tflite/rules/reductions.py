@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecompress.convert.tflite.checking.node import (
+from edgecompress.convert.tflite.rules.node import (
     INDICES,
     Node,
     axis_of,

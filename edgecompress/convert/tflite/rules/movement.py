@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgecompress.convert.tflite.checking.node import (
+from edgecompress.convert.tflite.rules.node import (
     MANY,
     Node,
     axis_of,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edgecompress.convert.tflite.checking.node import (
+from edgecompress.convert.tflite.rules.node import (
     Node,
     require,
     require_shape,
@@ -12,7 +12,7 @@ from edgecompress.convert.tflite.checking.node import (
     same_as_input,
     shape_of,
 )
-from edgecompress.convert.tflite.checking.windows import image
+from edgecompress.convert.tflite.rules.windows import image
 
 
 def _resized(node: Node) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from edgecompress.convert.tflite.checking.versions import NEWEST
+from edgecompress.convert.tflite.rules.versions import NEWEST
 from edgecompress.formats.tflite_building_test import model_table, pack
 
 

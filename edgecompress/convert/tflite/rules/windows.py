@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecompress.convert.tflite.checking.node import (
+from edgecompress.convert.tflite.rules.node import (
     Node,
     require,
     require_codes,
@@ -12,7 +12,7 @@ from edgecompress.convert.tflite.checking.node import (
     rules,
     shape_of,
 )
-from edgecompress.convert.tflite.checking.products import require_bias_size, require_product
+from edgecompress.convert.tflite.rules.products import require_bias_size, require_product
 from edgecompress.formats.tflite_graph import Tensor
 
 _POOLED = ("float32", "int8", "uint8", "int16")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgecompress.convert.tflite.checking.node import (
+from edgecompress.convert.tflite.rules.node import (
     MANY,
     SCALE_TOLERANCE,
     Node,

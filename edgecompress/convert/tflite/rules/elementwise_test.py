@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgecompress.convert.tflite.check import check_tflite
-from edgecompress.convert.tflite.checking.elementwise import BINARY, FIXED, UNARY
-from edgecompress.convert.tflite.checking.versions import NEWEST
+from edgecompress.convert.tflite.rules.elementwise import BINARY, FIXED, UNARY
+from edgecompress.convert.tflite.rules.versions import NEWEST
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite_building_test import T, model_table, options, pack, run_litert
 
