@@ -21,10 +21,10 @@ EMPTY = Plan(seed=0, padding="same", activation="NONE", biased=False, chain=(), 
 
 def spread(network: Network) -> int:
     """where(x >= 0, 1, -1) of one pixel, with as many ones as an image has."""
-    network.tensors[0] = T([1, 1, 1, 5], name="x")
+    network.tensors[0] = T([1, 1, 1, 6], name="x")
     positive = network.add("GREATER_EQUAL", [0, network.constant(0)], dtype="BOOL")
-    ones, minus = network.constant(np.ones((1, 6, 6, 5))), network.constant(-1)
-    return network.add("SELECT_V2", [positive, ones, minus], shape=[1, 6, 6, 5])
+    ones, minus = network.constant(np.ones((1, 6, 6, 6))), network.constant(-1)
+    return network.add("SELECT_V2", [positive, ones, minus], shape=[1, 6, 6, 6])
 
 
 def rectified(network: Network) -> int:
@@ -37,7 +37,7 @@ def rectified(network: Network) -> int:
 
 def compared_with_one(network: Network) -> int:
     positive = network.add("GREATER_EQUAL", [0, network.constant(1)], dtype="BOOL")
-    return network.add("SELECT_V2", [positive, network.constant(1), network.constant(-1)], shape=[1, 6, 6, 5])
+    return network.add("SELECT_V2", [positive, network.constant(1), network.constant(-1)], shape=[1, 6, 6, 6])
 
 
 @pytest.mark.parametrize("signs", [spread, rectified, compared_with_one])
