@@ -8,6 +8,7 @@ from edgecompress.child.kept import kept
 from edgecompress.convert.checking import Checking
 from edgecompress.convert.making import Making, Source
 from edgecompress.convert.targets import Options, Target
+from edgecompress.convert.tflite.check import check_tflite
 from edgecompress.convert.tflite.post_training import Calibration
 from edgecompress.errors import ConversionError, RuntimeRefusal
 from edgecompress.progress import Progress, silent
@@ -32,8 +33,8 @@ def convert(
     Files with integer inputs and outputs are named after them: `<variant>.<precision>.io-<io>.<format>`.
 
     Raises:
-        ConversionError: a converter refuses the model, the runtime refuses the file, or it computes something else than
-            the source does; then no file is left.
+        ConversionError: a converter refuses the model, the file breaks a rule of its operators, the runtime refuses it,
+            or it computes something else than the source does; then no file is left.
     """
     making = Making(source, options, calibration)
     making.check(targets)
@@ -50,6 +51,7 @@ def _emit(making: Making, checking: Checking, target: Target, folder: Path) -> A
     source = making.source
     path = folder / making.file_name(target)
     content = making.content(target)
+    unchecked = check_tflite(content) if target.format == "tflite" else ()
     with written_whole(path) as beside:
         beside.write_bytes(content)
         try:
@@ -72,6 +74,6 @@ def _emit(making: Making, checking: Checking, target: Target, folder: Path) -> A
         origin=source.origin,
         float_layers=making.float_layers(target),
         agreement=compared.agreement,
-        warnings=making.warnings(target) + compared.warnings,
+        warnings=making.warnings(target) + unchecked + compared.warnings,
         assumptions=source.assumptions,
     )

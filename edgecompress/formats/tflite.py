@@ -282,6 +282,7 @@ class _Reader:
             outputs=self._indices(table, "Outputs", tensors, where),
             options=options,
             custom_code=custom_code,
+            version=code.Version(),
         )
 
     def _metadata(self) -> dict[str, bytes]:

@@ -68,9 +68,8 @@ def model_table(
         code, operator = schema.OperatorCodeT(), schema.OperatorT()
         code.builtinCode = getattr(schema.BuiltinOperator, kind)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-        code.version = (
-            1 if kind in ("HARD_SWISH", "CUMSUM", "UNIDIRECTIONAL_SEQUENCE_RNN") else 2
-        )  # from which on most take int8
+        # The version from which on most take int8.
+        code.version = 1 if kind in ("HARD_SWISH", "NEG", "CUMSUM", "UNIDIRECTIONAL_SEQUENCE_RNN") else 2
         operator.opcodeIndex = len(model.operatorCodes)
         operator.inputs, operator.outputs = list(operator_inputs), list(operator_outputs)
         if options is not None:

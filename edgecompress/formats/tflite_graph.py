@@ -95,6 +95,7 @@ class Operator:
     outputs: tuple[int, ...]
     options: dict[str, Any] = field(default_factory=dict)  # by the schema's names; enumerations as their names
     custom_code: str = ""
+    version: int = 1
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ are -1, `sum = K - 2 m`. Rastegari et al., XNOR-Net, arXiv:1603.05279; Hubara et
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,21 +74,16 @@ def affine(sums: np.ndarray, multiplier: np.ndarray, bias: np.ndarray, *, relu: 
     return rectified.astype(np.float32) * multiplier.astype(np.float32) + bias.astype(np.float32)
 
 
-def thresholds(products: int, multiplier: np.ndarray, bias: np.ndarray, *, relu: bool = False) -> np.ndarray:
-    """Return t, int32, a channel, with `affine(sum) < 0` exactly where `K - sum > 2 t`, for K = `products`.
+def thresholds(products: int, channels: int, values: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return t, int32, a channel, with `values(sum) < 0` exactly where `K - sum > 2 t`, for K = `products`.
 
-    Where multiplier >= 0, the affine map never falls with the sum, also after rounding, so that there is one such t,
-    found by bisection: `t = max {m : affine(K - 2 m) >= 0}`, -1 if there is none.
-
-    Raises:
-        ValueError: a multiplier is negative, or a figure is not finite.
+    `values` maps sums [channels] to numbers that never fall as the sum grows, so that there is one such t, found by
+    bisection: `t = max {m : values(K - 2 m) >= 0}`, -1 if there is none.
     """
-    if not ((multiplier >= 0) & np.isfinite(multiplier)).all() or not np.isfinite(bias).all():
-        raise ValueError("a threshold needs a finite multiplier of 0 or more, and a finite bias")
-    low, high = np.full(multiplier.shape, -1), np.full(multiplier.shape, products)
+    low, high = np.full(channels, -1), np.full(channels, products)
     while (low < high).any():  # bisection for all channels at once
         middle = (low + high + 1) // 2
-        kept = affine(products - 2 * middle, multiplier, bias, relu=relu) >= 0
+        kept = values(products - 2 * middle) >= 0
         low, high = np.where(kept, middle, low), np.where(kept, high, middle - 1)
     return low.astype(np.int32)
 

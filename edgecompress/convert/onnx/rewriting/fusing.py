@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edgecompress.convert.onnx.rewriting.editor import Editor, Node
 from edgecompress.convert.onnx.rewriting.lowering import Convolution, Lowering, NotBits, quantized, window
-from edgecompress.numerics.binary import thresholds
+from edgecompress.convert.onnx.rewriting.steps import Channels, steps_of
+from edgecompress.numerics.channel_chain import Chain, folded, sign_thresholds
 
 
 def fold_affine(editor: Editor, convolution: Convolution) -> None:
-    """Take the ReLU directly behind, and scales and shifts by constants, into the multiplier and bias.
+    """Take what stands behind a convolution into its multiplier and bias where it fits in.
 
-    Transposes may stand between, and max-pools: `max(a x + b) = a max(x) + b` for a >= 0.
+    Transposes may stand between, and max-pools.
     """
-    value, axis, rising = convolution.output, 1, False
-    rank = 2 if convolution.is_dense else 4
+    value, pooled, channels = convolution.output, False, _channels(convolution)
     while (follower := editor.only_reader(value)) is not None:
-        if follower.kind == "Relu" and value == convolution.output and _may_rectify(convolution):
-            convolution.relu = True
-        elif follower.kind == "Transpose":
-            order = follower.attribute("perm", list(range(rank))[::-1])
-            axis, value = order.index(axis), follower.output
-            continue
-        elif follower.kind == "MaxPool" and rank == 4 and axis == 1 and len(follower.proto.output) == 1:
-            rising, value = True, follower.output
-            continue
-        elif not _fold(editor, convolution, follower, value=value, axis=axis, rank=rank, rising=rising):
-            break
-        editor.bypass(follower, value)
+        if follower.kind == "Transpose":
+            turned = channels.turned(follower)
+            if turned is None:
+                break
+            channels = turned
+        elif follower.kind == "MaxPool" and channels == _channels(convolution) and _bit_window(editor, follower):
+            pooled = True
+        else:
+            chain = folded(convolution.chain, steps_of(editor, follower, value, channels), pooled=pooled)
+            if chain is None:
+                break
+            convolution.chain = chain
+            editor.bypass(follower, value)
         value = follower.output
-    if not convolution.relu:
-        falling = convolution.multiplier < 0  # the same numbers from the opposite kernel
-        convolution.signs = np.where(falling[:, None, None, None], -convolution.signs, convolution.signs)
-        convolution.multiplier = np.abs(convolution.multiplier)
 
 
 def cancel_transposes(editor: Editor) -> None:
@@ -53,38 +52,30 @@ def pool_bits(editor: Editor) -> None:
         pool = editor.producer(quantize.inputs[0])
         if pool is None or pool.kind != "MaxPool" or editor.only_reader(pool.output) is None:
             continue
-        kernel = tuple(pool.attribute("kernel_shape", [0]))
-        try:
-            found = window(editor, pool, kernel)
-        except NotBits:
-            continue
-        if pool.attribute("ceil_mode", 0) or found.pop("dilations") != (1, 1) or len(pool.proto.output) > 1:
+        found = _bit_window(editor, pool)
+        if found is None:
             continue
         source, output = pool.inputs[0], quantize.output
         editor.remove(quantize)
         editor.remove(pool)
         bits = quantized(editor, source)
-        editor.add("BinaryMaxPool", bits, near=pool.name, output=output, own=True, kernel_shape=kernel, **found)
+        editor.add("BinaryMaxPool", bits, near=pool.name, output=output, own=True, **found)
 
 
 def join_signs(editor: Editor, lowering: Lowering, convolution: Convolution) -> bool:
     """Where all that reads a convolution is its sign, let it give bits by integer thresholds; whether it does."""
-    readers = editor.readers(convolution.output)
-    only_signs = bool(readers) and all(reader.kind == "BinaryQuantize" for reader in readers)
-    if (
-        not only_signs
-        or convolution.output in editor.outputs
-        or convolution.zero_padding
-        or (convolution.multiplier < 0).any()
-    ):
+    found = None if convolution.zero_padding else _up_to_signs(editor, convolution)
+    if found is None:
         lowering.finish(convolution, None)
         return False
-    products = convolution.signs[0].size
-    threshold = thresholds(products, convolution.multiplier, convolution.bias, relu=convolution.relu)
+    chain, passed, readers = found
+    negated, threshold = sign_thresholds(chain)
+    convolution.signs = np.where(negated[:, None, None, None], -convolution.signs, convolution.signs)
     output = readers[0].output
     for reader in readers:
         editor.replace(reader.output, output)
-        editor.remove(reader)
+    for node in (*readers, *passed):
+        editor.remove(node)
     if convolution.is_dense:
         _join_rows(editor, convolution, output)
     else:
@@ -106,56 +97,32 @@ def _join_rows(editor: Editor, convolution: Convolution, output: str) -> None:
             editor.replace(reader.output, inner)
 
 
-def _may_rectify(convolution: Convolution) -> bool:
-    return not convolution.bias.any() and bool((convolution.multiplier >= 0).all())
-
-
-def _fold(
-    editor: Editor, convolution: Convolution, node: Node, *, value: str, axis: int, rank: int, rising: bool
-) -> bool:
-    """Take one node into the multiplier and bias; whether that was possible."""
-    channels = len(convolution.signs)
-    with np.errstate(all="ignore"):  # what is not finite is not folded
-        found = _affine(editor, node, value=value, axis=axis, rank=rank, channels=channels)
-        if found is None or (rising and (found[0] < 0).any()):
-            return False
-        factor, shift = found
-        multiplier = (convolution.multiplier * factor).astype(np.float32)
-        bias = (convolution.bias * factor + shift).astype(np.float32)
-    if not np.isfinite(multiplier).all() or not np.isfinite(bias).all():
-        return False
-    convolution.multiplier, convolution.bias = multiplier, bias
-    return True
-
-
-def _affine(
-    editor: Editor, node: Node, *, value: str, axis: int, rank: int, channels: int
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Factor and shift of each channel, where the node is `factor * value + shift`."""
-    one, none = np.ones(channels, np.float32), np.zeros(channels, np.float32)
-    if node.kind == "BatchNormalization":
-        constants = [editor.constant(each) for each in node.inputs[1:5]]
-        if node.inputs[0] != value or axis != 1 or node.attribute("training_mode", 0) or len(node.proto.output) > 1:
+def _up_to_signs(editor: Editor, convolution: Convolution) -> tuple[Chain, list[Node], list[Node]] | None:
+    """The chain up to where nothing but signs are read, the nodes on the way, and those that take the signs."""
+    chain, value, passed = convolution.chain, convolution.output, list[Node]()
+    while value not in editor.outputs:
+        readers = editor.readers(value)
+        if readers and all(reader.kind == "BinaryQuantize" for reader in readers):
+            return (chain, passed, readers) if chain.is_finite else None
+        steps = steps_of(editor, readers[0], value, _channels(convolution)) if len(readers) == 1 else ()
+        if not steps:
             return None
-        if any(each is None or each.shape != (channels,) or each.dtype != np.float32 for each in constants):
-            return None
-        gamma, beta, mean, variance = (each.astype(np.float64) for each in constants if each is not None)
-        factor = gamma / np.sqrt(variance + node.attribute("epsilon", 1e-5))
-        return factor, beta - mean * factor
-    if node.kind not in ("Mul", "Add", "Sub", "Div") or len(node.inputs) != 2:
+        chain = chain.then(*steps)
+        passed.append(readers[0])
+        value = readers[0].output
+    return None
+
+
+def _channels(convolution: Convolution) -> Channels:
+    return Channels(len(convolution.signs), 2 if convolution.is_dense else 4)
+
+
+def _bit_window(editor: Editor, pool: Node) -> dict[str, Any] | None:
+    """The attributes of a max-pool that works on bits as well; every window of it has a pixel of the image."""
+    kernel = tuple(pool.attribute("kernel_shape", [0]))
+    try:
+        found = window(editor, pool, kernel)
+    except NotBits:
         return None
-    first = node.inputs[0] == value
-    constant = editor.constant(node.inputs[1 if first else 0])
-    if constant is None or constant.dtype != np.float32 or constant.ndim > rank:
-        return None
-    lengths = [1] * (rank - constant.ndim) + list(constant.shape)
-    if any(length != 1 for other, length in enumerate(lengths) if other != axis) or lengths[axis] not in (1, channels):
-        return None
-    numbers = np.broadcast_to(constant.reshape(-1), channels)
-    if node.kind == "Mul":
-        return numbers, none
-    if node.kind == "Add":
-        return one, numbers
-    if node.kind == "Sub":
-        return (one, -numbers) if first else (-one, numbers)
-    return (1 / numbers, none) if first else None
+    plain = not pool.attribute("ceil_mode", 0) and found.pop("dilations") == (1, 1) and len(pool.proto.output) == 1
+    return found | {"kernel_shape": kernel} if plain else None

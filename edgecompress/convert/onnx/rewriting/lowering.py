@@ -11,6 +11,7 @@ import numpy as np
 from edgecompress.convert.onnx.rewriting.editor import Editor, Node
 from edgecompress.convert.onnx.rewriting.matching import SIGN, Layer, Padding, SignFunction, keeps_filters_first
 from edgecompress.numerics.binary import pack_signs, same_pads
+from edgecompress.numerics.channel_chain import Chain, Step
 
 MAX_PIXELS = 1 << 16  # of a stride, a dilation or a border: more than any image has
 NHWC = (0, 2, 3, 1)  # the axis of NCHW that each axis of NHWC is
@@ -28,10 +29,8 @@ class Convolution:
     node: Node
     last: Node  # the node behind which the layer's output stands: itself, or the Reshape of a dense layer
     signs: np.ndarray  # O x H x W x I
-    multiplier: np.ndarray
-    bias: np.ndarray
+    chain: Chain  # from the sums to the output
     attributes: dict[str, Any]  # those of BinaryConv2dBits
-    relu: bool = False
 
     @property
     def output(self) -> str:
@@ -61,7 +60,7 @@ class Lowering:
         editor, node, inputs = self._editor, layer.node, layer.inputs
         if inputs is None:
             raise NotBits("its inputs are real")
-        bias, factor = self._bias(layer)
+        chain = self._chain(layer)
         attributes: dict[str, Any] = {"pads": (0, 0, 0, 0), "strides": (1, 1), "dilations": (1, 1), "pad_value": 0}
         if node.kind == "Conv":
             attributes |= self._convolution_window(layer, inputs.padding)
@@ -83,8 +82,7 @@ class Lowering:
             binary = editor.add("BinaryConv2d", bits, near=node.name, own=True)
             rows = editor.store(np.array([-1, filters], np.int64), "row_shape")
             last = editor.add("Reshape", binary.output, rows, near=node.name, output=output)
-        multiplier = layer.kernel.scales * np.float32(factor)
-        return Convolution(layer, binary, last, signs, multiplier, bias, attributes | {"channels": channels})
+        return Convolution(layer, binary, last, signs, chain, attributes | {"channels": channels})
 
     def weights(self, layer: Layer) -> None:
         """Keep a layer's arithmetic and store its kernel in bits: a row of bits a filter, times its scale."""
@@ -109,9 +107,11 @@ class Lowering:
         operands = [node.inputs[0], editor.store(pack_signs(convolution.signs), f"{name}/bits")]
         attributes = dict(convolution.attributes)
         if threshold is None:
-            operands.append(editor.store(convolution.multiplier.astype(np.float32), f"{name}/multiplier"))
-            operands.append(editor.store(convolution.bias.astype(np.float32), f"{name}/bias"))
-            attributes["relu"] = int(convolution.relu)
+            affine = convolution.chain.affine
+            assert affine is not None  # nothing else is folded
+            operands.append(editor.store(affine.multiplier, f"{name}/multiplier"))
+            operands.append(editor.store(affine.bias, f"{name}/bias"))
+            attributes["relu"] = int(affine.relu)
         else:
             operands.append(editor.store(threshold, f"{name}/threshold"))
         output = node.output
@@ -147,25 +147,27 @@ class Lowering:
             return image, replace(inputs, steps=steps[:-1])
         return image.transpose(0, 2, 3, 1), replace(inputs, steps=steps)
 
-    def _bias(self, layer: Layer) -> tuple[np.ndarray, float]:
-        """What is added to each filter's sums, and a factor before them."""
+    def _chain(self, layer: Layer) -> Chain:
+        """The scales of a layer, and what is added to each filter's sums."""
         node, filters = layer.node, len(layer.kernel.scales)
         factor, weight = 1.0, 1.0
         if node.kind == "Gemm":
             factor, weight = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
-        bias: np.ndarray = np.zeros(filters, np.float32)
-        if node.kind != "MatMul" and len(node.inputs) > 2 and node.inputs[2]:
-            constant = self._editor.constant(node.inputs[2])
-            if (
-                constant is None
-                or constant.dtype != np.float32
-                or constant.shape not in ((), (1,), (filters,), (1, filters), (1, 1))
-            ):
-                raise NotBits("its bias is no constant with a number for each filter")
-            bias = bias + constant.reshape(-1) * np.float32(weight)
-        if not np.isfinite(bias).all() or not np.isfinite(layer.kernel.scales * np.float32(factor)).all():
-            raise NotBits("its bias or scale is not finite")
-        return bias, factor
+        with np.errstate(all="ignore"):  # what is not finite is looked at below
+            chain = Chain(layer.kernel.products, (Step(np.multiply, layer.kernel.scales * np.float32(factor)),))
+            if node.kind != "MatMul" and len(node.inputs) > 2 and node.inputs[2]:
+                constant = self._editor.constant(node.inputs[2])
+                if (
+                    constant is None
+                    or constant.dtype != np.float32
+                    or constant.shape not in ((), (1,), (filters,), (1, filters), (1, 1))
+                ):
+                    raise NotBits("its bias is no constant with a number for each filter")
+                bias = np.broadcast_to(constant.reshape(-1) * np.float32(weight), filters)
+                chain = chain.then(Step(np.add, bias)) if bias.any() else chain
+        if chain.affine is None:
+            raise NotBits("its scales and bias lead beyond float32")
+        return chain
 
     def _convolution_window(self, layer: Layer, padding: Padding | None) -> dict[str, Any]:
         node, kernel = layer.node, layer.kernel.signs

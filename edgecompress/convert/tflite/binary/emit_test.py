@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.tflite.binary.emit import binary_tensors, emit_binary
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.export import export_float
@@ -128,6 +129,34 @@ def test_dense_layers_behind_flatten(keras: Any, channels: int, tmp_path: Path) 
     agrees(model, content, tmp_path)
 
 
+DENSE_INPUTS = {  # of an image of 4 x 6 x 64
+    "rows of whole words": lambda layers, x: layers.Reshape((24, 64))(x),
+    "rows of parts of words": lambda layers, x: layers.Reshape((24, 20))(x[..., :20]),
+    "pixels": lambda layers, x: x,
+    "pixels taken apart": lambda layers, x: layers.Reshape((48, 32))(x),
+    "pixels joined": lambda layers, x: layers.Reshape((12, 128))(x),
+    "pixels joined to parts of words": lambda layers, x: layers.Reshape((32, 48))(x),
+}
+
+
+def test_dense_layers_of_more_than_rows(keras: Any, tmp_path: Path) -> None:
+    image = keras.Input((4, 6, 64))
+    outputs = []
+    for take in DENSE_INPUTS.values():
+        x = keras.layers.BatchNormalization()(binary("BinaryDense", 40)(take(keras.layers, image)))
+        outputs.append(binary("BinaryDense", 12)(x))
+    model = finished(keras, image, outputs)
+    content, kinds = emitted(model)
+    assert kinds["LceBconv2d"] == 12
+    images = np.random.default_rng(1).normal(size=(1, 4, 6, 64)).astype(np.float32)
+    expected = model.predict(images, verbose=0)
+    for name, data in (("model.tflite", content), ("model.onnx", emit_onnx(content))):
+        (tmp_path / name).write_bytes(data)
+        with RuntimeProcess(tmp_path / name) as process:
+            for actual, wanted in zip(process.run([images]), expected, strict=True):
+                np.testing.assert_array_equal(actual, wanted)
+
+
 def test_a_residual_stays_real(keras: Any, tmp_path: Path) -> None:
     layers = keras.layers
     x = image = keras.Input((SIDE, SIDE, 32))
@@ -220,3 +249,66 @@ def test_one_code_for_each_operator(keras: Any) -> None:
     model = schema.ModelT.InitFromPackedBuf(emitted(finished(keras, image, x))[0], 0)
     codes = [operator.opcodeIndex for operator in model.subgraphs[0].operators]
     assert len(set(codes)) == len(codes) == 4
+
+
+BEHIND: dict[str, Any] = {
+    "a constant minus the pool": lambda layers, x: 1.0 - layers.MaxPooling2D(2)(x),
+    "the pool minus a constant": lambda layers, x: layers.MaxPooling2D(2)(x) - 1.0,
+    "a constant minus the sum": lambda layers, x: 1.0 - x,
+    "the pool times a negative number": lambda layers, x: -1.5 * layers.MaxPooling2D(2)(x),
+    "a quotient": lambda layers, x: x / -3.0,
+    "a quotient by the sum": lambda layers, x: 1.0 / (x + 0.3),
+    "a negated pool": lambda layers, x: -layers.MaxPooling2D(2)(x),
+    "a bound above": lambda layers, x: load_tensorflow().minimum(x, 3.5) * 2.0,
+    "a bound below": lambda layers, x: 2.0 - load_tensorflow().maximum(x, -3.5),
+    "one activation behind another": lambda layers, x: layers.ReLU(6.0)(layers.ReLU()(x) * -0.5 + 3.0),
+    "a constant of rows": lambda layers, x: x * np.arange(SIDE, dtype=np.float32).reshape(SIDE, 1, 1),
+    "a constant of columns": lambda layers, x: x - np.arange(SIDE, dtype=np.float32).reshape(SIDE, 1),
+    "a constant of channels": lambda layers, x: np.arange(SIDE, dtype=np.float32) - x,
+    "a batch norm": lambda layers, x: layers.BatchNormalization()(x),
+    "a batch norm without some channels": lambda layers, x: layers.BatchNormalization(name="part")(x),
+    "a batch norm and its pool": lambda layers, x: layers.MaxPooling2D(2)(layers.BatchNormalization()(x)),
+    "a batch norm of the pool": lambda layers, x: layers.BatchNormalization()(layers.MaxPooling2D(2)(x)),
+    "its square": lambda layers, x: x * x,
+    "twice itself": lambda layers, x: x + x,
+}
+
+
+@pytest.fixture(scope="module")
+def branches(keras: Any) -> tuple[Any, np.ndarray, list[np.ndarray]]:
+    """A model with all that may stand behind a layer, as branches: numbers, and what a binary layer makes of them."""
+    outputs = []
+    image = keras.Input((SIDE, SIDE, 8))
+    for behind in BEHIND.values():
+        # As many channels as columns and rows, so that a constant of one is not one of another by its size alone.
+        x = behind(keras.layers, binary("BinaryConv2D", SIDE, 3, padding="same")(image))
+        outputs += [x, binary("BinaryConv2D", 4, 3, padding="same")(x)]
+    model = finished(keras, image, outputs)
+    part = model.get_layer("part")
+    gamma, *rest = part.get_weights()
+    part.set_weights([gamma * (np.arange(SIDE) % 3 > 0), *rest])
+    images = np.random.default_rng(1).normal(size=(3, SIDE, SIDE, 8)).astype(np.float32)
+    return model, images, [np.asarray(output) for output in model.predict(images, verbose=0)]
+
+
+@pytest.mark.parametrize("form", ["LiteRT", "ONNX", "ONNX with kernels"])
+def test_what_stands_behind_a_layer(
+    branches: tuple[Any, np.ndarray, list[np.ndarray]], form: str, tmp_path: Path
+) -> None:
+    """Equal to Keras in every format.
+
+    Sums are below 2^7 and factors below 2^3, so that a rounding is at most 2^-15; there are fewer than eight. For
+    these seeds no value comes that near to 0, where its sign would be another.
+    """
+    model, images, expected = branches
+    content, _ = emitted(model)
+    path = tmp_path / ("model.tflite" if form == "LiteRT" else "model.onnx")
+    path.write_bytes(content if form == "LiteRT" else emit_onnx(content))
+    with RuntimeProcess(path, plain=form == "ONNX") as process:
+        for number, image in enumerate(images):
+            found = process.run([image[None]])
+            for name, actual, wanted in zip([n for n in BEHIND for _ in range(2)], found, expected, strict=True):
+                if name != "a quotient by the sum":
+                    assert np.abs(actual - wanted[number]).max() <= 2**-12, name
+                else:  # the quotient scales the roundings of sums by its square, below 2^4
+                    np.testing.assert_allclose(actual[0], wanted[number], rtol=2**-20, atol=0, err_msg=name)

@@ -7,26 +7,25 @@ from typing import Any
 import numpy as np
 
 from edgecompress.convert.tflite.binary.lowering import WORD_BITS, Convolution, Lowering
+from edgecompress.convert.tflite.binary.steps import activation_of, activation_steps, is_operator, steps_of
 from edgecompress.convert.tflite.editor import Editor
-from edgecompress.numerics.binary import thresholds
+from edgecompress.numerics.channel_chain import Chain, folded, sign_thresholds
 
 
 def fold_affine(editor: Editor, convolution: Convolution) -> None:
-    """Take the MUL and ADD by constants behind a convolution, or behind its max-pool, into its multiplier and bias.
-
-    `max(a x + b) = a max(x) + b` for a >= 0, so that they may change places with a max-pool.
-    """
-    while (follower := editor.only_reader(convolution.output)) is not None:
-        pool = follower if editor.kind(follower) == "MAX_POOL_2D" and not _activation(follower) else None
-        reader = editor.only_reader(int(pool.outputs[0])) if pool is not None else follower
-        if reader is None or not _fold(editor, convolution, reader, rising=pool is not None):
+    """Take what stands behind a convolution, or behind its max-pools, into its multiplier and bias where it fits in."""
+    holder, pooled = convolution.last, False
+    while (follower := editor.only_reader(int(holder.outputs[0]))) is not None:
+        activation = activation_of(editor, follower)
+        if editor.kind(follower) == "MAX_POOL_2D" and not activation:
+            holder, pooled = follower, True
+            continue
+        steps = steps_of(editor, follower, int(holder.outputs[0])) if is_operator(activation) else ()
+        chain = folded(convolution.chain, steps, pooled=pooled)
+        if chain is None:
             break
-        holder = pool if pool is not None else convolution.last
-        _take_output(editor, holder, reader)
-    if not convolution.relu:
-        falling = convolution.multiplier < 0  # the same numbers from the opposite kernel
-        convolution.signs = np.where(falling[:, None, None, None], -convolution.signs, convolution.signs)
-        convolution.multiplier = np.abs(convolution.multiplier)
+        convolution.chain = chain
+        _take_output(editor, holder, follower, activation)
 
 
 def pool_bits(editor: Editor) -> None:
@@ -34,7 +33,7 @@ def pool_bits(editor: Editor) -> None:
     for quantize in [operator for operator in editor.graph.operators if editor.kind(operator) == "LceQuantize"]:
         pooled = int(quantize.inputs[0])
         pool = editor.producer(pooled)
-        if pool is None or editor.kind(pool) != "MAX_POOL_2D" or _activation(pool):
+        if pool is None or editor.kind(pool) != "MAX_POOL_2D" or activation_of(editor, pool):
             continue
         if editor.only_reader(pooled) is None or not editor.is_float(int(pool.inputs[0])):
             continue
@@ -52,20 +51,15 @@ def pool_bits(editor: Editor) -> None:
 
 def join_signs(editor: Editor, lowering: Lowering, convolution: Convolution) -> bool:
     """Where all that reads a convolution is its sign, let it give bits by integer thresholds; whether it does."""
-    readers = editor.readers(convolution.output)
-    only_signs = readers and all(editor.kind(reader) == "LceQuantize" for reader in readers)
-    possible = (
-        only_signs
-        and convolution.output not in editor.graph.outputs
-        and not convolution.zero_padding
-        and (convolution.multiplier >= 0).all()
-    )
-    if not possible:
+    found = None if convolution.zero_padding else _up_to_signs(editor, convolution)
+    if found is None:
         lowering.finish(convolution, None)
         return False
-    products = convolution.signs[0].size
-    threshold = thresholds(products, convolution.multiplier, convolution.bias, relu=convolution.relu)
-    convolution.options["fused_activation_function"] = 0  # the thresholds know of it
+    chain, passed, readers = found
+    negated, threshold = sign_thresholds(chain)
+    convolution.signs = np.where(negated[:, None, None, None], -convolution.signs, convolution.signs)
+    for operator in passed:
+        editor.replace(operator, [])
     kept = int(readers[0].outputs[0])
     for reader in readers:
         for other in editor.readers(int(reader.outputs[0])):
@@ -74,9 +68,10 @@ def join_signs(editor: Editor, lowering: Lowering, convolution: Convolution) -> 
     convolution.last.outputs = [kept]
     if convolution.last is not convolution.operator:  # the RESHAPE behind a dense layer
         width = -(-len(convolution.signs) // WORD_BITS)
-        inner = editor.add_tensor(f"{convolution.layer.name}/sums", (1, 1, 1, width), "int32")
+        rows = editor.shape(int(convolution.operator.outputs[0]))[0]
+        inner = editor.add_tensor(f"{convolution.layer.name}/sums", (rows, 1, 1, width), "int32")
         options = convolution.last.builtinOptions
-        options.newShape = np.array((-1, width), np.int32)
+        options.newShape = np.array((*options.newShape[:-1], width), np.int32)
         shape = editor.add_constant(f"{convolution.layer.name}/shape", options.newShape)
         convolution.operator.outputs, convolution.last.inputs = [inner], [inner, shape]
     lowering.finish(convolution, threshold)
@@ -95,35 +90,27 @@ def join_reshapes(editor: Editor) -> None:
                 reader.inputs = [source if index == output else index for index in reader.inputs]
 
 
-def _fold(editor: Editor, convolution: Convolution, reader: Any, *, rising: bool) -> bool:
-    """Take one operator into the multiplier and bias; whether that was possible."""
-    kind = editor.kind(reader)
-    if kind not in ("MUL", "ADD", "SUB") or (kind == "SUB" and reader.inputs[1] in (convolution.output,)):
-        return False
-    constant = next((value for index in reader.inputs if (value := editor.constant(index)) is not None), None)
-    channels = len(convolution.signs)
-    if constant is None or constant.size not in (1, channels) or constant.shape[-1:] not in ((), (constant.size,)):
-        return False
-    values = np.broadcast_to(constant.reshape(-1), channels).astype(np.float32)
-    if kind == "MUL":
-        if rising and (values < 0).any():
-            return False
-        convolution.multiplier, convolution.bias = convolution.multiplier * values, convolution.bias * values
-    else:
-        convolution.bias = convolution.bias + (values if kind == "ADD" else -values)
-    return True
+def _up_to_signs(editor: Editor, convolution: Convolution) -> tuple[Chain, list[Any], list[Any]] | None:
+    """The chain up to where nothing but signs are read, the operators on the way, and those that take the signs."""
+    chain, value, passed = convolution.chain, convolution.output, list[Any]()
+    while value not in editor.graph.outputs:
+        readers = editor.readers(value)
+        if readers and all(editor.kind(reader) == "LceQuantize" for reader in readers):
+            return (chain, passed, readers) if chain.is_finite else None
+        steps = steps_of(editor, readers[0], value) if len(readers) == 1 else ()
+        if not steps or not is_operator(activation := activation_of(editor, readers[0])):
+            return None
+        chain = chain.then(*steps, *activation_steps(activation, editor.shape(value)[-1]))
+        passed.append(readers[0])
+        value = int(readers[0].outputs[0])
+    return None
 
 
-def _take_output(editor: Editor, holder: Any, reader: Any) -> None:
+def _take_output(editor: Editor, holder: Any, reader: Any, activation: str) -> None:
     """Let `holder` make what `reader` made; the reader's activation becomes an operator of its own."""
-    output, activation = int(reader.outputs[0]), _activation(reader)
+    output = int(reader.outputs[0])
     if not activation:
         holder.outputs = [output]
         editor.replace(reader, [])
         return
-    kind = next(name for name, value in vars(editor.schema.ActivationFunctionType).items() if value == activation)
-    editor.replace(reader, [editor.builtin(kind, list(holder.outputs), [output])])
-
-
-def _activation(operator: Any) -> int:
-    return int(operator.builtinOptions.fusedActivationFunction) if operator.builtinOptions else 0
+    editor.replace(reader, [editor.builtin(activation, list(holder.outputs), [output])])

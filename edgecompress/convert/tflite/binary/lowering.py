@@ -7,17 +7,19 @@ arXiv:2011.09398.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from edgecompress.convert.tflite.binary.matching import CONVOLUTION, DENSE, BinaryLayer
+from edgecompress.convert.tflite.binary.steps import activation_of, is_operator
 from edgecompress.convert.tflite.editor import Editor
 from edgecompress.numerics.binary import pack_signs, same_pads
+from edgecompress.numerics.channel_chain import Chain, Step
 
 WORD_BITS = 32
-_ACTIVATIONS = ("RELU", "RELU6", "RELU_N1_TO_1")  # those that are operators of their own as well
 
 
 class NotBinary(Exception):
@@ -32,9 +34,7 @@ class Convolution:
     operator: Any
     last: Any  # the operator behind which the layer's output stands: itself, or the RESHAPE of a dense layer
     signs: np.ndarray
-    multiplier: np.ndarray
-    bias: np.ndarray
-    relu: bool
+    chain: Chain  # from the sums to the output
     options: dict[str, int]
 
     @property
@@ -59,40 +59,42 @@ class Lowering:
         """Replace a convolution or dense layer whose inputs are signs."""
         editor, operator = self._editor, layer.operator
         assert layer.source is not None
-        options = self._options(layer)
+        activation, chain, options = self._activation(operator), self._chain(layer), self._options(layer)
         new, bits = self._bits(layer, options)
         signs = layer.kernel.signs if layer.kind == CONVOLUTION else layer.kernel.signs[:, None, None, :]
-        activation = self._activation(operator)
-        relu = activation == "RELU" and not layer.bias.any()
-        output = self._output(layer, new_tensor=bool(activation) and not relu)
+        output = int(operator.outputs[0])
+        if activation:
+            output = editor.add_tensor(f"{layer.name}/linear", editor.shape(output), "float32")
         if layer.kind == DENSE:
-            inner = editor.add_tensor(f"{layer.name}/sums", (1, 1, 1, len(signs)), "float32")
+            *outer, _ = editor.shape(output)
+            inner = editor.add_tensor(f"{layer.name}/sums", (math.prod(outer), 1, 1, len(signs)), "float32")
             binary = editor.custom("LceBconv2d", [bits], [inner], {})
-            last = self._reshape(inner, output, (-1, len(signs)))
+            last = self._reshape(inner, output, (-1, *outer[1:], len(signs)))
             new += [binary, last]
         else:
             binary = last = editor.custom("LceBconv2d", [bits], [output], {})
             new.append(binary)
-        if activation and not relu:
+        if activation:
             new.append(editor.builtin(activation, [output], list(operator.outputs)))
         editor.replace(operator, new)
-        options["fused_activation_function"] = int(relu)
-        return Convolution(
-            layer, binary, last, signs, layer.kernel.scales.copy(), layer.bias.astype(np.float32), relu, options
-        )
+        return Convolution(layer, binary, last, signs, chain, options)
 
     def weights(self, layer: BinaryLayer) -> None:
         """Keep a layer's arithmetic and store its kernel in bits: `y = scale * conv(x, sign) + bias`."""
         editor, operator, kernel = self._editor, layer.operator, layer.kernel
         if not kernel.scales.all():
             raise NotBinary("a filter of it holds zeros only")
+        bias = self._bias(layer)
+        with np.errstate(all="ignore"):
+            unscaled = (bias / kernel.scales).astype(np.float32)
+        if not np.isfinite(unscaled).all():
+            raise NotBinary("its bias over its scales leads beyond float32")
         bits = editor.add_constant(f"{layer.name}/bits", words(kernel.signs))
         signs = editor.add_tensor(f"{layer.name}/signs", kernel.signs.shape, "float32")
         new = [editor.custom("LceDequantize", [bits], [signs])]
         operator.inputs[1] = signs
-        if layer.bias.any():
-            bias = editor.add_constant(f"{layer.name}/bias", (layer.bias / kernel.scales).astype(np.float32))
-            operator.inputs[2:] = [bias]
+        if bias.any():
+            operator.inputs[2:] = [editor.add_constant(f"{layer.name}/bias", unscaled)]
         new.append(operator)
         if (kernel.scales != 1).any():
             scales = editor.add_constant(f"{layer.name}/scales", kernel.scales)
@@ -110,9 +112,12 @@ class Lowering:
         kernel = editor.add_constant(f"{name}/bits", words(convolution.signs))
         inputs = [int(convolution.operator.inputs[0]), kernel]
         if threshold is None:
+            affine = convolution.chain.affine
+            assert affine is not None  # nothing else is folded
+            convolution.options["fused_activation_function"] = int(affine.relu)
             inputs += [
-                editor.add_constant(f"{name}/multiplier", convolution.multiplier.astype(np.float32)),
-                editor.add_constant(f"{name}/bias", convolution.bias.astype(np.float32)),
+                editor.add_constant(f"{name}/multiplier", affine.multiplier),
+                editor.add_constant(f"{name}/bias", affine.bias),
                 -1,
             ]
         else:
@@ -126,16 +131,21 @@ class Lowering:
         source = layer.source
         assert source is not None
         new: list[Any] = []
-        shape = editor.shape(layer.operator.inputs[0])
-        if layer.kind == DENSE and editor.shape(source) != shape and editor.shape(source)[-1] % WORD_BITS:
-            # the words of a pixel are not full, so that bits cannot be laid side by side: flatten the real numbers
-            flat = editor.add_tensor(f"{layer.name}/flat", shape, "float32")
-            new.append(self._reshape(source, flat, (-1, editor.shape(flat)[-1])))
-            source = flat
+        channels = options["channels_in"]
+        if layer.kind == DENSE:
+            # Bits can be laid side by side where the words of a pixel are full; real numbers always can.
+            shape = editor.shape(source)
+            whole = shape[-1] == channels or not (shape[-1] % WORD_BITS or channels % WORD_BITS)
+            if not whole or len(shape) not in (2, 4):  # what quantizes takes images and rows
+                rows = math.prod(shape) // channels
+                flat = editor.add_tensor(f"{layer.name}/flat", (rows, channels), "float32")
+                new.append(self._reshape(source, flat, (-1, channels)))
+                source = flat
         bits = self._quantized(source, new)
         if layer.kind == DENSE:
-            width = -(-options["channels_in"] // WORD_BITS)
-            flat = editor.add_tensor(f"{layer.name}/input", (1, 1, 1, width), "int32")
+            width = -(-channels // WORD_BITS)
+            rows = math.prod(editor.shape(bits)) // width
+            flat = editor.add_tensor(f"{layer.name}/input", (rows, 1, 1, width), "int32")
             new.append(self._reshape(bits, flat, (-1, 1, 1, width)))
             bits = flat
         if layer.padding is not None and options["padding"] == 1 and any(layer.padding.pads):
@@ -200,18 +210,25 @@ class Lowering:
         return options
 
     def _activation(self, operator: Any) -> str:
-        names = vars(self._schema.ActivationFunctionType).items()
-        code = operator.builtinOptions.fusedActivationFunction if operator.builtinOptions else 0
-        name = next(name for name, value in names if value == code)
-        if name not in (*_ACTIVATIONS, "NONE"):
+        name = activation_of(self._editor, operator)
+        if not is_operator(name):
             raise NotBinary(f"its activation {name} is no operator")
-        return "" if name == "NONE" else name
+        return name
 
-    def _output(self, layer: BinaryLayer, *, new_tensor: bool) -> int:
-        output = int(layer.operator.outputs[0])
-        if not new_tensor:
-            return output
-        return self._editor.add_tensor(f"{layer.name}/linear", self._editor.shape(output), "float32")
+    def _chain(self, layer: BinaryLayer) -> Chain:
+        """The scales and the bias of a layer."""
+        bias = self._bias(layer)
+        chain = Chain(layer.kernel.products, (Step(np.multiply, layer.kernel.scales),))
+        if bias.any():
+            chain = chain.then(Step(np.add, bias))
+        if chain.affine is None:
+            raise NotBinary("its scales and bias lead beyond float32")
+        return chain
+
+    def _bias(self, layer: BinaryLayer) -> np.ndarray:
+        if layer.bias is None:
+            raise NotBinary("its bias is no float32 constant with a number for each filter")
+        return layer.bias
 
     def _reshape(self, source: int, output: int, shape: tuple[int, ...]) -> Any:
         options = self._schema.ReshapeOptionsT()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from edgecompress.convert.tflite.binary.steps import activation_of
 from edgecompress.convert.tflite.editor import Editor
 
 CONVOLUTION, DEPTHWISE, DENSE = "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"
@@ -43,7 +45,7 @@ class BinaryLayer:
     name: str  # of the tensor that it computes
     kernel_name: str  # which still tells of the layer where the other is the name of an output of the model
     kernel: Signs
-    bias: np.ndarray
+    bias: np.ndarray | None  # None where it is no float32 constant
     source: int | None  # the tensor whose signs are its inputs; None where they are real
     padding: Padding | None = None  # between the signs and the operator
 
@@ -81,7 +83,6 @@ def split_kernel(kernel: np.ndarray | None, kind: str) -> Signs | None:
 
 
 def _layer(editor: Editor, operator: Any, kind: str, kernel: Signs) -> BinaryLayer:
-    bias = editor.constant(operator.inputs[2]) if len(operator.inputs) > 2 else None
     tensor, padding = operator.inputs[0], None
     before = editor.producer(tensor)
     if before is not None and kind == CONVOLUTION and editor.kind(before) in ("PAD", "PADV2"):
@@ -94,10 +95,17 @@ def _layer(editor: Editor, operator: Any, kind: str, kernel: Signs) -> BinaryLay
         name=editor.name(operator.outputs[0]),
         kernel_name=editor.name(operator.inputs[1]),
         kernel=kernel,
-        bias=np.zeros(kernel.scales.size, np.float32) if bias is None else bias.reshape(-1),
+        bias=_bias(editor, operator, kernel.scales.size),
         source=source,
         padding=padding if source is not None else None,
     )
+
+
+def _bias(editor: Editor, operator: Any, filters: int) -> np.ndarray | None:
+    if len(operator.inputs) < 3 or operator.inputs[2] < 0:
+        return np.zeros(filters, np.float32)
+    bias = editor.constant(operator.inputs[2])
+    return bias.reshape(-1) if bias is not None and bias.dtype == np.float32 and bias.size == filters else None
 
 
 def _padding(editor: Editor, operator: Any) -> Padding | None:
@@ -112,8 +120,18 @@ def _padding(editor: Editor, operator: Any) -> Padding | None:
 def sign_source(editor: Editor, tensor: int, *, through_reshape: bool = False) -> int | None:
     """Return x where the tensor is sign(x), with sign(0) = 1, or a reshaped sign(x); None where it is anything else.
 
-    The forms are where(x >= 0, 1, -1), where(x < 0, -1, 1), and sign(sign(x) + c) with c between 0 and 1.
+    The forms are where(x >= 0, 1, -1), where(x < 0, -1, 1), and sign(sign(x) + c) with c between 0 and 1. x is
+    float32, and no constant makes more of it by its shape.
     """
+    source = _signed(editor, tensor, through_reshape=through_reshape)
+    if source is None or not editor.is_float(source):
+        return None
+    before, after = editor.shape(source), editor.shape(tensor)
+    same = math.prod(before) == math.prod(after) if through_reshape else before == after
+    return source if same else None
+
+
+def _signed(editor: Editor, tensor: int, *, through_reshape: bool) -> int | None:
     operator = editor.producer(tensor)
     if operator is not None and through_reshape and editor.kind(operator) == "RESHAPE":
         operator = editor.producer(operator.inputs[0])
@@ -129,7 +147,7 @@ def sign_source(editor: Editor, tensor: int, *, through_reshape: bool = False) -
         return int(condition.inputs[0]) if all(_all(editor, index, value) for index, value in chosen) else None
     if operator is not None and kind == "SIGN":
         shifted = editor.producer(operator.inputs[0])
-        if shifted is not None and editor.kind(shifted) == "ADD":
+        if shifted is not None and editor.kind(shifted) == "ADD" and not activation_of(editor, shifted):
             return _shifted_sign(editor, shifted)
     return None
 
