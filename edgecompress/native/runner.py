@@ -127,6 +127,7 @@ class Worker:
         import_ns = time.monotonic_ns()
         kind: Any = Onnx if options.runtime == "onnx" else Litert
         before = _memory("VmRSS")
+        counted = _counters()
         shapes = [[int(length) for length in each.split("x") if length] for each in options.shapes.split(",")]
         self._model = kind(options.model, options.threads, shapes if options.shapes else [])
         library_ns = time.monotonic_ns() - import_ns - self._model.load_ns
@@ -134,8 +135,10 @@ class Worker:
         start_ns = time.monotonic_ns()
         self._model.invoke()
         first_ns = time.monotonic_ns() - start_ns
+        counters = _since(counted)
         outputs = self._model.read()
         self._answer(
+            **counters,
             version=self._model.version,
             library_ns=library_ns,
             load_ns=self._model.load_ns,
@@ -163,6 +166,7 @@ class Worker:
         invoke, clock = self._model.invoke, time.perf_counter_ns
         invoke()  # not timed: until now the caches were another process's
         samples: list[int] = []
+        counted = _counters()
         cpu_before, end_ns = time.process_time_ns(), float(seconds) * 1e9
         start_ns = before_ns = clock()
         while len(samples) < int(runs) or before_ns - start_ns < end_ns:
@@ -170,8 +174,9 @@ class Worker:
             after_ns = clock()
             samples.append(after_ns - before_ns)
             before_ns = after_ns
-        cpu_ns, core = time.process_time_ns() - cpu_before, _core()
+        cpu_ns, counters, core = time.process_time_ns() - cpu_before, _since(counted), _core()
         self._answer(
+            **counters,
             start_ns=start_ns,
             cpu_ns=cpu_ns,
             core=core,
@@ -277,6 +282,41 @@ def _fnv(arrays: list[np.ndarray]) -> int:
 
 def _cores() -> int:
     return sum(1 << core for core in os.sched_getaffinity(0) if core < 64)
+
+
+def _counters() -> dict[str, int | None]:
+    """What `runner/counters.h` says, in the same words."""
+    found: dict[str, int | None] = dict.fromkeys(("waited_ns", "preempted", "busy_ns", "stolen_ns"))
+    found["preempted"] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    slices = waited_ns = 0
+    for task in os.listdir("/proc/self/task"):  # noqa: PTH208
+        try:
+            with open(f"/proc/self/task/{task}/schedstat") as file:  # noqa: PTH123
+                _, waited, count = map(int, file.read().split()[:3])
+        except (OSError, ValueError):
+            continue
+        slices, waited_ns = slices + count, waited_ns + waited
+    if slices:
+        found["waited_ns"] = waited_ns
+    try:
+        with open("/proc/stat") as file:  # noqa: PTH123
+            lines = [line.split() for line in file if line.startswith("cpu")]
+        allowed = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+        ticks = [[int(word) for word in (*words[1:], "0")[:8]] for words in lines if words[0] in allowed]
+    except (OSError, ValueError):
+        return found
+    if ticks:
+        tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        found["busy_ns"] = tick_ns * sum(sum(each[:3]) + sum(each[5:7]) for each in ticks)
+        found["stolen_ns"] = tick_ns * sum(each[7] for each in ticks)
+    return found
+
+
+def _since(before: dict[str, int | None]) -> dict[str, int | None]:
+    after = _counters()
+    return {
+        name: None if was is None or (now := after[name]) is None else max(0, now - was) for name, was in before.items()
+    }
 
 
 def _core() -> int:

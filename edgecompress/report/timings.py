@@ -12,7 +12,11 @@ from edgecompress.values import Measurement
 
 OPERATORS = 5  # rows of a table of slow operators
 NS_PER_MS = 1e6
-OF_ONE_FILE = {"operators", "warm_up", "median_half_width", "precise", "library_ns", "interleaved", "interpreter"}
+OF_ONE_FILE = {"operators", "warm_up", "median_half_width", "precise", "library_ns", "interleaved", "interpreter"} | {
+    "blocks",
+    "disturbed_blocks",
+    "others_cores",
+}
 OF_MOMENTS = {"before", "during", "after"}
 
 
