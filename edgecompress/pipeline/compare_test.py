@@ -1,3 +1,4 @@
+import os
 import re
 import tempfile
 from dataclasses import replace
@@ -10,11 +11,12 @@ from edgecompress.pipeline.compare import DeviceVerdict, _sentence, compare_file
 from edgecompress.pipeline.profile import Profiled
 from edgecompress.profiling import warmup
 from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.protocol_test import BUSY, load
 from edgecompress.profiling.statistics import compare, summarize
 from edgecompress.runtimes.sample_files_test import FACE, fixed_classifier
 from edgecompress.values import Failure, InstructionCount, Measurement
 
-SHORT = Plan(processes=3, min_runs=5, min_seconds=0.05, max_seconds=0.2)
+SHORT = Plan(processes=3, min_runs=5, min_seconds=0.05, max_seconds=0.2, repeats=0)
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +71,13 @@ def test_a_file_against_itself_is_measured_twice(tmp_path):
     path = fixed_classifier(tmp_path, height=32, width=32)
     (verdict,) = compare_files(path, path, devices=["local"], plan=SHORT).verdicts
     assert verdict.low <= verdict.ratio <= verdict.high and 0.2 < verdict.ratio < 5
+
+
+def test_on_a_busy_machine_nothing_is_told(tmp_path):
+    small = fixed_classifier(tmp_path, height=32, width=32)
+    with load(2 * len(os.sched_getaffinity(0))):
+        (verdict,) = compare_files(small, FACE, devices=["local"], plan=replace(SHORT, processes=2)).verdicts
+    assert verdict.invalid.startswith(BUSY) and verdict.verdict == "cannot tell"
 
 
 @pytest.mark.parametrize(

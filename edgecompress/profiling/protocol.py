@@ -19,6 +19,7 @@ from edgecompress.profiling import operators
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.busy import (
     ENOUGH_BLOCKS,
+    cores_may_be_halves,
     is_disturbed,
     not_told,
     others_cores,
@@ -122,14 +123,14 @@ def _round(
     Tracks that fail are taken out of `tracks`.
     """
     before = bench.look()
-    own = [before]
+    own, halves = [before], cores_may_be_halves(before)
     try:
         for index in generator.permutation(len(tracks)):
             with tracks[index].alone():
                 tracks[index].start()
         _drop_lost(tracks)
         looked_s = time.monotonic()
-        while not _reached(bench.plan, tracks, report) and not any(track.is_hopeless() for track in tracks):
+        while not _reached(bench.plan, tracks, report) and not any(track.is_hopeless(halves) for track in tracks):
             for index in generator.permutation(len(tracks)):
                 with tracks[index].alone():
                     tracks[index].time_block()
@@ -146,7 +147,7 @@ def _round(
         bench.abort()
     looks += own
     heat = why_invalid(before, own[1:], [reading for track in tracks for reading in track.clock_readings()])
-    return heat, next((busy for track in tracks if (busy := track.why_busy())), "")
+    return heat, next((busy for track in tracks if (busy := track.why_busy(halves))), "")
 
 
 def _drop_lost(tracks: list[_Track]) -> None:
@@ -215,17 +216,18 @@ class _Track:
     def spent_s(self) -> float:
         """In blocks of the present process, those included that are set aside."""
         life = self._lives[-1]
-        return sum(sum(block.samples_ns) for block in (*life.blocks, *life.disturbed)) / 1e9
+        return sum(block.wall_ns for block in (*life.blocks, *life.disturbed)) / 1e9
 
-    def why_busy(self) -> str:
+    def why_busy(self, halves: bool) -> str:
         """Why the present process must not be believed: the device had other work."""
         life = self._lives[-1]
-        return why_busy_loading(life.session.opened) or why_busy(life.blocks, life.disturbed, threads=self._threads)
+        beside = why_busy(life.blocks, life.disturbed, threads=self._threads, may_be_halves=halves)
+        return beside or why_busy_loading(life.session.opened)
 
-    def is_hopeless(self) -> bool:
+    def is_hopeless(self, halves: bool) -> bool:
         """Whether it is certain enough that the device is busy, so that the round may end."""
         life = self._lives[-1]
-        return len(life.blocks) + len(life.disturbed) >= ENOUGH_BLOCKS and bool(self.why_busy())
+        return len(life.blocks) + len(life.disturbed) >= ENOUGH_BLOCKS and bool(self.why_busy(halves))
 
     def keep_disturbed(self) -> None:
         """Take the blocks that were set aside for what they are, in a measurement that says that it is invalid."""

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import Len
@@ -76,6 +77,11 @@ class Block:
     preempted: Annotated[int, Field(ge=0, le=2**40)] | None = None  # times that a thread had to leave its core
     busy_ns: Time | None = None  # of all cores that it might run on, for whomever, in ticks of about 10 ms
     stolen_ns: Time | None = None  # of these cores, by a hypervisor
+
+    @cached_property
+    def wall_ns(self) -> int:
+        """How long it took."""
+        return sum(self.samples_ns)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ static int64_t waited_ns(void) {
     int64_t total_ns = 0, slices = 0;
     DIR *tasks = opendir("/proc/self/task");
     for (struct dirent *task; tasks && (task = readdir(tasks));) {
+        if (task->d_name[0] == '.') /* the folder above has the first thread's once more */
+            continue;
         char path[300];
         long long run, waited, count;
         snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", task->d_name);
