@@ -73,6 +73,7 @@ def profile_with_benchmark_model(
         conditions = {
             **{"before": before, "after": bench.look(), "device": bench.info.as_json(), "pinned": bench.plan.cores},
             "began": began,
+            "not_told": ["whether the machine had other work"],
             "samples": "one a process: its median, or mean where the tool tells no median",
         }
         runnable = list(outputs)
