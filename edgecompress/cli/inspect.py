@@ -107,12 +107,8 @@ def _is_uncounted(layer: LayerSummary) -> bool:
 
 def _total_work(model: ModelSummary) -> str:
     uncounted = sum(map(_is_uncounted, model.layers))
-    without = (
-        f", without those of {uncounted} layers (-): they depend on free axes, or on how often a loop runs, or what they "
-        "compute is not known"
-        if uncounted
-        else ""
-    )
+    why = "which depend on free axes, run nobody knows how often, or compute what is not known"
+    without = f", without those of {uncounted} layers (-), {why}" if uncounted else ""
     return f"{model.multiply_adds:,} multiply-adds{without}"
 
 

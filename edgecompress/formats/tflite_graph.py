@@ -146,7 +146,9 @@ def problems_of_order(graph: Graph) -> Iterator[str]:
     for operator in graph.operators:
         where = f"operator {operator.index} {operator.kind}"
         for index in operator.inputs:
-            if index >= 0 and index not in ready:
+            if (
+                index >= 0 and index not in ready and graph.tensors[index].size
+            ):  # what is empty has no value to wait for
                 yield f"{where} reads {graph.tensors[index]}, which nothing has computed before."
         for index in operator.outputs:
             if index in ready:

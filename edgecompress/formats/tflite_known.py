@@ -1,7 +1,8 @@
 """Which shapes of a TFLite graph can be believed: where an axis is free, the file has 1 in its place.
 
 A free first axis of the graph's inputs is the batch, of one; a reshape may put more than the batch into such an axis,
-and then its tensors hold some times more than their shapes say. Any other free axis leaves what is computed from it open.
+and then its tensors hold some times more than their shapes say. Any other free axis leaves open what is computed from
+it.
 """
 
 from __future__ import annotations

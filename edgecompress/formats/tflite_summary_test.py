@@ -91,11 +91,6 @@ def test_binary_operators_are_counted_by_hand() -> None:
     assert not any(layer.zero_weights for layer in layers)
 
 
-def test_counts_are_of_one_input_whatever_the_batch() -> None:
-    layer = layer_of([T([4, 3]), float_zeros(2, 3), T([4, 2], signature=[-1, 2])], "FULLY_CONNECTED", [0, 1, -1], None)
-    assert (layer.multiply_adds, layer.output_shape) == (6, (-1, 2))
-
-
 def test_a_shared_constant_counts_once() -> None:
     tensors = [T([1, 3]), float_zeros(3, 3), T([1, 3]), T([1, 3])]
     operators = [("FULLY_CONNECTED", [0, 1, -1], [2], None), ("FULLY_CONNECTED", [2, 1, -1], [3], None)]

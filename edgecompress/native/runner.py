@@ -1,7 +1,7 @@
 """The runner for a device that has Python and the runtimes' packages: what the C runner does, with fewer figures.
 
-One file, which needs nothing of edgecompress, since it is pushed to devices. It takes the same options and requests,
-and gives the same answers; see `runner/main.c` and `runner/worker.c`.
+It needs nothing of edgecompress but `runner_machine.py`, since it is pushed to devices. It takes the same options and
+requests, and gives the same answers; see `runner/main.c` and `runner/worker.c`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import argparse
 import json
 import os
 import resource
+import runpy
 import selectors
 import signal
 import sys
 import tempfile
 import time
+import types
 from typing import Any, NoReturn
 
 import numpy as np
@@ -119,15 +121,16 @@ class Worker:
 
     def __init__(self, options: argparse.Namespace, out: Any) -> None:
         self._out, self._options = out, options
+        self._machine: Any = types.SimpleNamespace(**runpy.run_path(options.machine))
         if options.cores:
             mask = int(options.cores, 16)
             os.sched_setaffinity(0, [core for core in range(64) if mask >> core & 1])
-            if _cores() != mask:
-                raise ValueError(f"the cores {mask:#x} cannot be had; the system allows {_cores():#x}")
+            if self._machine.cores() != mask:
+                raise ValueError(f"the cores {mask:#x} cannot be had; the system allows {self._machine.cores():#x}")
         import_ns = time.monotonic_ns()
         kind: Any = Onnx if options.runtime == "onnx" else Litert
-        before = _memory("VmRSS")
-        counted = _counters()
+        before = self._machine.memory("VmRSS")
+        counted = self._machine.counters()
         shapes = [[int(length) for length in each.split("x") if length] for each in options.shapes.split(",")]
         self._model = kind(options.model, options.threads, shapes if options.shapes else [])
         library_ns = time.monotonic_ns() - import_ns - self._model.load_ns
@@ -135,7 +138,7 @@ class Worker:
         start_ns = time.monotonic_ns()
         self._model.invoke()
         first_ns = time.monotonic_ns() - start_ns
-        counters = _since(counted)
+        counters = self._machine.since(counted)
         outputs = self._model.read()
         self._answer(
             **counters,
@@ -144,8 +147,8 @@ class Worker:
             load_ns=self._model.load_ns,
             compile_ns=0,
             first_ns=first_ns,
-            model_memory_bytes=_memory("VmRSS") - before,
-            cores=_cores(),
+            model_memory_bytes=self._machine.memory("VmRSS") - before,
+            cores=self._machine.cores(),
             output_hash=f"{_fnv([array for _, array in outputs]):016x}",
             inputs=[_described(name, dtype.name, shape) for name, dtype, shape in self._model.inputs],
             outputs=[_described(name, array.dtype.name, array.shape) for name, array in outputs],
@@ -166,7 +169,7 @@ class Worker:
         invoke, clock = self._model.invoke, time.perf_counter_ns
         invoke()  # not timed: until now the caches were another process's
         samples: list[int] = []
-        counted = _counters()
+        counted = self._machine.counters()
         cpu_before, end_ns = time.process_time_ns(), float(seconds) * 1e9
         start_ns = before_ns = clock()
         while len(samples) < int(runs) or before_ns - start_ns < end_ns:
@@ -174,14 +177,14 @@ class Worker:
             after_ns = clock()
             samples.append(after_ns - before_ns)
             before_ns = after_ns
-        cpu_ns, counters, core = time.process_time_ns() - cpu_before, _since(counted), _core()
+        cpu_ns, counters, core = time.process_time_ns() - cpu_before, self._machine.since(counted), self._machine.core()
         self._answer(
             **counters,
             start_ns=start_ns,
             cpu_ns=cpu_ns,
             core=core,
-            clock_khz=_clock_khz(core),
-            cores=_cores(),
+            clock_khz=self._machine.clock_khz(core),
+            cores=self._machine.cores(),
             inferences=len(samples),
             samples_ns=samples[:: -(-len(samples) // (int(kept) or len(samples)))],
         )
@@ -204,7 +207,7 @@ class Worker:
         )
 
     def _report(self) -> None:
-        self._answer(peak_memory_bytes=_memory("VmHWM"), cpu_ns=time.process_time_ns())
+        self._answer(peak_memory_bytes=self._machine.memory("VmHWM"), cpu_ns=time.process_time_ns())
 
     def _records(self, path: str) -> Any:
         if not self._model.inputs or 0 in self._model.inputs[0][2]:
@@ -280,64 +283,6 @@ def _fnv(arrays: list[np.ndarray]) -> int:
     return value
 
 
-def _cores() -> int:
-    return sum(1 << core for core in os.sched_getaffinity(0) if core < 64)
-
-
-def _counters() -> dict[str, int | None]:
-    """What `runner/counters.h` says, in the same words."""
-    found: dict[str, int | None] = dict.fromkeys(("waited_ns", "preempted", "busy_ns", "stolen_ns"))
-    found["preempted"] = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-    slices = waited_ns = 0
-    for task in os.listdir("/proc/self/task"):  # noqa: PTH208
-        try:
-            with open(f"/proc/self/task/{task}/schedstat") as file:  # noqa: PTH123
-                _, waited, count = map(int, file.read().split()[:3])
-        except (OSError, ValueError):
-            continue
-        slices, waited_ns = slices + count, waited_ns + waited
-    if slices:
-        found["waited_ns"] = waited_ns
-    try:
-        with open("/proc/stat") as file:  # noqa: PTH123
-            lines = [line.split() for line in file if line.startswith("cpu")]
-        allowed = {f"cpu{core}" for core in os.sched_getaffinity(0)}
-        ticks = [[int(word) for word in (*words[1:], "0")[:8]] for words in lines if words[0] in allowed]
-    except (OSError, ValueError):
-        return found
-    if ticks:
-        tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-        found["busy_ns"] = tick_ns * sum(sum(each[:3]) + sum(each[5:7]) for each in ticks)
-        found["stolen_ns"] = tick_ns * sum(each[7] for each in ticks)
-    return found
-
-
-def _since(before: dict[str, int | None]) -> dict[str, int | None]:
-    after = _counters()
-    return {
-        name: None if was is None or (now := after[name]) is None else max(0, now - was) for name, was in before.items()
-    }
-
-
-def _core() -> int:
-    """Where this thread ran last: field 39 of its `stat`, counted behind the name, which may hold anything."""
-    with open("/proc/self/stat") as stat:  # noqa: PTH123
-        return int(stat.read().rpartition(")")[2].split()[36])
-
-
-def _clock_khz(core: int) -> int:
-    try:
-        with open(f"/sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq") as clock:  # noqa: PTH123
-            return int(clock.read())
-    except (OSError, ValueError):
-        return 0
-
-
-def _memory(key: str) -> int:
-    with open("/proc/self/status") as status:  # noqa: PTH123
-        return next((int(line.split()[1]) * 1024 for line in status if line.startswith(f"{key}:")), 0)
-
-
 def _limit_resources() -> None:
     half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     for what, limit in (
@@ -411,6 +356,8 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     for name in ("--runtime", "--model", "--inputs", "--cores", "--shapes"):
         parser.add_argument(name, default="")
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runner_machine.py")  # noqa: PTH100, PTH118, PTH120
+    parser.add_argument("--machine", default=beside)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=3600)
