@@ -84,7 +84,7 @@ def _by_threads(
             rounds_done += 1
             heat, busy = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
             for _ in range(plan.repeats):
-                if not (heat or busy) or any(track.invalid for track in tracks):  # of what is invalid already, no round can be saved
+                if not (heat or busy) or any(track.invalid for track in tracks):  # then no round can save it
                     break
                 notes.append(f"a round was repeated: {heat or busy}")
                 report(0.0)
