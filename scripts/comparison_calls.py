@@ -68,6 +68,8 @@ def _record(path: Path, pairs: int) -> list[list[np.ndarray]]:
             measured = profile(bench, [path, twin])
     finally:
         twin.unlink()
+    if invalid := next((each.invalid for each in measured if each.invalid), ""):
+        raise SystemExit(f"INVALID, nothing is recorded: {invalid}.")
     return [[_thinned(series) for series in each.samples_ns] for each in measured]
 
 

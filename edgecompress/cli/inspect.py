@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from edgecompress.values import QuantScheme, TensorSpec
 
 
+WARNINGS = 10  # that are printed
+
+
 @click.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
@@ -53,6 +56,7 @@ def command(file: Path, as_json: bool) -> None:
                 "layers": [{**asdict(layer), "sparsity": _sparsity(layer)} for layer in model.layers],
                 "embedded": embedded,
                 "metadata": model.metadata,
+                "warnings": model.warnings,
             }
         )
         return
@@ -68,6 +72,10 @@ def command(file: Path, as_json: bool) -> None:
     print_line(f"Kernels: {weights:,} weights, {zeros:,} of them zero ({100 * zeros / max(weights, 1):.2f} %)")
     for name, text in _about(model, embedded).items():
         print_line(f"{shown(name)}: {shown(text, 200)}")
+    for warning in model.warnings[:WARNINGS]:
+        print_line(f"Warning: {shown(warning, 200)}")
+    if more := len(model.warnings) - WARNINGS if len(model.warnings) > WARNINGS else 0:
+        print_line(f"{more} more warnings; `--json` has them all.")
 
 
 def _io_row(side: str, spec: TensorSpec) -> list[str]:
@@ -77,7 +85,7 @@ def _io_row(side: str, spec: TensorSpec) -> list[str]:
 def _layer_row(layer: LayerSummary) -> list[str]:
     sparsity = _sparsity(layer)
     return [
-        shown(layer.name),
+        shown(f"{layer.graph}: {layer.name}" if layer.graph else layer.name),
         shown(layer.kind),
         _shape(layer.output_shape),
         f"{layer.parameters:,}" if layer.parameters else "",
@@ -92,14 +100,15 @@ def _sparsity(layer: LayerSummary) -> float | None:
 
 
 def _is_uncounted(layer: LayerSummary) -> bool:
-    """Whether a layer with a kernel has no multiply-adds because axes that they depend on are free."""
+    """Whether it may do multiply-adds that the file does not tell, such as those that depend on free axes."""
     free = -1 in layer.output_shape[1:] or layer.output_shape == (-1,)  # the latter: not known at all
-    return layer.weight_bits is not None and not layer.multiply_adds and free
+    return layer.uncounted or (layer.weight_bits is not None and not layer.multiply_adds and free)
 
 
 def _total_work(model: ModelSummary) -> str:
     uncounted = sum(map(_is_uncounted, model.layers))
-    without = f", without those of {uncounted} layers (-), which depend on free axes" if uncounted else ""
+    why = "which depend on free axes, run nobody knows how often, or compute what is not known"
+    without = f", without those of {uncounted} layers (-), {why}" if uncounted else ""
     return f"{model.multiply_adds:,} multiply-adds{without}"
 
 

@@ -25,7 +25,7 @@ FLAGS = (
 _SCRIPT = r"""
 cd "${1:-/}" || exit 0
 grep -s '' /dev/null proc/loadavg proc/meminfo proc/sys/kernel/osrelease \
-  sys/devices/system/cpu/online sys/devices/system/cpu/cpu[0-9]*/cpu_capacity \
+  sys/devices/system/cpu/online sys/devices/system/cpu/smt/active sys/devices/system/cpu/cpu[0-9]*/cpu_capacity \
   sys/devices/system/cpu/cpufreq/policy*/related_cpus sys/devices/system/cpu/cpufreq/policy*/scaling_governor \
   sys/devices/system/cpu/cpufreq/policy*/scaling_cur_freq sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq \
   sys/devices/system/cpu/cpufreq/policy*/cpuinfo_max_freq \
@@ -84,6 +84,7 @@ def parse_snapshot(text: str) -> dict[str, Any]:
         "processor": _first(processor, "model name", "Hardware", "CPU part"),
         "flags": [flag for flag in FLAGS if flag in flags],
         "virtual": "hypervisor" in flags if "flags" in processor else None,  # an Arm processor does not say
+        "smt": {"1": True, "0": False}.get(first.get(f"{_CPU}smt/active", "")),  # cores may be halves of one
         "cores": first.get(f"{_CPU}online", ""),
         "allowed_cores": _fields(files["proc/self/status"]).get("Cpus_allowed_list", ""),
         "load_average": [

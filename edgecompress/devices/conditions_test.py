@@ -49,7 +49,7 @@ def test_a_raspberry_pi(machine):
     assert found["load_average"] == [0.52, 0.58, 0.59]
     assert found["memory_total_bytes"] == 3884400 * 1024 and found["memory_available_bytes"] == 2995732 * 1024
     assert (found["cores"], found["allowed_cores"]) == ("0-3", "0-3")
-    assert "virtual" not in found
+    assert "virtual" not in found and "smt" not in found
 
 
 def test_a_virtual_intel_machine(machine):
@@ -59,11 +59,12 @@ def test_a_virtual_intel_machine(machine):
                 {
                     "proc/cpuinfo": "model name\t: Intel(R) Xeon(R)\nflags\t: avx2 fma hypervisor avx512_vnni sse\n",
                     "sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count": "7\n",
+                    "sys/devices/system/cpu/smt/active": "1\n",
                 }
             )
         )
     )
-    assert found["processor"] == "Intel(R) Xeon(R)" and found["virtual"] is True
+    assert found["processor"] == "Intel(R) Xeon(R)" and found["virtual"] is True and found["smt"] is True
     assert found["flags"] == ["avx2", "fma", "avx512_vnni"]
     assert found["throttle_counts"] == {"cpu1": 7}
 

@@ -67,4 +67,7 @@ def _with_weights(layer: ConfigLayer, weights: WeightStore) -> LayerSummary:
         elements += array.size
         zeros += array.size - int(np.count_nonzero(array))
     found = replace(layer.summary, weight_bits=bits, weights=elements, zero_weights=zeros)
-    return found if layer.kernels is not None else replace(found, parameters=weights.trained_elements(layer))
+    if layer.kernels is not None:
+        return found
+    parameters = weights.trained_elements(layer)
+    return replace(found, parameters=parameters, uncounted=parameters > 0 and not found.multiply_adds)

@@ -9,9 +9,21 @@ from math import prod
 from onnx import NodeProto
 
 Shape = tuple[int, ...]  # -1 where an axis is free
-# Multiply-adds of a product by the shapes of its operands, and of its output for one input, without the batch; 0 if an
-# axis that they depend on is free. No operand is a scalar.
+# Multiply-adds of a product by the shapes of its operands, and of its output; 0 if an axis that they depend on is free.
+# No operand is a scalar.
 Work = Callable[[NodeProto, Shape, Shape, Shape], int]
+
+# Operators that multiply in ways that are not counted here.
+UNCOUNTED = {
+    *("Einsum", "DeformConv", "Loop", "Scan", "If", "SequenceMap", "MoE", "QMoE", "WordConvEmbedding"),
+    *("Attention", "MultiHeadAttention", "GroupQueryAttention", "QAttention", "LongformerAttention", "PackedAttention"),
+    *("PackedMultiHeadAttention", "DecoderAttention", "DecoderMaskedMultiHeadAttention", "SparseAttention"),
+    *("PagedAttention", "LinearAttention", "QOrderedAttention", "CausalConvWithState", "DynamicQuantizeLSTM"),
+    *("AttnLSTM", "QGemm", "FusedGemm", "GemmFastGelu", "GemmFloat8", "FusedConv", "NhwcConv", "NhwcFusedConv"),
+    *("QLinearConvTranspose", "ConvTransposeWithDynamicPads", "FusedMatMul", "FusedMatMulActivation"),
+    *("TransposeMatMul", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "MatMulNBits", "MatMulBnb4", "MatMulFpQ4"),
+    *("SparseToDenseMatMul", "QOrderedMatMul", "BeamSearch", "GreedySearch", "Sampling"),
+}
 
 STANDARD_DOMAINS = {"", "ai.onnx", "com.microsoft"}  # the last repeats some operators for more types
 ELEMENTWISE = {"Add", "Mul"}
@@ -29,6 +41,7 @@ class Operator:
     reads_codes: tuple[int, int] | None = None  # scale and zero point of the first input
     writes_codes: tuple[int, int] | None = None  # and of the output
     work: Work | None = None
+    is_recurrent: bool = False  # each step of the first input is multiplied with all of the kernels
     packs_bits: bool = False  # kernels hold signs of one bit each, `channels` of them along the last axis
 
 
@@ -59,7 +72,7 @@ def _convolution(node: NodeProto, data: Shape, kernel: Shape, output: Shape) -> 
 
 def _transposed_convolution(node: NodeProto, data: Shape, kernel: Shape, output: Shape) -> int:
     """The kernel is (channels, filters / groups, ...): each element of the input spreads its channel's part."""
-    return _volume(data[1:]) * _volume(kernel[1:])
+    return _volume(data) * _volume(kernel[1:])
 
 
 def _matrix_product(node: NodeProto, left: Shape, right: Shape, output: Shape) -> int:
@@ -71,8 +84,8 @@ def _gemm(node: NodeProto, left: Shape, right: Shape, output: Shape) -> int:
 
 
 def _binary_convolution(node: NodeProto, data: Shape, kernel: Shape, output: Shape) -> int:
-    """The kernel is (filters, height, width, bytes); the output (filters, height, width), or the same as `data`."""
-    pixels = output[1:] if node.op_type == "BinaryConv2d" else output[:-1]
+    """The kernel is (filters, height, width, bytes); the output (batch, filters, height, width), or as `data` is."""
+    pixels = output[:1] + output[2:] if node.op_type == "BinaryConv2d" else output[:-1]
     return _volume(pixels) * _volume(kernel[:-1]) * bit_channels(node, kernel)
 
 
@@ -87,9 +100,9 @@ OPERATORS = {
     "MatMul": Operator((0, 1), work=_matrix_product),
     "MatMulInteger": Operator((0, 1), (), ((2, _ROWS), (3, _COLUMNS)), work=_matrix_product),
     "QLinearMatMul": Operator((0, 3), (), ((2, _ROWS), (5, _COLUMNS)), _FIRST, _LAST, _matrix_product),
-    "RNN": Operator((1, 2), (3,)),
-    "GRU": Operator((1, 2), (3,)),
-    "LSTM": Operator((1, 2), (3, 7)),
+    "RNN": Operator((1, 2), (3,), is_recurrent=True),
+    "GRU": Operator((1, 2), (3,), is_recurrent=True),
+    "LSTM": Operator((1, 2), (3, 7), is_recurrent=True),
     "Gather": Operator((0,)),
     "BatchNormalization": Operator(others=(1, 2)),
     "InstanceNormalization": Operator(others=(1, 2)),

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
 from onnx import GraphProto, ModelProto, NodeProto, TypeProto, helper
 
 from edgecompress.errors import ModelFileError
+from edgecompress.formats.onnx_batch import name_batch, values_along, with_batch_of_one
 from edgecompress.formats.onnx_graph import infer_shapes, nested_graphs, parse_model
 from edgecompress.formats.onnx_operators import (
+    BINARY_FUNCTIONS,
     ELEMENTWISE,
     OPERATORS,
     STANDARD_DOMAINS,
+    UNCOUNTED,
     Operator,
     Shape,
+    attribute,
     bit_channels,
 )
 from edgecompress.formats.onnx_shapes import Shapes
 from edgecompress.formats.onnx_tensors import MAX_RANK, StoredTensor, constant_of, stored, stored_sparse, text
 from edgecompress.formats.onnx_values import Constant, Values
-from edgecompress.formats.summary import LayerSummary, ModelSummary
+from edgecompress.formats.summary import LayerSummary, ModelSummary, common_batch
 from edgecompress.values import TensorSpec
 
 MAX_NAME = 4096
@@ -37,15 +42,27 @@ def summarize(content: bytes, folder: Path) -> ModelSummary:
         ModelFileError: see `read_onnx`.
     """
     model = parse_model(content)
-    walk, values = _Walk(folder, Shapes(model)), Values()
-    constants = walk.stored(model.graph)
+    batch = name_batch(model)
     graph = infer_shapes(model).graph  # without the data of the constants
+    # Steps along the batch: whoever called that axis the batch was wrong.
+    doubted = {p: values_along((*graph.input, *graph.value_info), batch, p) if batch else set() for p in (0, 1)}
+    walk, values = _Walk(folder, Shapes(model), doubted), Values()
+    constants = walk.stored(model.graph)
     walk.graph(graph, constants, values)
+    layers = walk.layers
+    if batch:  # the work is that of a batch of one, in which no shape depends on it
+        single = with_batch_of_one(model, batch)
+        counts = _Walk(folder, Shapes(single), doubted, only_work=True)
+        counts.graph(infer_shapes(single).graph, counts.stored(single.graph), Values())
+        layers = [
+            replace(layer, multiply_adds=count.multiply_adds, uncounted=count.uncounted)
+            for layer, count in zip(layers, counts.layers, strict=True)
+        ]
     return ModelSummary(
         format="onnx",
         inputs=tuple(_spec(each.name, each.type, values) for each in graph.input if each.name not in constants),
         outputs=tuple(_spec(each.name, each.type, values) for each in graph.output),
-        layers=tuple(walk.layers),
+        layers=tuple(layers),
         metadata=_metadata(model) | walk.external_files,
     )
 
@@ -63,8 +80,9 @@ def known_shapes(graph: GraphProto) -> dict[str, Shape]:
 class _Walk:
     """Collects the layers; kernels that several nodes share count once."""
 
-    def __init__(self, folder: Path, shapes: Shapes) -> None:
+    def __init__(self, folder: Path, shapes: Shapes, doubted: dict[int, set[str]], *, only_work: bool = False) -> None:
         self.layers: list[LayerSummary] = []
+        self._doubted, self._only_work, self._batch = doubted, only_work, 1
         self._shapes = shapes
         self._folder = folder
         self._counted: set[StoredTensor] = set()
@@ -82,15 +100,22 @@ class _Walk:
         sparse = {proto.values.name: stored_sparse(proto, self._folder) for proto in graph.sparse_initializer}
         return tensors | sparse
 
-    def graph(self, graph: GraphProto, constants: dict[str, StoredTensor], values: Values) -> None:
-        """Walk the nodes in their order, in which each finds its inputs made, and behind each the graphs it holds."""
+    def graph(self, graph: GraphProto, constants: dict[str, StoredTensor], values: Values, within: str = "") -> None:
+        """Walk the nodes in their order, in which each finds its inputs made, and behind each the graphs it holds.
+
+        Those are `within` a node, and how often they run is not known.
+        """
         values.shapes.update(known_shapes(graph))
+        if not within:
+            ends = [[values.shapes.get(each.name, ()) for each in side if each.name not in constants]
+                    for side in (graph.input, graph.output)]  # fmt: skip
+            self._batch = common_batch(*ends)
         for name, tensor in constants.items():
             self._define(name, tensor, values)
         for node in graph.node:
-            self._node(node, values)
+            self._node(node, values, within)
             for inner in nested_graphs(node):
-                self.graph(inner, self.stored(inner), values.inner())
+                self.graph(inner, self.stored(inner), values.inner(), within or _name(node, text(node.op_type)))
 
     def _define(self, name: str, tensor: StoredTensor, values: Values) -> None:
         if tensor.external is not None:
@@ -101,7 +126,7 @@ class _Walk:
         values.constants[name] = Constant(tensor)
         values.shapes[name] = tensor.shape
 
-    def _node(self, node: NodeProto, values: Values) -> None:
+    def _node(self, node: NodeProto, values: Values, within: str) -> None:
         kind = text(node.op_type)
         if node.domain not in STANDARD_DOMAINS:
             kind = f"{text(node.domain)}.{kind}"
@@ -113,25 +138,50 @@ class _Walk:
         operator = OPERATORS.get(kind, _PLAIN)
         values.learn(node, kind, operator)
         self._shapes.learn(node, values)
-        self.layers.append(self._layer(node, kind, operator, values))
+        self.layers.append(self._layer(node, kind, operator, values, within))
 
-    def _layer(self, node: NodeProto, kind: str, operator: Operator, values: Values) -> LayerSummary:
+    def _layer(self, node: NodeProto, kind: str, operator: Operator, values: Values, within: str) -> LayerSummary:
         kernels = _kernels(node, operator, values)
         fresh = [constant for constant in kernels if constant.tensor not in self._counted]
         self._counted.update(constant.tensor for constant in fresh)
         weights = sum(_elements(node, operator, constant) for constant in fresh)
         others = _others(node, kind, operator, values) if fresh or not kernels else 0
         output = values.shapes.get(node.output[0]) if node.output else None
+        work = self._work(node, kind, operator, values, output)
         return LayerSummary(
             name=_name(node, kind),
             kind=kind,
             output_shape=_UNKNOWN if output is None else output,
             parameters=weights + others,
-            multiply_adds=_work(node, operator, values, output),
+            multiply_adds=0 if within else (work or 0) // self._batch,
             weight_bits=(1 if operator.packs_bits else kernels[0].tensor.bits) if kernels else None,
             weights=weights,
-            zero_weights=0 if operator.packs_bits else sum(constant.zeros() for constant in fresh),
+            zero_weights=0 if operator.packs_bits or self._only_work else sum(each.zeros() for each in fresh),
+            uncounted=work is None or (work > 0 and bool(within)),
+            graph=within,
         )
+
+    def _work(self, node: NodeProto, kind: str, operator: Operator, values: Values, output: Shape | None) -> int | None:
+        """Multiply-adds of one run; None where they cannot be told."""
+        if operator.is_recurrent:
+            return self._steps(node, operator, values)
+        if operator.work is None:
+            is_known = node.domain in STANDARD_DOMAINS or kind in OPERATORS or node.op_type in BINARY_FUNCTIONS
+            return 0 if is_known and node.op_type not in UNCOUNTED else None
+        left, right = (values.shape(node, position) for position in operator.kernels)
+        if not left or not right or output is None:
+            return None
+        found = operator.work(node, left, right, output)
+        return None if not found and -1 in (*left, *right, *output) else found
+
+    def _steps(self, node: NodeProto, operator: Operator, values: Values) -> int | None:
+        """Every step of every sequence, or the longest where they differ, is multiplied with all kernels."""
+        data, *kernels = (values.shape(node, position) for position in (0, *operator.kernels))
+        time_axis = 1 if attribute(node, "layout", 0) else 0
+        if data is None or len(data) < 2 or -1 in data[:2] or node.input[0] in self._doubted[time_axis]:
+            return None
+        sizes = [prod(shape) if shape and -1 not in shape else None for shape in kernels]
+        return None if None in sizes else prod(data[:2]) * sum(size or 0 for size in sizes)
 
 
 def _elements(node: NodeProto, operator: Operator, kernel: Constant) -> int:
@@ -152,17 +202,6 @@ def _kernels(node: NodeProto, operator: Operator, values: Values) -> list[Consta
             constant = constant.dequantized(values.constant(node, zero_point), axis)
         kernels.append(constant)
     return kernels
-
-
-def _work(node: NodeProto, operator: Operator, values: Values, output: Shape | None) -> int:
-    """Multiply-adds for one input: the batch is axis 0 of the output, unless a constant or a vector stands left."""
-    if operator.work is None or output is None:
-        return 0
-    left, right = (values.shape(node, position) for position in operator.kernels)
-    if not left or not right:
-        return 0
-    fixed = len(left) == 1 or (len(output) <= 2 and values.constant(node, operator.kernels[0]) is not None)
-    return operator.work(node, left, right, output if fixed else output[1:])
 
 
 def _others(node: NodeProto, kind: str, operator: Operator, values: Values) -> int:

@@ -2,14 +2,18 @@
 
 How it is counted. `parameters` are the trained numbers: kernels, biases, batch-norm gamma and beta; the moving
 mean and variance of batch norm are statistics and do not count. `multiply_adds` are those of convolutions and
-matrix products, for one input; adding a bias, batch norm, activations and pooling count nothing.
+matrix products, recurrent layers included, for one input; adding a bias, batch norm, activations and pooling count
+nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecompress.values import TensorSpec
+
+_IMAGE_AXES = 4
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class LayerSummary:
     weight_bits: int | None = None  # bits of one stored kernel element; None without a kernel
     weights: int = 0  # elements of the kernel
     zero_weights: int = 0  # of which exactly zero (at the zero point, where quantized)
+    uncounted: bool = False  # there may be multiply-adds that the file does not tell, and `multiply_adds` is 0
+    graph: str = ""  # the part of the file that it belongs to, where that is not the one that is run
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class ModelSummary:
     outputs: tuple[TensorSpec, ...]
     layers: tuple[LayerSummary, ...]
     metadata: dict[str, str]  # what the file says about itself, as text
+    warnings: tuple[str, ...] = ()  # what is odd about it
 
     @property
     def parameters(self) -> int:
@@ -43,5 +50,17 @@ class ModelSummary:
 
     @property
     def multiply_adds(self) -> int:
-        """Sum over the layers, for one input."""
-        return sum(layer.multiply_adds for layer in self.layers)
+        """Sum over the layers of the graph that is run, for one input."""
+        return sum(layer.multiply_adds for layer in self.layers if not layer.graph)
+
+
+def common_batch(inputs: Sequence[tuple[int, ...]], outputs: Sequence[tuple[int, ...]]) -> int:
+    """Return how many inputs a graph of fixed shapes takes at once; 1 unless that is certain.
+
+    The first axis is a batch where all inputs and outputs have it, and some input has the four axes of images; that of
+    a vector or a matrix may as well be samples of a sound, or steps.
+    """
+    lengths = {shape[:1] for shape in (*inputs, *outputs)}
+    if len(lengths) != 1 or not any(len(shape) >= _IMAGE_AXES for shape in inputs):
+        return 1
+    return max(1, *lengths.pop(), 1)

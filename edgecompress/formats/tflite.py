@@ -11,11 +11,11 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from edgecompress.errors import ModelFileError, UnsupportedModelError
+from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.tflite_graph import (
     BITS,
     WITHOUT_NUMPY_TYPE,
@@ -24,6 +24,7 @@ from edgecompress.formats.tflite_graph import (
     Signature,
     Tensor,
     integer_range,
+    problems_of_order,
 )
 from edgecompress.formats.tflite_options import read_custom_options, read_options
 from edgecompress.formats.tflite_sparse import SparseLevel, Sparsity
@@ -34,18 +35,28 @@ _TABLE_COST = 32  # bytes that a table with its vtable and offset takes at the v
 _MAX_TABLES = 1 << 16  # tensors, and operators; the largest published graphs have a tenth of that
 _MAX_RANK = 16
 _MAX_EXPANSION = 100  # dense bytes of constants for each byte of the file: they may be sparse, or share their bytes
-_CONTROL_FLOW = {"CALL", "CALL_ONCE", "IF", "WHILE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"}
+CONTROL_FLOW = {"CALL", "CALL_ONCE", "IF", "WHILE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"}
+_MAX_DOUBTS = 100
+T = TypeVar("T")
 _DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError)  # what reading outside of the file raises
 
 
 def read_graph(path: str | Path) -> Graph:
     """Read a `.tflite` file; see `parse_graph`."""
     path = Path(path)
+    return parse_graph(read_content(path), name=path.name)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ModelFileError: it cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"Cannot read the model {path}: {error.strerror or error}.") from error
-    return parse_graph(content, name=path.name)
 
 
 def parse_graph(content: bytes, *, name: str = "model.tflite") -> Graph:
@@ -55,13 +66,36 @@ def parse_graph(content: bytes, *, name: str = "model.tflite") -> Graph:
         ModelFileError: no TFLite file, cut short, or its parts contradict each other; says which part.
         UnsupportedModelError: several subgraphs, control flow, or block-wise quantization.
     """
+    return _read(content, name, lambda: _Reader(content).graph())
+
+
+def describe_graphs(content: bytes, *, name: str = "model.tflite") -> tuple[tuple[Graph, ...], tuple[str, ...]]:
+    """Read all subgraphs of a `.tflite` file, the main one first, and what is odd about it, to tell what is in it.
+
+    Nothing may be computed from these graphs: what `parse_graph` refuses although the format allows it is here, too,
+    with a sentence each, and quantization that is not understood is left out.
+
+    Raises:
+        ModelFileError: as `parse_graph` does.
+    """
+    doubts: list[str] = []
+
+    def note(error: EdgeCompressError) -> None:
+        if len(doubts) < _MAX_DOUBTS:
+            doubts.append(error.message)
+
+    graphs = _read(content, name, lambda: _Reader(content, doubt=note).graphs())
+    return graphs, tuple(doubts)
+
+
+def _read(content: bytes, name: str, read: Callable[[], T]) -> T:
     if len(content) < 8 or content[4:8] != _IDENTIFIER:
         raise ModelFileError(
             f"{name} is not a TFLite file: 'TFL3' is expected at byte 4, found {content[4:8]!r}.",
             hint="Is it complete, and of the right format?",
         )
     try:
-        return _Reader(content).graph()
+        return read()
     except _DAMAGE as error:
         raise ModelFileError(
             f"{name} is damaged: an offset in it points outside of its {len(content)} bytes ({error}).",
@@ -77,10 +111,17 @@ def _names(enumeration: type) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
 
 
+def _refuse(error: EdgeCompressError) -> None:
+    raise error
+
+
 class _Reader:
-    def __init__(self, content: bytes) -> None:
+    """`doubt` gets the errors of what is odd, but legal; without one they are raised."""
+
+    def __init__(self, content: bytes, *, doubt: Callable[[EdgeCompressError], None] = _refuse) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
+        self.doubt = doubt
         self.schema = schema
         self.content = content
         self.budget = 4 * len(content) + 4096  # parts may share bytes, but not without end
@@ -98,7 +139,17 @@ class _Reader:
                 f"it holds {subgraphs} subgraphs; models of one subgraph, without control flow, are supported.",
                 hint="Convert one signature without loops and conditions.",
             )
-        subgraph = self.model.Subgraphs(0)
+        return self._subgraph(0)
+
+    def graphs(self) -> tuple[Graph, ...]:
+        """All subgraphs."""
+        count = self.model.SubgraphsLength()
+        if count == 0:
+            raise ModelFileError("it holds no subgraph.")
+        return tuple(self._subgraph(index) for index, _ in self._tables("subgraphs", count, self.model.Subgraphs))
+
+    def _subgraph(self, position: int) -> Graph:
+        subgraph = self.model.Subgraphs(position)
         tensors = tuple(
             self._tensor(index, table)
             for index, table in self._tables("tensors", subgraph.TensorsLength(), subgraph.Tensors)
@@ -113,10 +164,12 @@ class _Reader:
             tensors=tensors,
             operators=operators,
             description=self._text(self.model.Description()),
-            metadata=self._metadata(),
-            signatures=self._signatures(len(tensors)),
+            metadata=self._metadata() if position == 0 else {},
+            signatures=self._signatures(position, len(tensors)),
+            name=self._text(subgraph.Name()),
         )
-        _check_order(graph)
+        for problem in problems_of_order(graph):
+            self.doubt(ModelFileError(problem))
         return graph
 
     def _spend(self, size_bytes: int, what: str) -> None:
@@ -158,9 +211,11 @@ class _Reader:
         if len(shape) > _MAX_RANK or min(shape, default=1) < 0:
             raise ModelFileError(f"{where}: its shape is {list(shape)[: _MAX_RANK + 1]}.")
         if len(signature) != len(shape) or any(s not in {n, -1} for s, n in zip(signature, shape, strict=True)):
-            raise ModelFileError(f"{where}: its shape is {shape} and its shape signature {signature}.")
+            self.doubt(ModelFileError(f"{where}: its shape is {shape} and its shape signature {signature}."))
+            signature = shape
         if (dtype := self.dtypes.get(table.Type())) is None:
-            raise ModelFileError(f"{where}: its type has the unknown code {table.Type()}.")
+            self.doubt(ModelFileError(f"{where}: its type has the unknown code {table.Type()}."))
+            dtype = f"type {table.Type()}"
         tensor = Tensor(
             index=index,
             name=name,
@@ -207,9 +262,12 @@ class _Reader:
         if table is None:
             return None
         if table.DetailsType():
-            raise UnsupportedModelError(
-                f"{where} is quantized by blocks or a custom scheme; one scale, or one a channel, is supported."
+            self.doubt(
+                UnsupportedModelError(
+                    f"{where} is quantized by blocks or a custom scheme; one scale, or one a channel, is supported."
+                )
             )
+            return None
         scales, zero_points = self._vector(table, "Scale", where), self._vector(table, "ZeroPoint", where)
         if not scales:  # a range alone, as the converter leaves it on float tensors
             return None
@@ -219,11 +277,13 @@ class _Reader:
             raise ModelFileError(f"{where}: {len(scales)} scales and {len(zero_points)} zero points.")
         if axis is not None and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
             raise ModelFileError(f"{where}: {len(scales)} scales for axis {axis} of shape {shape}.")
+        low, high = integer_range(dtype) if dtype in BITS else (-(2**63), 2**63 - 1)
         if not all(0 < scale < math.inf for scale in scales):
-            raise ModelFileError(f"{where}: a scale is not a positive number.")
-        low, high = integer_range(dtype)
+            self.doubt(ModelFileError(f"{where}: a scale is not a positive number."))
+            return None
         if not all(low <= zero_point <= high for zero_point in zero_points):
-            raise ModelFileError(f"{where}: a zero point is outside of {dtype}.")
+            self.doubt(ModelFileError(f"{where}: a zero point is outside of {dtype}."))
+            return None
         return QuantScheme(tuple(scales), tuple(zero_points * (len(scales) // len(zero_points))), axis)
 
     def _sparsity(self, table: Any, shape: tuple[int, ...], where: str) -> Sparsity | None:
@@ -266,15 +326,20 @@ class _Reader:
         code = self.model.OperatorCodes(opcode)
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # the latter, one byte, came first
         if (kind := self.kinds.get(number)) is None:
-            raise ModelFileError(f"{where}: its kind has the unknown code {number}.")
-        if kind in _CONTROL_FLOW:
-            raise UnsupportedModelError(f"{where} is {kind}; models without control flow are supported.")
+            self.doubt(ModelFileError(f"{where}: its kind has the unknown code {number}."))
+            kind = f"BUILTIN_{number}"
+        if kind in CONTROL_FLOW:
+            self.doubt(UnsupportedModelError(f"{where} is {kind}; models without control flow are supported."))
         where, custom_code = f"{where} {kind}", self._text(code.CustomCode())
-        options = (
-            read_custom_options(self.schema, custom_code, table, where)
-            if kind == "CUSTOM"
-            else read_options(self.schema, kind, table, where)
-        )
+        try:
+            options = (
+                read_custom_options(self.schema, custom_code, table, where)
+                if kind == "CUSTOM"
+                else read_options(self.schema, kind, table, where)
+            )
+        except ModelFileError as error:
+            self.doubt(error)
+            options = {}
         return Operator(
             index=index,
             kind=kind,
@@ -294,7 +359,9 @@ class _Reader:
             entries[name] = b"" if raw is None else raw.tobytes()
         return entries
 
-    def _signatures(self, tensors: int) -> tuple[Signature, ...]:
+    def _signatures(self, subgraph: int, tensors: int) -> tuple[Signature, ...]:
+        """Those that call a subgraph of so many tensors."""
+
         def names(what: str, count: int, fetch: Callable[[int], Any]) -> dict[str, int]:
             entries = {self._text(e.Name()): e.TensorIndex() for _, e in self._tables(what, count, fetch)}
             for name, index in entries.items():
@@ -309,26 +376,5 @@ class _Reader:
                 outputs=names("signature outputs", table.OutputsLength(), table.Outputs),
             )
             for _, table in self._tables("signatures", self.model.SignatureDefsLength(), self.model.SignatureDefs)
+            if table.SubgraphIndex() == subgraph
         )
-
-
-def _check_order(graph: Graph) -> None:
-    """Every tensor has one source, and has it before it is used."""
-    ready = {tensor.index for tensor in graph.tensors if tensor.data is not None}
-    for index in graph.inputs:
-        if index in ready:
-            raise ModelFileError(f"The input {graph.tensors[index]} has its value already.")
-        ready.add(index)
-    ready.update(tensor.index for tensor in graph.tensors if tensor.is_variable)
-    for operator in graph.operators:
-        where = f"operator {operator.index} {operator.kind}"
-        for index in operator.inputs:
-            if index >= 0 and index not in ready:
-                raise ModelFileError(f"{where} reads {graph.tensors[index]}, which nothing has computed before.")
-        for index in operator.outputs:
-            if index in ready:
-                raise ModelFileError(f"{where} computes {graph.tensors[index]}, which has its value already.")
-        ready.update(operator.outputs)
-    for index in graph.outputs:
-        if index not in ready:
-            raise ModelFileError(f"Nothing computes the output {graph.tensors[index]}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -118,6 +119,7 @@ class Graph:
     description: str = ""
     metadata: dict[str, bytes] = field(default_factory=dict)
     signatures: tuple[Signature, ...] = ()
+    name: str = ""
 
     @cached_property
     def producers(self) -> dict[int, Operator]:
@@ -132,3 +134,27 @@ class Graph:
                 return None
             index = producer.inputs[0]
         return tensor
+
+
+def problems_of_order(graph: Graph) -> Iterator[str]:
+    """Where a tensor has not one source, or has it after it is used."""
+    ready = {tensor.index for tensor in graph.tensors if tensor.data is not None}
+    for index in graph.inputs:
+        if index in ready:
+            yield f"The input {graph.tensors[index]} has its value already."
+        ready.add(index)
+    ready.update(tensor.index for tensor in graph.tensors if tensor.is_variable)
+    for operator in graph.operators:
+        where = f"operator {operator.index} {operator.kind}"
+        for index in operator.inputs:
+            if (
+                index >= 0 and index not in ready and graph.tensors[index].size
+            ):  # what is empty has no value to wait for
+                yield f"{where} reads {graph.tensors[index]}, which nothing has computed before."
+        for index in operator.outputs:
+            if index in ready:
+                yield f"{where} computes {graph.tensors[index]}, which has its value already."
+        ready.update(operator.outputs)
+    for index in graph.outputs:
+        if index not in ready:
+            yield f"Nothing computes the output {graph.tensors[index]}."

@@ -1,7 +1,7 @@
 """The runner for a device that has Python and the runtimes' packages: what the C runner does, with fewer figures.
 
-One file, which needs nothing of edgecompress, since it is pushed to devices. It takes the same options and requests,
-and gives the same answers; see `runner/main.c` and `runner/worker.c`.
+It needs nothing of edgecompress but `runner_machine.py`, since it is pushed to devices. It takes the same options and
+requests, and gives the same answers; see `runner/main.c` and `runner/worker.c`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import argparse
 import json
 import os
 import resource
+import runpy
 import selectors
 import signal
 import sys
 import tempfile
 import time
+import types
 from typing import Any, NoReturn
 
 import numpy as np
@@ -119,14 +121,16 @@ class Worker:
 
     def __init__(self, options: argparse.Namespace, out: Any) -> None:
         self._out, self._options = out, options
+        self._machine: Any = types.SimpleNamespace(**runpy.run_path(options.machine))
         if options.cores:
             mask = int(options.cores, 16)
             os.sched_setaffinity(0, [core for core in range(64) if mask >> core & 1])
-            if _cores() != mask:
-                raise ValueError(f"the cores {mask:#x} cannot be had; the system allows {_cores():#x}")
+            if self._machine.cores() != mask:
+                raise ValueError(f"the cores {mask:#x} cannot be had; the system allows {self._machine.cores():#x}")
         import_ns = time.monotonic_ns()
         kind: Any = Onnx if options.runtime == "onnx" else Litert
-        before = _memory("VmRSS")
+        before = self._machine.memory("VmRSS")
+        counted = self._machine.counters()
         shapes = [[int(length) for length in each.split("x") if length] for each in options.shapes.split(",")]
         self._model = kind(options.model, options.threads, shapes if options.shapes else [])
         library_ns = time.monotonic_ns() - import_ns - self._model.load_ns
@@ -134,15 +138,17 @@ class Worker:
         start_ns = time.monotonic_ns()
         self._model.invoke()
         first_ns = time.monotonic_ns() - start_ns
+        counters = self._machine.since(counted)
         outputs = self._model.read()
         self._answer(
+            **counters,
             version=self._model.version,
             library_ns=library_ns,
             load_ns=self._model.load_ns,
             compile_ns=0,
             first_ns=first_ns,
-            model_memory_bytes=_memory("VmRSS") - before,
-            cores=_cores(),
+            model_memory_bytes=self._machine.memory("VmRSS") - before,
+            cores=self._machine.cores(),
             output_hash=f"{_fnv([array for _, array in outputs]):016x}",
             inputs=[_described(name, dtype.name, shape) for name, dtype, shape in self._model.inputs],
             outputs=[_described(name, array.dtype.name, array.shape) for name, array in outputs],
@@ -163,6 +169,7 @@ class Worker:
         invoke, clock = self._model.invoke, time.perf_counter_ns
         invoke()  # not timed: until now the caches were another process's
         samples: list[int] = []
+        counted = self._machine.counters()
         cpu_before, end_ns = time.process_time_ns(), float(seconds) * 1e9
         start_ns = before_ns = clock()
         while len(samples) < int(runs) or before_ns - start_ns < end_ns:
@@ -170,13 +177,14 @@ class Worker:
             after_ns = clock()
             samples.append(after_ns - before_ns)
             before_ns = after_ns
-        cpu_ns, core = time.process_time_ns() - cpu_before, _core()
+        cpu_ns, counters, core = time.process_time_ns() - cpu_before, self._machine.since(counted), self._machine.core()
         self._answer(
+            **counters,
             start_ns=start_ns,
             cpu_ns=cpu_ns,
             core=core,
-            clock_khz=_clock_khz(core),
-            cores=_cores(),
+            clock_khz=self._machine.clock_khz(core),
+            cores=self._machine.cores(),
             inferences=len(samples),
             samples_ns=samples[:: -(-len(samples) // (int(kept) or len(samples)))],
         )
@@ -199,7 +207,7 @@ class Worker:
         )
 
     def _report(self) -> None:
-        self._answer(peak_memory_bytes=_memory("VmHWM"), cpu_ns=time.process_time_ns())
+        self._answer(peak_memory_bytes=self._machine.memory("VmHWM"), cpu_ns=time.process_time_ns())
 
     def _records(self, path: str) -> Any:
         if not self._model.inputs or 0 in self._model.inputs[0][2]:
@@ -275,29 +283,6 @@ def _fnv(arrays: list[np.ndarray]) -> int:
     return value
 
 
-def _cores() -> int:
-    return sum(1 << core for core in os.sched_getaffinity(0) if core < 64)
-
-
-def _core() -> int:
-    """Where this thread ran last: field 39 of its `stat`, counted behind the name, which may hold anything."""
-    with open("/proc/self/stat") as stat:  # noqa: PTH123
-        return int(stat.read().rpartition(")")[2].split()[36])
-
-
-def _clock_khz(core: int) -> int:
-    try:
-        with open(f"/sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq") as clock:  # noqa: PTH123
-            return int(clock.read())
-    except (OSError, ValueError):
-        return 0
-
-
-def _memory(key: str) -> int:
-    with open("/proc/self/status") as status:  # noqa: PTH123
-        return next((int(line.split()[1]) * 1024 for line in status if line.startswith(f"{key}:")), 0)
-
-
 def _limit_resources() -> None:
     half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     for what, limit in (
@@ -371,6 +356,8 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     for name in ("--runtime", "--model", "--inputs", "--cores", "--shapes"):
         parser.add_argument(name, default="")
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runner_machine.py")  # noqa: PTH100, PTH118, PTH120
+    parser.add_argument("--machine", default=beside)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=3600)

@@ -138,6 +138,7 @@ def many_types(folder):
     return write_onnx(Path(folder) / "many.onnx", nodes, ins, outs)
 
 
+COUNTERS = ("waited_ns", "preempted", "busy_ns", "stolen_ns")
 MODELS = {
     "face": lambda folder: FACE,
     "classifier": fixed_classifier,
@@ -171,7 +172,7 @@ def test_the_first_answer_and_the_hash_of_the_outputs(name, runner, tmp_path):
         first = started.answer()
     times = ("library_ns", "load_ns", "compile_ns", "first_ns")
     others = ("version", "model_memory_bytes", "cores", "output_hash", "inputs", "outputs")
-    assert first.keys() == {*times, *others}
+    assert first.keys() == {*times, *others, *COUNTERS}
     assert min(first["load_ns"], first["first_ns"], first["model_memory_bytes"]) > 0
     assert min(first[key] for key in times) >= 0
     assert first["cores"] == sum(1 << core for core in os.sched_getaffinity(0) if core < 64)

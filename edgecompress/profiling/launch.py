@@ -108,8 +108,9 @@ def launch(
                 hint="Measure with `--runner native`.",
             )
         program = _python(transport, info, python)
-        where = place(transport, {**files, "runner.py": SOURCES / "runner.py"}, on_push=on_push)
-        words = [program, where["runner.py"]]
+        files |= {name: SOURCES / name for name in ("runner.py", "runner_machine.py")}
+        where = place(transport, files, on_push=on_push)
+        words = [program, where["runner.py"], "--machine", where["runner_machine.py"]]
     else:
         machine = "aarch64" if isinstance(transport, EmulatedTransport) else info.machine
         library = library_for(runtime, machine, device=str(transport.address))

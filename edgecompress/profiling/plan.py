@@ -20,6 +20,7 @@ class Plan:
     max_seconds: float = 10.0
     half_width: float = 0.02  # of the median's 95 % interval, as a fraction of it
     seed: int = 0
-    repeats: int = 2  # of a round in which the clock fell
+    repeats: int = 2  # of a round in which the clock fell, or the device had other work
     cool_down_s: float = 120.0  # at most, before such a repeat
+    busy_pause_s: float = 2.0  # before a repeat of a round in which the device had other work
     with_samples: bool = False  # keep each inference in the timeline

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from edgecompress.formats.tflite import read_graph
 from edgecompress.formats.tflite_graph import Graph
 from edgecompress.profiling import operators
 from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.busy import (
+    ENOUGH_BLOCKS,
+    cores_may_be_halves,
+    is_disturbed,
+    not_told,
+    others_cores,
+    why_busy,
+    why_busy_loading,
+)
 from edgecompress.profiling.cool_down import cool_down
 from edgecompress.profiling.launch import Launch
 from edgecompress.profiling.losses import OnFailure, only_itself
@@ -39,8 +49,9 @@ def profile(
     """Measure artifacts on a device against one another; a measurement each, for one thread count after another.
 
     Each round starts one process an artifact, in a random order, warms each up, and then times short blocks, the
-    artifacts by turns in a random order, so that what slows the device slows all. A round in which the device slowed
-    itself down is repeated after a cool-down; if it still does, the measurements say that they are invalid, and why.
+    artifacts by turns in a random order, so that what slows the device slows all. A block in which the device had other
+    work is set aside. A round in which it had much of it, or slowed itself down for its heat, is repeated after a
+    while; if it is no better, the measurements say that they are invalid, and why.
 
     A file that fails is told to `on_failure` and left out, and so is what a device that fails had left to do.
 
@@ -66,24 +77,31 @@ def _by_threads(
     for threads in plan.threads:
         tracks = [_Track(bench, path, threads, on_failure) for path in paths]
         looks: list[dict[str, Any]] = []
+        began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         notes: list[str] = []
         for _ in range(plan.processes):
             report = _percent(on_progress, f"{bench.device}, threads: {threads}", rounds_done, rounds)
             rounds_done += 1
-            invalid = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
+            heat, busy = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
             for _ in range(plan.repeats):
-                if not invalid:
+                if not (heat or busy) or any(track.invalid for track in tracks):  # then no round can save it
                     break
-                notes.append(f"a round was repeated: {invalid}")
+                notes.append(f"a round was repeated: {heat or busy}")
                 report(0.0)
-                cool_down(bench.look, looks[0], longest_s=plan.cool_down_s)
+                if heat:
+                    cool_down(bench.look, looks[0], longest_s=plan.cool_down_s)
+                else:
+                    time.sleep(plan.busy_pause_s)
                 for track in tracks:
                     track.discard()
-                invalid = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
+                heat, busy = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
             for track in tracks:
-                track.invalid = track.invalid or invalid
+                track.invalid = track.invalid or heat or busy
+                if busy:
+                    track.keep_disturbed()
         conditions = {
             **{"before": looks[0], "during": looks[1:-1], "after": looks[-1], "notes": notes, "seed": plan.seed},
+            "began": began,
             **{"pinned": plan.cores, "mask": f"{bench.mask:x}", "device": bench.info.as_json()},
             "interleaved": [str(track.path) for track in tracks],
         }
@@ -99,20 +117,20 @@ def _round(
     report: Callable[[float], None],
     *,
     last: bool,
-) -> str:
-    """Measure one process of each track; return why their samples must not be believed, or nothing.
+) -> tuple[str, str]:
+    """Measure one process of each track; return why their samples must not be believed, for heat and for other work.
 
     Tracks that fail are taken out of `tracks`.
     """
     before = bench.look()
-    own = [before]
+    own, halves = [before], cores_may_be_halves(before)
     try:
         for index in generator.permutation(len(tracks)):
             with tracks[index].alone():
                 tracks[index].start()
         _drop_lost(tracks)
         looked_s = time.monotonic()
-        while not _reached(bench.plan, tracks, report):
+        while not _reached(bench.plan, tracks, report) and not any(track.is_hopeless(halves) for track in tracks):
             for index in generator.permutation(len(tracks)):
                 with tracks[index].alone():
                     tracks[index].time_block()
@@ -128,7 +146,8 @@ def _round(
     finally:
         bench.abort()
     looks += own
-    return why_invalid(before, own[1:], [reading for track in tracks for reading in track.clock_readings()])
+    heat = why_invalid(before, own[1:], [reading for track in tracks for reading in track.clock_readings()])
+    return heat, next((busy for track in tracks if (busy := track.why_busy(halves))), "")
 
 
 def _drop_lost(tracks: list[_Track]) -> None:
@@ -143,6 +162,7 @@ class _Life:
     how: Launch
     warm_up: WarmUp
     blocks: list[Block] = field(default_factory=list)
+    disturbed: list[Block] = field(default_factory=list)  # set aside: the device had other work
     report: Report | None = None
 
     def samples_ns(self) -> np.ndarray:
@@ -186,11 +206,33 @@ class _Track:
     def time_block(self) -> None:
         """Time a block in the present process."""
         life = self._lives[-1]
-        life.blocks.append(self._bench.time_block(life.session, f"samples {self.path.name}", seconds=BLOCK_S))
+        block = self._bench.time_block(life.session, f"samples {self.path.name}", seconds=BLOCK_S)
+        (life.disturbed if is_disturbed(block, threads=self._threads) else life.blocks).append(block)
 
     def samples_ns(self) -> np.ndarray:
         """Of the present process."""
         return self._lives[-1].samples_ns()
+
+    def spent_s(self) -> float:
+        """In blocks of the present process, those included that are set aside."""
+        life = self._lives[-1]
+        return sum(block.wall_ns for block in (*life.blocks, *life.disturbed)) / 1e9
+
+    def why_busy(self, halves: bool) -> str:
+        """Why the present process must not be believed: the device had other work."""
+        life = self._lives[-1]
+        beside = why_busy(life.blocks, life.disturbed, threads=self._threads, may_be_halves=halves)
+        return beside or why_busy_loading(life.session.opened)
+
+    def is_hopeless(self, halves: bool) -> bool:
+        """Whether it is certain enough that the device is busy, so that the round may end."""
+        life = self._lives[-1]
+        return len(life.blocks) + len(life.disturbed) >= ENOUGH_BLOCKS and bool(self.why_busy(halves))
+
+    def keep_disturbed(self) -> None:
+        """Take the blocks that were set aside for what they are, in a measurement that says that it is invalid."""
+        life = self._lives[-1]
+        life.blocks += life.disturbed
 
     def clock_readings(self) -> list[tuple[int, int]]:
         """Cores and clocks of the present process."""
@@ -227,6 +269,10 @@ class _Track:
             "precise": all(width <= plan.half_width for width in widths),
             "library_ns": [each.library_ns for each in opened],
             **({"interpreter": why} if (why := lives[0].how.why_interpreter(opened[0])) else {}),
+            "blocks": [len(life.blocks) for life in lives],
+            "disturbed_blocks": [len(life.disturbed) for life in lives],
+            "others_cores": [others_cores(life.blocks) for life in lives],
+            "not_told": not_told([block for life in lives for block in life.blocks]),
         }
         return Measurement(
             artifact=str(self.path),
@@ -240,7 +286,7 @@ class _Track:
             compile_ns=tuple(each.compile_ns for each in opened),
             first_ns=tuple(each.first_ns for each in opened),
             samples_ns=tuple(tuple(samples.tolist()) for samples in series),
-            steady=summarize(series, seed=plan.seed),
+            steady=summarize(series),
             cpu_ns=sum(block.cpu_ns for life in lives for block in life.blocks) / sum(map(len, series)),
             peak_memory_bytes=max(each.peak_memory_bytes for each in reports),
             model_memory_bytes=int(np.median([each.model_memory_bytes for each in opened])),
@@ -264,7 +310,7 @@ def _reached(plan: Plan, tracks: Sequence[_Track], report: Callable[[float], Non
     if not tracks:
         return True
     samples = [track.samples_ns() for track in tracks]
-    seconds = [float(each.sum()) / 1e9 for each in samples]
+    seconds = [track.spent_s() for track in tracks]
     capped = max(seconds) >= plan.max_seconds
     enough = capped or all(
         len(each) >= plan.min_runs and spent >= plan.min_seconds and median_half_width(each) <= plan.half_width

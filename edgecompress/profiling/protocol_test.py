@@ -1,6 +1,9 @@
+import contextlib
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,7 +21,8 @@ from edgecompress.profiling.protocol import profile
 from edgecompress.profiling.statistics import compare, summarize
 from edgecompress.runtimes.sample_files_test import FACE, TFLITE_FILES, fixed_classifier, partly_delegated
 
-SHORT = Plan(processes=2, min_runs=10, min_seconds=0.1, max_seconds=0.2)
+SHORT = Plan(processes=2, min_runs=10, min_seconds=0.1, max_seconds=0.2, repeats=0, busy_pause_s=0.0)
+BUSY = "the machine was busy: "
 LARGE = next(path for path in TFLITE_FILES if path.name == "face_detection_back.tflite")
 
 
@@ -58,9 +62,9 @@ def test_two_runtimes_against_one_another(runner, tmp_path):
         assert (each.device, each.runner, each.threads, each.processes) == ("local", runner, 1, 2)
         assert len(each.load_ns) == len(each.compile_ns) == len(each.first_ns) == len(each.samples_ns) == 2
         assert min(*each.load_ns, *each.first_ns, *map(min, each.samples_ns)) > 0
-        assert each.steady == summarize(each.samples_ns, seed=5)
+        assert each.steady == summarize(each.samples_ns)
         assert 0 < each.model_memory_bytes < each.peak_memory_bytes
-        assert each.cpu_ns > 0 and not each.invalid
+        assert each.cpu_ns > 0 and (not each.invalid or each.invalid.startswith(BUSY))  # by others than this test
         assert each.conditions["interleaved"] == [str(path) for path in paths]
         assert each.conditions["before"].keys() == each.conditions["after"].keys()
         assert [warm["seconds"] >= 0.5 for warm in each.conditions["warm_up"]] == [True, True]
@@ -132,6 +136,59 @@ def test_without_operator_times_the_measurement_is_intact(tmp_path):
     (measurement,) = measure([path], plan, on_progress=lambda what, done, total: done and path.write_bytes(b"gone"))
     assert measurement.operators == () and "refused" in measurement.conditions["operators"]
     assert measurement.steady.count == len(measurement.samples_ns[0]) >= 10
+
+
+@contextlib.contextmanager
+def load(processes):
+    """That many processes that want a core all the time."""
+    others = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+@pytest.mark.parametrize(("runner", "path"), [("native", FACE), ("native", LARGE), ("python", LARGE)])
+def test_on_a_busy_machine_no_wrong_figure_is_valid(runner, path, monkeypatch):
+    """As many processes as cores leave it one now and then, and then the figure is right; twice as many never do.
+
+    What is right is known all the same: the processor time of an inference, which waiting does not change. A median
+    lies above it by 2 % at the most, as the marks allow, and by what the mean has less than the median.
+    """
+    cores = len(os.sched_getaffinity(0))
+    plan = replace(SHORT, processes=1, runner=runner, repeats=1)
+    monkeypatch.setattr(warmup, "MIN_S", 0.1)
+    with load(cores):
+        (measurement,) = measure([path], plan)
+    assert measurement.invalid.startswith(BUSY) or measurement.steady.p50_ns <= 1.1 * measurement.cpu_ns
+    with load(2 * cores):
+        (measurement,) = measure([path], plan)
+    assert measurement.invalid.startswith(f"{BUSY}the model could not run for ")
+    assert all(note.startswith(f"a round was repeated: {BUSY}") for note in measurement.conditions["notes"])
+    assert len(measurement.conditions["notes"]) == plan.repeats
+    assert measurement.steady.count == len(measurement.samples_ns[0]) > 0  # they are there, for whoever wants to look
+
+
+def test_several_threads_on_a_busy_machine():
+    cores = len(os.sched_getaffinity(0))
+    with load(2 * cores):
+        (measurement,) = measure([LARGE], replace(SHORT, processes=1, threads=(2,), runner="native"))
+    assert measurement.invalid.startswith(BUSY)
+
+
+def test_what_is_invalid_is_not_repeated_any_longer():
+    with load(2 * len(os.sched_getaffinity(0))):
+        (measurement,) = measure([FACE], replace(SHORT, processes=2, repeats=1))
+    assert len(measurement.conditions["notes"]) == 1 and measurement.processes == 2
+
+
+def test_conditions_say_what_others_did():
+    (measurement,) = measure([FACE], replace(SHORT, processes=1))
+    found = measurement.conditions
+    assert found["blocks"][0] >= 1 and found["disturbed_blocks"][0] >= 0
+    assert found["others_cores"][0] >= 0 and found["not_told"] == []
 
 
 def test_an_artifact_that_does_not_run_is_named(tmp_path):

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import Len
@@ -57,6 +58,7 @@ class Opened:
     outputs: tuple[RunnerTensor, ...]
     kernels: Word = ""  # which of our kernels compute, where the model has binary layers
     interpreter: Annotated[str, Field(max_length=200)] = ""  # why the runtime's interpreter runs the model, if it does
+    waited_ns: Time | None = None  # for a core, of all threads together; None where the device does not tell
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,16 @@ class Block:
     cores: Annotated[int, Field(ge=0, le=2**64)]  # mask of the cores that it might run on
     inferences: Annotated[int, Field(ge=1, le=10**9)]
     samples_ns: tuple[Time, ...]  # of each inference, or of some of them, evenly over the block
+    # What the device tells of others' work meanwhile; None where it does not.
+    waited_ns: Time | None = None  # for a core, of all threads together
+    preempted: Annotated[int, Field(ge=0, le=2**40)] | None = None  # times that a thread had to leave its core
+    busy_ns: Time | None = None  # of all cores that it might run on, for whomever, in ticks of about 10 ms
+    stolen_ns: Time | None = None  # of these cores, by a hypervisor
+
+    @cached_property
+    def wall_ns(self) -> int:
+        """How long it took."""
+        return sum(self.samples_ns)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import statistics
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def profile_with_benchmark_model(
     generator = np.random.default_rng(bench.plan.seed)
     found = []
     for threads in bench.plan.threads:
-        before = bench.look()
+        began, before = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", bench.look()
         outputs: dict[Path, list[BenchmarkOutput]] = {path: [] for path in runnable}
         for process in range(bench.plan.processes):
             on_progress(f"{bench.device}, threads: {threads}", process, bench.plan.processes)
@@ -71,6 +72,8 @@ def profile_with_benchmark_model(
                     outputs[path].append(_run(bench, tool, path, threads))
         conditions = {
             **{"before": before, "after": bench.look(), "device": bench.info.as_json(), "pinned": bench.plan.cores},
+            "began": began,
+            "not_told": ["whether the machine had other work"],
             "samples": "one a process: its median, or mean where the tool tells no median",
         }
         runnable = list(outputs)
@@ -111,7 +114,7 @@ def _measurement(
         compile_ns=(0,) * len(outputs),
         first_ns=tuple(each.first_ns for each in outputs),
         samples_ns=tuple(tuple(each) for each in series),
-        steady=summarize(series, seed=bench.plan.seed),
+        steady=summarize(series),
         cpu_ns=0.0,
         peak_memory_bytes=max(each.peak_memory_bytes or 0 for each in outputs),
         model_memory_bytes=round(statistics.median(each.model_memory_bytes or 0 for each in outputs)),

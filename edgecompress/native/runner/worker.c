@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "session.h"
 
 /* No kernel has this call. The plugin that counts instructions sees it, with 0 before an inference and 1 after. */
@@ -157,6 +158,7 @@ static void finish_line(void) {
 
 static void open_model(const struct options *options) {
     long before_kib = memory_kib("VmRSS:");
+    struct counters before = read_counters(allowed_cores());
     void (*open)(struct session *, const struct options *) =
         strcmp(options->runtime, "onnx") ? litert_open : onnx_open;
     open(&session, options);
@@ -170,9 +172,12 @@ static void open_model(const struct options *options) {
     int64_t start_ns = now_ns();
     session.run(&session);
     first_ns = now_ns() - start_ns;
+    struct counters after = read_counters(allowed_cores());
     uint64_t outputs = UINT64_C(14695981039346656037);
     session.read_outputs(&session, hash, &outputs);
-    printf("{\"version\": ");
+    printf("{");
+    print_counters(before, after);
+    printf("\"version\": ");
     print_string(session.version);
     if (options->kernels) {
         printf(", \"kernels\": ");
@@ -196,6 +201,7 @@ static void open_model(const struct options *options) {
 static void time_inferences(long runs, double seconds, long kept, int marks) {
     size_t count = 0;
     session.run(&session); /* not timed: until now the caches were another process's */
+    struct counters before = read_counters(allowed_cores());
     int64_t start_ns = now_ns(), before_ns = start_ns, cpu_before_ns = cpu_ns();
     while (count < MAX_SAMPLES && ((long)count < runs || (double)(before_ns - start_ns) < seconds * 1e9)) {
         if (marks)
@@ -208,8 +214,11 @@ static void time_inferences(long runs, double seconds, long kept, int marks) {
         before_ns = after_ns;
     }
     int64_t spent_ns = cpu_ns() - cpu_before_ns;
+    struct counters after = read_counters(allowed_cores());
     int core = sched_getcpu();
-    printf("{\"start_ns\": %lld, \"cpu_ns\": %lld, \"core\": %d, \"clock_khz\": %ld, \"cores\": %llu, ",
+    printf("{");
+    print_counters(before, after);
+    printf("\"start_ns\": %lld, \"cpu_ns\": %lld, \"core\": %d, \"clock_khz\": %ld, \"cores\": %llu, ",
            (long long)start_ns, (long long)spent_ns, core, clock_khz(core), (unsigned long long)allowed_cores());
     print_samples(count, kept > 0 ? (count + (size_t)kept - 1) / (size_t)kept : 1);
     finish_line();
