@@ -90,7 +90,7 @@ class LayerNote:
 
 @dataclass(frozen=True)
 class Summary:
-    """Quantiles of a series of samples in nanoseconds, with a bootstrap interval of the median."""
+    """Quantiles of a typical process's samples in nanoseconds, with Student's interval of the median over processes."""
 
     count: int
     p5_ns: float
@@ -98,8 +98,8 @@ class Summary:
     p90_ns: float
     p99_ns: float
     mean_ns: float
-    p50_low_ns: float  # 95 % bootstrap interval over processes
-    p50_high_ns: float
+    p50_low_ns: float | None  # 95 % interval; None for one process, which tells nothing about the next one
+    p50_high_ns: float | None
 
 
 @dataclass(frozen=True)

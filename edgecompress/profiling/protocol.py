@@ -240,7 +240,7 @@ class _Track:
             compile_ns=tuple(each.compile_ns for each in opened),
             first_ns=tuple(each.first_ns for each in opened),
             samples_ns=tuple(tuple(samples.tolist()) for samples in series),
-            steady=summarize(series, seed=plan.seed),
+            steady=summarize(series),
             cpu_ns=sum(block.cpu_ns for life in lives for block in life.blocks) / sum(map(len, series)),
             peak_memory_bytes=max(each.peak_memory_bytes for each in reports),
             model_memory_bytes=int(np.median([each.model_memory_bytes for each in opened])),

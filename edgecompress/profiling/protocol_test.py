@@ -58,7 +58,7 @@ def test_two_runtimes_against_one_another(runner, tmp_path):
         assert (each.device, each.runner, each.threads, each.processes) == ("local", runner, 1, 2)
         assert len(each.load_ns) == len(each.compile_ns) == len(each.first_ns) == len(each.samples_ns) == 2
         assert min(*each.load_ns, *each.first_ns, *map(min, each.samples_ns)) > 0
-        assert each.steady == summarize(each.samples_ns, seed=5)
+        assert each.steady == summarize(each.samples_ns)
         assert 0 < each.model_memory_bytes < each.peak_memory_bytes
         assert each.cpu_ns > 0 and not each.invalid
         assert each.conditions["interleaved"] == [str(path) for path in paths]

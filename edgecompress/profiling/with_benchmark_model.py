@@ -111,7 +111,7 @@ def _measurement(
         compile_ns=(0,) * len(outputs),
         first_ns=tuple(each.first_ns for each in outputs),
         samples_ns=tuple(tuple(each) for each in series),
-        steady=summarize(series, seed=bench.plan.seed),
+        steady=summarize(series),
         cpu_ns=0.0,
         peak_memory_bytes=max(each.peak_memory_bytes or 0 for each in outputs),
         model_memory_bytes=round(statistics.median(each.model_memory_bytes or 0 for each in outputs)),
