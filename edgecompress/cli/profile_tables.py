@@ -65,7 +65,7 @@ def _row(measurement: Measurement) -> list[str]:
         measurement.artifact,
         str(measurement.threads),
         ms(steady.p50_ns),
-        f"{ms(steady.p50_low_ns)} .. {ms(steady.p50_high_ns)}",
+        _interval(measurement),
         ms(steady.p5_ns),
         ms(steady.p90_ns),
         ms(steady.p99_ns),
@@ -73,6 +73,11 @@ def _row(measurement: Measurement) -> list[str]:
         ms(sorted(measurement.first_ns)[middle]),
         f"{measurement.model_memory_bytes / 2**20:.1f}",
     ]
+
+
+def _interval(measurement: Measurement) -> str:
+    low_ns, high_ns = measurement.steady.p50_low_ns, measurement.steady.p50_high_ns
+    return "none: 1 process" if low_ns is None or high_ns is None else f"{ms(low_ns)} .. {ms(high_ns)}"
 
 
 def _print_comparison(threads: int, measured: list[Measurement]) -> None:
@@ -84,10 +89,11 @@ def _print_comparison(threads: int, measured: list[Measurement]) -> None:
         return
     rows = []
     for other in others:
-        found = compare(first.samples_ns, other.samples_ns)
+        found = compare(first.samples_ns, other.samples_ns, comparisons=len(others))
+        verdict = "invalid" if first.invalid or other.invalid else found.verdict
         low, high = 100 * (found.low - 1), 100 * (found.high - 1)
-        rows.append([other.artifact, f"{100 * (found.ratio - 1):+.1f}", f"{low:+.1f} .. {high:+.1f}", found.verdict])
-    columns = ["file", "time %", "98 % interval", "verdict"]
+        rows.append([other.artifact, f"{100 * (found.ratio - 1):+.1f}", f"{low:+.1f} .. {high:+.1f}", verdict])
+    columns = ["file", "time %", "98 % interval" + (" (all together)" if len(others) > 1 else ""), "verdict"]
     print_table(f"Against {first.artifact}, {threads} thread(s)", columns, rows)
 
 

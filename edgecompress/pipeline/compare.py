@@ -25,7 +25,7 @@ class DeviceVerdict:
     low: float
     high: float
     sentence: str
-    invalid: str = ""
+    invalid: str = ""  # why the samples must not be believed: then nothing can be told
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ def compare_files(
     found = profile_files([first, second], devices=devices, plan=plan, all_or_none=True, on_progress=on_progress)
     verdicts = []
     for a, b in zip(found.measurements[::2], found.measurements[1::2], strict=True):
-        result = compare(a.samples_ns, b.samples_ns)
+        result, invalid = compare(a.samples_ns, b.samples_ns), a.invalid or b.invalid
+        verdict = "cannot tell" if invalid else result.verdict
         verdicts.append(
-            DeviceVerdict(a.device, a.threads, "time", result.verdict, result.ratio, result.low, result.high,
-                          _sentence(result.verdict, result.ratio, result.low, result.high), a.invalid or b.invalid)
+            DeviceVerdict(a.device, a.threads, "time", verdict, result.ratio, result.low, result.high,
+                          _sentence(verdict, result.ratio, result.low, result.high), invalid)
         )  # fmt: skip
     for one, two in zip(found.instructions[::2], found.instructions[1::2], strict=True):
         ratio = two.instructions / one.instructions

@@ -55,8 +55,11 @@ def test_very_different_files_are_told_apart(turned, tmp_path):
     paths = [FACE, small] if turned else [small, FACE]
     ((verdict,), failures) = (found := compare_files(*paths, devices=["local"], plan=plan)).verdicts, found.failures
     assert failures == () and (verdict.device, verdict.threads, verdict.metric) == ("local", 1, "time")
-    assert verdict.verdict == ("faster" if turned else "slower")
     assert verdict.low <= verdict.ratio <= verdict.high
+    if verdict.invalid:  # this machine has other things to do, and a verdict is the last thing to give then
+        assert verdict.verdict == "cannot tell" and verdict.sentence.startswith("cannot be told from")
+        return
+    assert verdict.verdict == ("faster" if turned else "slower")
     assert verdict.high < 0.5 if turned else verdict.low > 2
     assert re.fullmatch(rf"is {verdict.verdict} by \d+\.\d % \[\d+\.\d, \d+\.\d\] than", verdict.sentence)
 
@@ -106,8 +109,10 @@ def test_measurements_pair_up_by_device_and_threads(measured):
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_what_speaks_against_either_is_said(which, measured):
-    pair = [measurement("local", 1, samples(10_000, side), "it was hot" * (side == which)) for side in (0, 1)]
-    assert measured(measurements=tuple(pair)).verdicts[0].invalid == "it was hot"
+    """And nothing is called faster or slower, however different the samples are."""
+    pair = [measurement("local", 1, samples(10_000 << side, 1), "it was hot" * (side == which)) for side in (0, 1)]
+    (found,) = measured(measurements=tuple(pair)).verdicts
+    assert (found.invalid, found.verdict) == ("it was hot", "cannot tell") and "cannot be told" in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def _by_threads(
     for threads in plan.threads:
         tracks = [_Track(bench, path, threads, on_failure) for path in paths]
         looks: list[dict[str, Any]] = []
+        began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         notes: list[str] = []
         for _ in range(plan.processes):
             report = _percent(on_progress, f"{bench.device}, threads: {threads}", rounds_done, rounds)
@@ -84,6 +86,7 @@ def _by_threads(
                 track.invalid = track.invalid or invalid
         conditions = {
             **{"before": looks[0], "during": looks[1:-1], "after": looks[-1], "notes": notes, "seed": plan.seed},
+            "began": began,
             **{"pinned": plan.cores, "mask": f"{bench.mask:x}", "device": bench.info.as_json()},
             "interleaved": [str(track.path) for track in tracks],
         }

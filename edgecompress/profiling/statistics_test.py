@@ -130,13 +130,11 @@ def test_quantiles_by_hand():
 
 
 def test_the_medians_interval_by_hand():
-    """Log medians 0.1, 0.2 and 0.3 above 1000: t(0.975, 2) = 4.3027; two processes: t(0.975, 1) = 12.706."""
-    found = summarize([[1000 * np.exp(each)] for each in (0.1, 0.2, 0.3)])
-    half = 4.3027 * 0.1 / np.sqrt(3)
-    assert np.log([found.p50_low_ns / 1000, found.p50_high_ns / 1000]) == pytest.approx([0.2 - half, 0.2 + half], abs=1e-4)
-    found = summarize([[1000], [1000 * np.exp(0.02)]])
-    half = 12.706 * 0.01  # the deviation of two is their distance over sqrt(2)
-    assert np.log([found.p50_low_ns / 1000, found.p50_high_ns / 1000]) == pytest.approx([0.01 - half, 0.01 + half], abs=1e-4)
+    """Log medians 0.1, 0.2 and 0.3: t(0.975, 2) = 4.3027; two processes: t(0.975, 1) = 12.706."""
+    found, half = summarize(np.exp([[0.1], [0.2], [0.3]])), 4.3027 * 0.1 / np.sqrt(3)
+    assert np.log([found.p50_low_ns, found.p50_high_ns]) == pytest.approx([0.2 - half, 0.2 + half], abs=1e-4)
+    found, half = summarize(np.exp([[0.0], [0.02]])), 12.706 * 0.01  # two deviate by their distance over sqrt(2)
+    assert np.log([found.p50_low_ns, found.p50_high_ns]) == pytest.approx([0.01 - half, 0.01 + half], abs=1e-4)
 
 
 def test_one_process_has_no_interval():

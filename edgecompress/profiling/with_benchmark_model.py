@@ -10,6 +10,7 @@ import statistics
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def profile_with_benchmark_model(
     generator = np.random.default_rng(bench.plan.seed)
     found = []
     for threads in bench.plan.threads:
-        before = bench.look()
+        began, before = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", bench.look()
         outputs: dict[Path, list[BenchmarkOutput]] = {path: [] for path in runnable}
         for process in range(bench.plan.processes):
             on_progress(f"{bench.device}, threads: {threads}", process, bench.plan.processes)
@@ -71,6 +72,7 @@ def profile_with_benchmark_model(
                     outputs[path].append(_run(bench, tool, path, threads))
         conditions = {
             **{"before": before, "after": bench.look(), "device": bench.info.as_json(), "pinned": bench.plan.cores},
+            "began": began,
             "samples": "one a process: its median, or mean where the tool tells no median",
         }
         runnable = list(outputs)

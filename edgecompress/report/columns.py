@@ -159,7 +159,8 @@ def _cell(column: Column, row: Row, decimals: int) -> Cell:
     value = column.read(row)
     if value is None:
         return Cell()
-    bounds = "" if value.low == value.high else f"{value.low:.{decimals}f}–{value.high:.{decimals}f}"
+    known = value.low is not None and value.high is not None and value.low != value.high
+    bounds = f"{value.low:.{decimals}f}–{value.high:.{decimals}f}" if known else ""
     return Cell(
         f"{round(value.value, decimals) + 0.0:{'+' if column.signed else ''}.{decimals}f}",  # + 0.0: no minus zero
         bounds,

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from edgecompress.formats.sizes import Sizes
@@ -9,6 +10,7 @@ from edgecompress.report.content import Interval, Row, Setting, Timing
 from edgecompress.runs import RunFolder
 from edgecompress.verification import Accuracy
 
+generator = np.random.default_rng(0)
 ONE, TWO = Setting("local", 1), Setting("local", 2)
 P50 = "p50_ms@local/1"
 
@@ -16,7 +18,9 @@ P50 = "p50_ms@local/1"
 def row(size: int, percent: float | None = None, p50_ms: float | None = None, half_width: float = 0.01) -> Row:
     timings = ()
     if p50_ms is not None:
-        p50 = Interval(p50_ms, p50_ms * (1 - half_width), p50_ms * (1 + half_width))
+        luck = half_width * generator.normal(size=3) / 4.3  # by Student's law, about this half width
+        processes = tuple(p50_ms * (1 + luck))
+        p50 = Interval(p50_ms, p50_ms * (1 - half_width), p50_ms * (1 + half_width), processes, "today")
         load, first = Interval(2.0, 1.5, 2.5), Interval(1.0, 0.9, 1.1)
         timings = (Timing(ONE, "LiteRT", 3, p50, p50_ms * 0.9, p50_ms * 1.1, p50_ms * 1.5, load, first, 2**20, True),)
     accuracy = None if percent is None else Accuracy(percent, percent - 0.5, percent + 0.5, 10_000)
@@ -46,9 +50,32 @@ def test_best_is_the_smallest_file_the_largest_accuracy_and_the_shortest_time() 
     assert fast.marks == {"accuracy": "best", "drop": "best", "keras_agreement": "best", P50: "best"}
 
 
-def test_times_whose_intervals_overlap_are_not_ranked() -> None:
-    found = marks((row(1024, 89.0, 1.00), row(4096, 89.0, 1.01), row(5000, 89.0, 1.10)), (ONE,))
+def test_times_that_cannot_be_told_apart_are_not_ranked() -> None:
+    found = marks((row(1024, 89.0, 1.00), row(4096, 89.0, 1.001), row(5000, 89.0, 1.50)), (ONE,))
     assert [each.marks.get(P50, "") for each in found] == ["cannot tell", "cannot tell", ""]
+
+
+def test_times_of_two_sessions_are_not_ranked() -> None:
+    slow = row(1024, 89.0, 2.0)
+    p50_ms = replace(slow.timings[0].p50_ms, session="yesterday")
+    slow = replace(slow, timings=(replace(slow.timings[0], p50_ms=p50_ms),))
+    found = marks((slow, row(4096, 89.0, 1.0)), (ONE,))
+    assert [each.marks.get(P50) for each in found] == ["cannot tell", "cannot tell"]
+    _, ranked = front((slow, row(4096, 89.0, 1.0)), (ONE,))
+    assert [each.pareto for each in ranked] == [True, False]
+
+
+def test_of_one_process_neither_bounds_nor_rank_are_known(complete: RunFolder) -> None:
+    rows = []
+    for p50_ms in (1.0, 2.0):
+        made = row(1024, 89.0, p50_ms)
+        alone = Interval(p50_ms, None, None, (p50_ms,), "today")
+        rows.append(replace(made, timings=(replace(made.timings[0], p50_ms=alone),)))
+    ranked = marks(tuple(rows), (ONE,))
+    assert [each.marks.get(P50) for each in ranked] == ["cannot tell", "cannot tell"]
+    content = replace(collect(complete), rows=ranked, settings=(ONE,))
+    cells = {column.key: cell for column, cell in table(content)[0][1]}
+    assert (cells[P50].text, cells[P50].bounds) == ("1.00", "")
 
 
 def test_figures_that_look_equal_are_both_best() -> None:

@@ -171,6 +171,7 @@ def measurement(found: Artifact, threads: int) -> Measurement:
             "before": before,
             "after": {**before, "load_average": [1.0, 0.4, 0.2]},
             "seed": 0,
+            "began": "2026-01-02T03:04:05Z",
             "precise": True,
             "operators": "medians of 50 inferences in an instrumented instance",
         },

@@ -27,15 +27,18 @@ class Setting:
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure, and between which bounds it is known."""
+    """A figure, and between which bounds it is known; of what was timed, also each process's own."""
 
     value: float
-    low: float
-    high: float
+    low: float | None  # None: one process was measured, which tells nothing about the next one
+    high: float | None
+    processes: tuple[float, ...] = ()  # in the order of the rounds, in which files were measured by turns
+    session: str = ""  # which rounds these were; empty where the figure must not be compared
 
-    def overlaps(self, other: Interval) -> bool:
-        """Return whether the bounds leave open which of the two is the larger."""
-        return self.low <= other.high and other.low <= self.high
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Return the bounds, or the figure itself where none are known."""
+        return (self.value, self.value) if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Timing:
     setting: Setting
     runtime: str
     processes: int
-    p50_ms: Interval  # 95 %, bootstrap over processes
+    p50_ms: Interval  # 95 %, Student's over processes
     p5_ms: float
     p90_ms: float
     p99_ms: float

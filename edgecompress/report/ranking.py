@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgecompress.profiling.statistics import compare
 from edgecompress.report.content import Interval
 
 BEST = "best"
@@ -11,32 +12,54 @@ CANNOT_TELL = "cannot tell"
 
 
 def rank(values: Sequence[Interval | None]) -> list[str]:
-    """Mark the smallest value `BEST`, or, where intervals overlap with its own, it and those `CANNOT_TELL`.
+    """Mark the smallest value `BEST`, or, where others are not known to be larger, it and those `CANNOT_TELL`.
 
-    Equal values without a width are all best, unless all values are equal; a lone value is not ranked.
+    Equal exact values are all best, unless all values are equal; a lone value is not ranked.
     """
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return [""] * len(values)
     smallest = min(known, key=lambda value: value.value)
-    rivals = [value for value in known if value.overlaps(smallest)]
-    equal = all(value == smallest for value in rivals)
+    pairs = _pairs(len(known))
+    rivals = [value for value in known if not known_less(smallest, value, comparisons=pairs)]
+    equal = all(value == smallest and not value.processes for value in rivals) or len(rivals) == 1
     mark = CANNOT_TELL if not equal else BEST if len(rivals) < len(known) else ""
-    return [mark if value is not None and value.overlaps(smallest) else "" for value in values]
+    return [mark if value is not None and value in rivals else "" for value in values]
 
 
 def pareto_front(points: Sequence[tuple[Interval, ...] | None]) -> list[bool]:
     """Return which points no other dominates; a point that lacks an axis is None and not on the front.
 
-    A point dominates another that is nowhere better and somewhere worse, where better and worse mean disjoint
-    intervals: a difference that the measurement leaves open neither wins nor loses.
+    A point dominates another that is nowhere known to be less and somewhere known to be more: a difference that the
+    measurement leaves open neither wins nor loses.
     """
+    pairs = _pairs(sum(point is not None for point in points))
     return [
-        point is not None and not any(other is not None and _dominates(other, point) for other in points)
+        point is not None and not any(other is not None and _dominates(other, point, pairs) for other in points)
         for point in points
     ]
 
 
-def _dominates(one: tuple[Interval, ...], other: tuple[Interval, ...]) -> bool:
+def known_less(one: Interval, other: Interval, *, comparisons: int = 1) -> bool:
+    """Return whether one figure is known to be less than the other, with an error that `comparisons` such share.
+
+    What was timed is compared by pairs of processes, as `edgecompress compare` does, and only within one session: what
+    else the machine did, and its heat, differ between sessions. Other figures compare by their bounds.
+    """
+    if one.processes and other.processes:
+        paired = one.session and one.session == other.session and len(one.processes) == len(other.processes) > 1
+        series = [[[each] for each in figure.processes] for figure in (one, other)]
+        return bool(paired) and compare(*series, comparisons=comparisons).verdict == "slower"
+    return one.high is not None and other.low is not None and one.high < other.low
+
+
+def _pairs(count: int) -> int:
+    """How many comparisons there are: which is the smallest is seen from the figures, so any may become one of them."""
+    return max(1, count * (count - 1) // 2)
+
+
+def _dominates(one: tuple[Interval, ...], other: tuple[Interval, ...], comparisons: int) -> bool:
     pairs = list(zip(one, other, strict=True))
-    return all(a.low <= b.high for a, b in pairs) and any(a.high < b.low for a, b in pairs)
+    return not any(known_less(b, a, comparisons=comparisons) for a, b in pairs) and any(
+        known_less(a, b, comparisons=comparisons) for a, b in pairs
+    )

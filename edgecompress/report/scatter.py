@@ -34,8 +34,8 @@ class Point:
 
 def size_points(content: Content) -> list[Point]:
     """Return size after zstd in KiB against accuracy, for the rows that have both."""
-    found = ((row, Interval(*[row.sizes.zstd_bytes / 1024] * 3)) for row in content.rows)
-    return [point for row, x in found if (point := _point(row, x))]
+    found = ((row, row.sizes.zstd_bytes / 1024) for row in content.rows)
+    return [point for row, x in found if (point := _point(row, Interval(x, x, x)))]
 
 
 def latency_points(content: Content) -> list[Point]:
@@ -71,7 +71,7 @@ def scatter(points: Sequence[Point], *, x_label: str, dense_accuracy: float | No
     if dense_accuracy is not None:
         axes.axhline(dense_accuracy, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     axes.margins(y=0.1)
-    _set_range(axes, min(point.x.low for point in points), max(point.x.high for point in points))
+    _set_range(axes, min(point.x.ends[0] for point in points), max(point.x.ends[1] for point in points))
     _legend(figure, variants, formats, points, dense_accuracy)
     _label(figure, axes, points, dense_accuracy)
     return figure
@@ -81,15 +81,16 @@ def _point(row: Row, x: Interval) -> Point | None:
     if row.accuracy is None:
         return None
     accuracy = Interval(row.accuracy.percent, row.accuracy.low, row.accuracy.high)
-    figures = (x.value, x.low, x.high, accuracy.value, accuracy.low, accuracy.high)
-    if not all(map(math.isfinite, figures)) or x.low <= 0:  # a logarithmic axis shows neither
+    figures = (x.value, *x.ends, accuracy.value, *accuracy.ends)
+    if not all(map(math.isfinite, figures)) or x.ends[0] <= 0:  # a logarithmic axis shows neither
         return None
     form, _, precision = row.target.partition(":")
     return Point(x, accuracy, row.variant, form, label(precision or row.target), row.pareto)
 
 
 def _errors(interval: Interval) -> list[list[float]]:
-    return [[max(interval.value - interval.low, 0)], [max(interval.high - interval.value, 0)]]
+    low, high = interval.ends
+    return [[max(interval.value - low, 0)], [max(high - interval.value, 0)]]
 
 
 def _set_range(axes: Any, low: float, high: float) -> None:
@@ -139,8 +140,8 @@ def _label(figure: Any, axes: Any, points: Sequence[Point], dense_accuracy: floa
         return axes.transData.transform(corners) - (area.x0, area.y0)
 
     at = pixels([(point.x.value, point.accuracy.value) for point in points])
-    lows = [corner for p in points for corner in ((p.x.low, p.accuracy.value), (p.x.value, p.accuracy.low))]
-    highs = [corner for p in points for corner in ((p.x.high, p.accuracy.value), (p.x.value, p.accuracy.high))]
+    lows = [corner for p in points for corner in ((p.x.ends[0], p.accuracy.value), (p.x.value, p.accuracy.ends[0]))]
+    highs = [corner for p in points for corner in ((p.x.ends[1], p.accuracy.value), (p.x.value, p.accuracy.ends[1]))]
     if dense_accuracy is not None:
         left, right = axes.get_xlim()
         lows.append((left, dense_accuracy))

@@ -17,12 +17,15 @@ def legend(content: Content) -> list[str]:
     """Return what the marks and columns of the main table mean, as far as it has them."""
     found = ["The best of a column is bold; 1 KiB is 1024 bytes."]
     if any(CANNOT_TELL in row.marks.values() for row in content.rows):
-        found.append("≈ cannot tell: the interval overlaps with that of the best, so that neither is called better.")
+        found.append(
+            "≈ cannot tell: by pairs of processes it is not known to differ from the best, or the two were measured "
+            "apart, or one of them is invalid; neither is called better."
+        )
     if content.pareto_axes:
         axes = ", ".join(AXES.get(key) or f"p50 ({content.settings[0]})" for key in content.pareto_axes)
         found.append(
             f"◆ is on the Pareto front of {axes}: no other file is better in one and as good in the rest, "
-            "where medians whose intervals overlap count as equal."
+            "where medians that cannot be told apart count as equal."
         )
     if content.verification:
         found.append(
@@ -31,7 +34,7 @@ def legend(content: Content) -> list[str]:
         )
     if content.settings:
         found.append(
-            "p50 with its 95 % interval by bootstrap over processes; load and first inference with the fastest and the "
+            "p50 with Student's 95 % interval over processes; load and first inference with the fastest and the "
             "slowest process; memory is what load and first inference add."
         )
     return found

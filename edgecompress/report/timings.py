@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgecompress.profiling.statistics import summarize
 from edgecompress.report.content import Conditions, Interval, Setting, SlowOperators, Timing
 from edgecompress.values import Measurement
 
@@ -29,19 +30,27 @@ def setting_of(measurement: Measurement) -> Setting:
 
 def timing_of(measurement: Measurement) -> Timing:
     """Return the figures of a measurement in milliseconds."""
-    steady = measurement.steady
+    steady = summarize(measurement.samples_ns)  # of the samples themselves: earlier versions had other intervals
+    session = "" if measurement.invalid else str(measurement.conditions.get("began", ""))
+    p50_ms = Interval(
+        steady.p50_ns / NS_PER_MS,
+        None if steady.p50_low_ns is None else steady.p50_low_ns / NS_PER_MS,
+        None if steady.p50_high_ns is None else steady.p50_high_ns / NS_PER_MS,
+        tuple(float(np.median(series)) / NS_PER_MS for series in measurement.samples_ns),
+        session,
+    )
     return Timing(
         setting=setting_of(measurement),
         runtime=measurement.runtime,
         processes=measurement.processes,
-        p50_ms=Interval(steady.p50_ns / NS_PER_MS, steady.p50_low_ns / NS_PER_MS, steady.p50_high_ns / NS_PER_MS),
+        p50_ms=p50_ms,
         p5_ms=steady.p5_ns / NS_PER_MS,
         p90_ms=steady.p90_ns / NS_PER_MS,
         p99_ms=steady.p99_ns / NS_PER_MS,
         load_ms=_median_and_extremes(
-            [sum(each) for each in zip(measurement.load_ns, measurement.compile_ns, strict=True)]
+            [sum(each) for each in zip(measurement.load_ns, measurement.compile_ns, strict=True)], session
         ),
-        first_ms=_median_and_extremes(measurement.first_ns),
+        first_ms=_median_and_extremes(measurement.first_ns, session),
         model_memory_bytes=measurement.model_memory_bytes,
         precise=bool(measurement.conditions.get("precise", True)),
         invalid=measurement.invalid,
@@ -67,9 +76,8 @@ def conditions_of(measurements: Sequence[Measurement], setting: Setting) -> Cond
     return Conditions(setting, {**before, **shared}, {**after, **shared})
 
 
-def _median_and_extremes(nanoseconds: Sequence[int]) -> Interval | None:
+def _median_and_extremes(nanoseconds: Sequence[int], session: str) -> Interval | None:
     if not nanoseconds:
         return None
-    return Interval(
-        float(np.median(nanoseconds)) / NS_PER_MS, min(nanoseconds) / NS_PER_MS, max(nanoseconds) / NS_PER_MS
-    )
+    each_ms = tuple(each / NS_PER_MS for each in nanoseconds)
+    return Interval(float(np.median(each_ms)), min(each_ms), max(each_ms), each_ms, session)

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from edgecompress.report.conftest import measurement
@@ -27,8 +28,20 @@ def test_times_are_in_milliseconds_and_starts_are_medians_over_processes(measure
         measured.steady.p50_low_ns / 1e6,
         measured.steady.p50_high_ns / 1e6,
     )
-    assert timing.load_ms == Interval(2.1, 2.0, 2.6)
-    assert timing.first_ms == Interval(0.9, 0.8, 1.0)
+    assert timing.load_ms == Interval(2.1, 2.0, 2.6, (2.1, 2.0, 2.6), "2026-01-02T03:04:05Z")
+    assert timing.first_ms == Interval(0.9, 0.8, 1.0, (0.9, 0.8, 1.0), "2026-01-02T03:04:05Z")
+    assert timing.p50_ms.processes == tuple(np.median(each) / 1e6 for each in measured.samples_ns)
+
+
+def test_one_process_has_no_interval(measured: Measurement) -> None:
+    timing = timing_of(replace(measured, samples_ns=measured.samples_ns[:1]))
+    assert timing.p50_ms.low is None and timing.p50_ms.high is None
+    assert timing.p50_ms.ends == (timing.p50_ms.value, timing.p50_ms.value)
+
+
+def test_what_is_invalid_must_not_be_compared(measured: Measurement) -> None:
+    assert timing_of(measured).p50_ms.session
+    assert not timing_of(replace(measured, invalid="it was hot")).p50_ms.session
 
 
 def test_a_measurement_without_starts_has_none(measured: Measurement) -> None:
