@@ -54,10 +54,13 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def to_json(value: Any) -> str:
-    """Return a value of `edgecompress.values`, or a list or dict of such, as indented JSON."""
-    from pydantic import TypeAdapter
+    """Return a value of `edgecompress.values`, or a list or dict of such, as indented JSON.
 
-    return TypeAdapter(type(value)).dump_json(value, indent=2).decode() + "\n"
+    What is not finite becomes a string, "NaN" or "Infinity", which JSON has no number for and `from_json` reads back.
+    """
+    import pydantic_core
+
+    return pydantic_core.to_json(value, indent=2, inf_nan_mode="strings").decode() + "\n"
 
 
 def from_json(kind: type[Value], path: Path) -> Value:

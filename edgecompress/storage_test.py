@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import subprocess
 import sys
@@ -30,6 +32,14 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "artifacts.json"
     write_text(path, to_json([ARTIFACT]))
     assert from_json(list[Artifact], path) == [ARTIFACT]
+
+
+def test_numbers_that_are_not_finite_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "notes.json"
+    write_text(path, to_json([LayerNote("gate", "kept float", figures={"a": math.inf, "b": -math.inf, "c": math.nan})]))
+    json.loads(path.read_text(), parse_constant=pytest.fail)  # every reader of JSON takes it
+    (found,) = from_json(list[LayerNote], path)
+    assert (found.figures["a"], found.figures["b"]) == (math.inf, -math.inf) and math.isnan(found.figures["c"])
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@
 
 MobileNetV1 0.25 and SqueezeNet 1.1 are trained on Fashion-MNIST for a few epochs, so that activations are realistic,
 and converted after training; MobileNetV1 also after quantization-aware training, which takes another route to int8.
+LiteRT's families of kernels round in different places: each computes the TFLite file, against the ONNX file and against
+LiteRT's own choice, XNNPACK.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from edgecompress.pipeline.train import train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.recipes import build_recipe
 from edgecompress.runs import versions
+from edgecompress.runtimes.session import KERNELS
 from edgecompress.storage import to_json, write_text
 
 IMAGES = 1000
@@ -36,7 +39,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    found = []
+    found, families = [], []
     for network in NETWORKS:
         name = network["architecture"]
         recipe = build_recipe(
@@ -51,20 +54,36 @@ def main() -> None:
             run = train(recipe, Path(folder) / "run", on_progress=progress)
             targets = (parse_target("tflite:int8"), parse_target("onnx:int8"))
             convert_run(run, targets, options=Options(), on_progress=progress)
-            verification = verify_run(run, limit=IMAGES, on_progress=progress)
+            verification = verify_run(run, limit=IMAGES, kernels=KERNELS, on_progress=progress)
         accuracy = {check.variant: check.accuracy.percent for check in verification.artifacts}
         for parity in verification.parity:
             print(
-                f"{name:14} {parity.variant:11} accuracy {accuracy[parity.variant]:.1f} %, outputs equal "
-                f"{parity.equal_outputs:.3f} %, largest {parity.largest_steps:g} steps, "
-                f"argmax equal {parity.equal_argmax:.2f} %",
+                f"{name:14} {parity.variant:11} ONNX against TFLite by {parity.kernels:9} accuracy "
+                f"{accuracy[parity.variant]:.1f} %, outputs equal {parity.equal_outputs:.3f} %, "
+                f"largest {parity.largest_steps:g} steps, argmax equal {parity.equal_argmax:.2f} %",
                 flush=True,
             )
             found.append({"network": network, "accuracy": accuracy[parity.variant], "parity": parity})
+        for check in verification.kernels:
+            print(
+                f"{name:14} {check.artifact}: {check.kernels} against xnnpack {check.largest_steps:g} steps, accuracy "
+                f"{check.accuracy.percent:.1f} %, lower by {check.drop.points:.2f} points "
+                f"({check.drop.low:.2f} to {check.drop.high:.2f})",
+                flush=True,
+            )
+        families += [{"network": network, "check": check} for check in verification.kernels]
     if arguments.json:
         write_text(
             arguments.json,
-            to_json({"images": IMAGES, "results": found, "versions": versions(), "machine": snapshot()}),
+            to_json(
+                {
+                    "images": IMAGES,
+                    "results": found,
+                    "families": families,
+                    "versions": versions(),
+                    "machine": snapshot(),
+                }
+            ),
         )
 
 

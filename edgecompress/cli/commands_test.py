@@ -15,6 +15,8 @@ import h5py
 import pytest
 
 from edgecompress.cli.main import group
+from edgecompress.numerics.paired import paired_drop
+from edgecompress.verification import flags_of
 
 TRAIN = [
     "train",
@@ -78,8 +80,38 @@ def test_verify_reports_and_gates(cli, run_folder: Path) -> None:
         assert parity["equal_argmax"] == 100
         if parity["precision"] == "int8":
             assert parity["largest_steps"] <= 1 and parity["equal_outputs"] >= 99.9
-    gated = cli("verify", run_folder, "--limit", "50", "--max-drop", "100")
+    gated = cli("verify", run_folder, "--limit", "50", "--max-drop", "100", "--max-steps", "1", "--min-argmax", "95")
     assert gated.code == 0
+
+
+@pytest.mark.slow
+def test_verify_by_families_of_kernels_is_of_these_files_and_says_so(cli, run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    result = cli("verify", folder, "--kernels", "xnnpack,builtin,reference", "--json")
+    assert result.code == 0
+    found = json.loads(result.out)
+    hashes = {each["path"]: each["sha256"] for each in json.loads((folder / "artifacts.json").read_text())}
+    assert {check["artifact"]: check["sha256"] for check in found["artifacts"]} == hashes
+    tflite = {path for path in hashes if path.endswith(".tflite")}
+    assert {(each["artifact"], each["kernels"]) for each in found["kernels"]} == {
+        (path, family) for path in tflite for family in ("builtin", "reference")
+    }
+    assert [parity["kernels"] for parity in found["parity"]] == ["xnnpack", "builtin", "reference"] * len(tflite)
+    samples = found["keras"]["dense"]["samples"]
+    dense = flags_of(found["keras_right"]["dense"], samples)
+    for check in found["artifacts"]:
+        right = flags_of(check["right"], samples)
+        assert 100 * right.mean() == pytest.approx(check["accuracy"]["percent"])
+        paired = paired_drop(dense, right)
+        assert (check["paired"]["lost"], check["paired"]["won"]) == (paired.lost, paired.won)
+        assert check["drop"] == pytest.approx(paired.points) and not check["garbage"]
+    edgecompress("convert", folder, "--to", "tflite:int8", "--io", "int8", "--variant", "dense")
+    page = cli("report", folder, "--json")
+    assert page.code == 0
+    current = {each["path"]: each["sha256"] for each in json.loads((folder / "artifacts.json").read_text())}
+    for row in json.loads(page.out)["rows"]:
+        assert (row["accuracy"] is None) == (hashes.get(row["artifact"]) != current[row["artifact"]])
 
 
 @pytest.mark.slow

@@ -7,14 +7,17 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import clusters
 from edgecompress.devices.local import LocalTransport
 from edgecompress.formats.tflite_building_test import T, build
-from edgecompress.pipeline.device_verify_test import tflite_classifier
+from edgecompress.pipeline import device_verify
+from edgecompress.pipeline.device_verify_test import int8_classifier, tflite_classifier
 from edgecompress.profiling import plan, warmup
+from edgecompress.profiling.outputs import outputs_on
 from edgecompress.runtimes.sample_files_test import fixed_classifier
 
 CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
@@ -230,10 +233,13 @@ def test_verify_needs_the_shape_of_a_free_axis_too(say, tmp_path):
     tensors = [T([1, 1, 1, 1], name=name, signature=[-1, -1, -1, 1]) for name in ("x", "y")]
     path = tmp_path / "free.tflite"
     path.write_bytes(build(tensors, [("LOGISTIC", [0], [1], None)]))
-    refused = say("verify", path, "--data", "digits:4")
+    feed = ("--data", "digits:4", "--input-range", "0", "1")
+    refused = say("verify", path, *feed)
     assert refused.code == 1 and "`--shape x=1xNxNx1`" in refused.err
-    found = json.loads(say("verify", path, "--data", "digits:4", "--shape", "x=1x8x8x1", "--json").out)
+    found = json.loads(say("verify", path, *feed, "--shape", "x=1x8x8x1", "--json").out)
     assert found["agreements"][0]["equal_outputs"] == 100 and found["failures"] == []
+    random = json.loads(say("verify", path, *feed[2:], "--limit", "3", "--shape", "x=1x5x7x1", "--json").out)
+    assert random["agreements"][0]["equal_outputs"] == 100 and random["agreements"][0]["images"] == 3
 
 
 def test_sustained_prints_speed_against_time(say, model):
@@ -252,7 +258,8 @@ def test_compare_is_a_sentence_a_device(say, model, quick, tmp_path):
 
 def test_verify_says_whether_outputs_are_the_same(say, tmp_path):
     path = tflite_classifier(tmp_path)
-    result = say("verify", path, "--data", "digits:20", "--json")
+    feed = ("--data", "digits:20", "--input-range", "-1", "1")
+    result = say("verify", path, *feed, "--json")
     assert result.code == 0
     document = json.loads(result.out)
     (found,) = document["agreements"]
@@ -263,14 +270,67 @@ def test_verify_says_whether_outputs_are_the_same(say, tmp_path):
         20,
         100,
     )
-    table = say("verify", path, "--data", "digits:20", "--on", "local")
-    assert table.code == 0 and "Outputs on devices against this machine's" in table.out and "100.000" in table.out
+    table = say("verify", path, *feed, "--on", "local")
+    assert table.code == 0 and "Outputs against this machine's" in table.out and "100.000" in table.out
+    assert f"{path} was fed pixels as -1 to 1, as you said." in one_line(table.out)
+
+
+def test_verify_without_data_feeds_random_inputs_and_says_which(say, tmp_path):
+    path = int8_classifier(tmp_path)
+    result = say("verify", path, "--limit", "10", "--kernels", "xnnpack,reference")
+    assert result.code == 0 and "local, reference kernels" in one_line(result.out) and "accuracy" not in result.out
+    assert "was fed random inputs: image -1.00787 to 1, as its quantization can hold." in one_line(result.out)
+    (found,) = json.loads(say("verify", path, "--limit", "10", "--json").out)["agreements"]
+    assert found["accuracy"] is None and found["images"] == 10 and found["assumed"].startswith("random inputs: ")
+
+
+@pytest.fixture
+def off_by(monkeypatch):
+    """Returns a function after which this machine, as a device, says all scores so many codes higher."""
+
+    def spoil(codes):
+        def spoilt(*arguments):
+            return [np.clip(each.astype(int) + codes, -128, 127).astype(each.dtype) for each in outputs_on(*arguments)]
+
+        monkeypatch.setattr(device_verify, "outputs_on", spoilt)
+
+    return spoil
+
+
+def test_limits_on_steps_and_argmax_end_with_3(say, off_by, tmp_path):
+    result = say("verify", tflite_classifier(tmp_path), "--input-range", "-1", "1", "--max-steps", "1")
+    assert result.code == 0 and "Note: Not quantized, so that there are no steps" in result.err
+    words = ["verify", int8_classifier(tmp_path), "--data", "digits:20"]
+    off_by(1)
+    assert say(*words, "--max-steps", "1", "--min-argmax", "100").code == 0
+    off_by(2)
+    result = say(*words, "--max-steps", "1", "--json")
+    assert result.code == 3 and "int8.tflite on local: 2 steps, of at most 1" in result.err
+    assert json.loads(result.out)["agreements"][0]["largest_steps"] == 2
+
+
+def test_garbage_is_an_error_without_any_limit(say, off_by, tmp_path):
+    off_by(100)
+    result = say("verify", int8_classifier(tmp_path), "--data", "digits:20", "--json")
+    assert result.code == 1 and "Error: local computes garbage for " in result.err
+    document = json.loads(result.out)
+    assert document["failures"][0]["device"] == "local" and document["agreements"][0]["garbage"]
 
 
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        ("verify {model}", 1, "Images are needed to compare outputs. Name them: `--data "),
+        (
+            "verify {model}",
+            1,
+            "does not say which values its input 'x' takes. Say it as the model was trained: `--input",
+        ),
+        ("verify {model} --input-range 1 0", 2, "--input-range needs two finite numbers, the smaller one first."),
+        ("verify {model} --input-range 0 inf", 2, "--input-range needs two finite numbers"),
+        ("verify {model} --input-range 0 nan", 2, "--input-range needs two finite numbers"),
+        ("verify {model} --kernels fast", 2, "'fast' is no family of kernels; there are xnnpack, builtin, reference."),
+        ("verify {model} --min-argmax 101", 2, "101"),
+        ("verify {folder} --input-range 0 1", 2, "--input-range is for FILEs"),
         ("verify {model} --data digtis:20", 1, "digtis"),
         ("verify {model} --data digits:20 --max-drop 1", 2, "--max-drop needs a RUN, and no --on."),
         ("verify {folder}/gone.tflite --data digits:20", 1, "There is no file"),

@@ -32,9 +32,13 @@ def command(recipe_file: Path, out: Path | None, resume: bool, as_json: bool) ->
         )
         report = write_report(run, on_progress=progress)
     show_report(report, run.path, as_json=as_json)
-    if recipe.verify.max_drop is not None:
-        require_drop(verification, max_drop=recipe.verify.max_drop)
+    faults = verification.faults()
+    for fault in faults:
+        print_error(fault)
     for failure in failures:
         print_error(failure.message, failure.hint)
-    if failures:
+    if recipe.verify.max_drop is not None:
+        for sentence in require_drop(verification, max_drop=recipe.verify.max_drop):
+            click.echo(f"Note: {sentence}", err=True)
+    if faults or failures:
         raise SystemExit(1)

@@ -10,6 +10,7 @@ import rich_click as click
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
+    from edgecompress.numerics.paired import PairedDrop
     from edgecompress.verification import Accuracy
 
 
@@ -34,7 +35,7 @@ def command(
 
     MODEL is a .h5 or .keras file, or a run, whose dense model is taken. Accuracy is measured on images of the training
     split: a choice made on test images would look better on them than it is. The proposal is the largest sparsity that
-    was tried of which it and all smaller ones cost no more than --max-drop.
+    was tried of which it and all smaller ones cost no more than --max-drop; ≈ where so many images cannot tell.
 
     Example: edgecompress sensitivity runs/lenet_300_100 --max-drop 0.5
     """
@@ -49,9 +50,15 @@ def command(
     if as_json:
         print_json(found)
         return
+    undecided = found.undecided()
     columns = ["layer", "weights", "proposal", *(f"{100 * sparsity:g} %" for sparsity in found.sparsities)]
     rows = [
-        [each.layer, f"{each.weights:,}", f"{each.proposal:g}", *(f"{found.percent:.2f}" for found in each.accuracies)]
+        [
+            each.layer,
+            f"{each.weights:,}",
+            f"{each.proposal:g}{' ≈' if each.layer in undecided else ''}",
+            *(f"{accuracy.percent:.2f}" for accuracy in each.accuracies),
+        ]
         for each in found.layers
     ]
     print_table("Accuracy with so many of a layer's weights removed, without retraining", columns, rows)
@@ -61,8 +68,10 @@ def command(
     print_line(f"Dense: {_shown(found.dense)}.")
     print_line(
         f"All layers at their proposals, {100 * found.joint_sparsity:.1f} % of their weights removed, before any "
-        f"retraining: {_shown(found.joint)}."
+        f"retraining: {_shown(found.joint)}{_below(found.joint_drop)}."
     )
+    for sentence in found.doubts():
+        print_line(sentence)
     print_line('For a recipe, below method = "iterative_pruning":')
     print_line(found.recipe_line())
     for path in paths.values():
@@ -71,3 +80,7 @@ def command(
 
 def _shown(found: Accuracy) -> str:
     return f"{found.percent:.2f} % (95 % interval {found.low:.2f} .. {found.high:.2f})"
+
+
+def _below(drop: PairedDrop | None) -> str:
+    return f", {drop.points:.2f} points below ({drop.low:.2f} .. {drop.high:.2f} on the same images)" if drop else ""

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from edgecompress.cli.device_options import once, shape_option
 from edgecompress.cli.output import json_option, print_error, print_json, print_line, print_table, progress_bars
+
+if TYPE_CHECKING:
+    from edgecompress.numerics.paired import PairedDrop
+    from edgecompress.verification import Accuracy, Verification
+
+
+class Kernels(click.ParamType):
+    """Families of LiteRT's kernels, with commas between."""
+
+    name = "families"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return them as a tuple, each once."""
+        from edgecompress.runtimes.session import KERNELS
+
+        if isinstance(value, tuple):
+            return value
+        named = tuple(dict.fromkeys(each.strip() for each in str(value).split(",")))
+        if unknown := [each for each in named if each not in KERNELS]:
+            self.fail(f"'{unknown[0]}' is no family of kernels; there are {', '.join(KERNELS)}.", param, ctx)
+        return named
 
 
 @click.command("verify")
@@ -19,119 +42,201 @@ from edgecompress.cli.output import json_option, print_error, print_json, print_
     metavar="DEVICE",
     help="Compare the outputs on this device with this machine's; may be repeated.",
 )
-@click.option("--data", metavar="NAME[:IMAGES]", default="", help="Images for FILEs, such as fashion_mnist:200.")
+@click.option(
+    "--data",
+    metavar="NAME[:IMAGES]",
+    default="",
+    help="Images for FILEs, such as fashion_mnist:200.  [default: random inputs]",
+)
+@click.option(
+    "--input-range",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Which values FILEs take.  [default: as the file or its quantization tells]",
+)
 @shape_option
 @click.option("--limit", type=click.IntRange(0), default=0, help="Use only so many test images.  [default: all]")
+@click.option(
+    "--kernels",
+    type=Kernels(),
+    default=(),
+    metavar="FAMILIES",
+    help="Run TFLite files also by these families of LiteRT's kernels: xnnpack,builtin,reference.",
+)
 @click.option(
     "--max-drop",
     type=click.FloatRange(0),
     help="Fail with exit code 3 if a file is more percentage points below the dense Keras model.",
+)
+@click.option(
+    "--max-steps",
+    type=click.FloatRange(0),
+    help="Fail with exit code 3 if outputs that should be equal are more steps of their quantization apart.",
+)
+@click.option(
+    "--min-argmax",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Fail with exit code 3 if outputs that should be equal, or a file and its Keras model, have the same argmax "
+    "on fewer images.",
 )
 @json_option
 def command(
     sources: tuple[Path, ...],
     devices: tuple[str, ...],
     data: str,
+    input_range: tuple[float, float] | None,
     shapes: tuple[tuple[str, tuple[int, ...]], ...],
     limit: int,
+    kernels: tuple[str, ...],
     max_drop: float | None,
+    max_steps: float | None,
+    min_argmax: float | None,
     as_json: bool,
 ) -> None:
     """Run every file of RUN on the test split: accuracy, agreement with Keras, TFLite against ONNX.
 
-    With --on, run FILEs (or RUN's) on devices instead, and compare each output with this machine's, step by step.
+    With --on, run FILEs (or RUN's) on devices instead, and compare each output with this machine's, step by step. A
+    difference in accuracy is one on the same images; where they cannot tell, the table says ≈.
 
     Example: edgecompress verify runs/m1 --max-drop 0.5
     """
-    if devices or not sources[0].is_dir():
-        if max_drop is not None:
-            raise click.UsageError("--max-drop needs a RUN, and no --on.")
-        _verify_on_devices(sources, devices or ("local",), data, once(shapes), limit, as_json)
+    if input_range is not None and not (all(map(math.isfinite, input_range)) and input_range[0] < input_range[1]):
+        raise click.UsageError("--input-range needs two finite numbers, the smaller one first.")
+    lone = not sources[0].is_dir()
+    if not lone and input_range is not None:
+        raise click.UsageError("--input-range is for FILEs; a RUN says itself which values its files take.")
+    if not devices and not lone:
+        if len(sources) > 1 or data or shapes:
+            raise click.UsageError("Give one RUN alone, or FILEs with --data and --shape.")
+        _verify_run(sources[0], limit, kernels, max_drop, max_steps, min_argmax, as_json)
         return
-    if len(sources) > 1 or data or shapes:
-        raise click.UsageError("Give one RUN alone, or FILEs with --data and --shape.")
-    run_folder = sources[0]
-    from edgecompress.pipeline.verify import verify_run
-    from edgecompress.runs import open_run
-    from edgecompress.verification import require_drop
-
-    with progress_bars() as progress:
-        result = verify_run(open_run(run_folder), limit=limit, on_progress=progress)
-    if as_json:
-        print_json(result)
-    else:
-        keras = [[name, "Keras", *_accuracy(found), "", "", ""] for name, found in result.keras.items()]
-        rows = [
-            [
-                check.artifact,
-                check.target,
-                *_accuracy(check.accuracy),
-                f"{check.drop:+.2f}",
-                f"{check.keras_agreement:.2f}",
-                f"{check.largest_difference:.4f}",
-            ]
-            for check in result.artifacts
-        ]
-        columns = ["model", "target", "accuracy %", "95 % interval", "drop", "argmax as Keras %", "largest difference"]
-        print_table(f"Accuracy on {result.data}", columns, keras + rows)
-        rows = [
-            [
-                f"{parity.variant} {parity.precision}",
-                f"{parity.largest_difference:.2e}",
-                f"{parity.largest_steps:g}" if parity.step else "-",
-                f"{parity.equal_outputs:.3f}",
-                f"{parity.equal_argmax:.3f}",
-            ]
-            for parity in result.parity
-        ]
-        if rows:
-            columns = ["TFLite against ONNX", "largest difference", "in steps", "equal outputs %", "equal argmax %"]
-            print_table("Parity", columns, rows)
-        print_line(f"Run by {', '.join(dict.fromkeys(check.runtime for check in result.artifacts))}.")
     if max_drop is not None:
-        require_drop(result, max_drop=max_drop)
-
-
-def _accuracy(found: object) -> list[str]:
-    return [f"{found.percent:.2f}", f"{found.low:.2f} .. {found.high:.2f}"]  # type: ignore[attr-defined]
-
-
-def _verify_on_devices(
-    sources: tuple[Path, ...],
-    devices: tuple[str, ...],
-    data: str,
-    shapes: tuple[tuple[str, tuple[int, ...]], ...],
-    limit: int,
-    as_json: bool,
-) -> None:
+        raise click.UsageError("--max-drop needs a RUN, and no --on.")
     from edgecompress.pipeline.device_verify import verify_files, verify_run_on
+    from edgecompress.verification import require_agreement
 
+    places = devices or (() if kernels else ("local",))
     with progress_bars() as progress:
-        if sources[0].is_dir():
-            found, failures = verify_run_on(sources[0], devices=devices, limit=limit, on_progress=progress)
-        else:
+        if lone:
             found, failures = verify_files(
-                sources, devices=devices, data=data, shapes=shapes, limit=limit, on_progress=progress
+                sources,
+                devices=places,
+                data=data,
+                limit=limit,
+                input_range=input_range,
+                shapes=once(shapes),
+                kernels=kernels,
+                on_progress=progress,
+            )
+        else:
+            found, failures = verify_run_on(
+                sources[0], devices=places, limit=limit, kernels=kernels, on_progress=progress
             )
     if as_json:
         print_json({"agreements": found, "failures": failures})
     else:
-        columns = ["file", "device", "images", "equal outputs %", "equal argmax %", "largest difference", "in steps"]
-        rows = [
-            [
-                each.artifact,
-                each.device,
-                str(each.images),
-                f"{each.equal_outputs:.3f}",
-                f"{each.equal_argmax:.2f}",
-                f"{each.largest_difference:.2e}",
-                f"{each.largest_steps:g}" if each.step else "-",
-                *_accuracy(each.accuracy),
-            ]
-            for each in found
-        ]
-        print_table("Outputs on devices against this machine's", [*columns, "accuracy %", "95 % interval"], rows)
+        columns = ["file", "device", "inputs", *AGREEMENT]
+        rows = [[each.artifact, each.device, str(each.images), *_agreement(each)] for each in found]
+        if any(each.accuracy for each in found):
+            columns += ["accuracy %", "drop", "95 % interval"]
+            for row, each in zip(rows, found, strict=True):
+                row += [_accuracy(each.accuracy)[0] if each.accuracy else "-", *_drop(each.drop)]
+        print_table("Outputs against this machine's", columns, rows)
+        for assumed in dict.fromkeys((each.artifact, each.assumed) for each in found):
+            print_line(f"{assumed[0]} was fed {assumed[1]}.")
     for failure in failures:
         print_error(failure.message, failure.hint)
+    _warn(require_agreement(found, max_steps=max_steps, min_argmax=min_argmax))
     if failures:
         raise SystemExit(1)
+
+
+def _verify_run(
+    run_folder: Path,
+    limit: int,
+    kernels: tuple[str, ...],
+    max_drop: float | None,
+    max_steps: float | None,
+    min_argmax: float | None,
+    as_json: bool,
+) -> None:
+    from edgecompress.pipeline.verify import verify_run
+    from edgecompress.runs import open_run
+    from edgecompress.verification import require_agreement, require_drop
+
+    with progress_bars() as progress:
+        result = verify_run(open_run(run_folder), limit=limit, kernels=kernels, on_progress=progress)
+    if as_json:
+        print_json(result)
+    else:
+        _print_tables(result)
+    faults = result.faults()
+    for fault in faults:
+        print_error(fault)
+    if max_drop is not None:
+        _warn(require_drop(result, max_drop=max_drop))
+    pairs = (*result.parity, *result.kernels)
+    _warn(require_agreement(pairs, max_steps=max_steps, min_argmax=min_argmax, with_keras=result.artifacts))
+    if faults:
+        raise SystemExit(1)
+
+
+def _print_tables(result: Verification) -> None:
+    keras = [[name, "Keras", *_accuracy(found), *[""] * 4] for name, found in result.keras.items()]
+    rows = [
+        [
+            check.artifact,
+            check.target,
+            *_accuracy(check.accuracy),
+            *_drop(check.paired),
+            f"{check.keras_agreement:.2f}",
+            f"{check.largest_difference:.4f}",
+        ]
+        for check in result.artifacts
+    ]
+    columns = ["model", "target", "accuracy %", "95 % interval", "drop", "95 % interval"]
+    print_table(f"Accuracy on {result.data}", [*columns, "argmax as Keras %", "largest difference"], keras + rows)
+    if any(check.paired and not check.paired.told for check in result.artifacts):
+        print_line("≈ cannot tell: on the same images, the dense Keras model may be as good, or as bad.")
+    rows = [[f"{each.variant} {each.precision}", each.kernels, *_agreement(each)] for each in result.parity]
+    if rows:
+        print_table("Parity", ["TFLite against ONNX", "TFLite by", *AGREEMENT], rows)
+    rows = [
+        [each.artifact, each.kernels, _accuracy(each.accuracy)[0], *_drop(each.drop), *_agreement(each)]
+        for each in result.kernels
+    ]
+    if rows:
+        columns = ["file", "by", "accuracy %", "drop", "95 % interval", *AGREEMENT]
+        print_table("Families of LiteRT's kernels, against xnnpack", columns, rows)
+    for note in result.notes:
+        print_line(note)
+    print_line(f"Run by {', '.join(dict.fromkeys(check.runtime for check in result.artifacts))}.")
+
+
+AGREEMENT = ("largest difference", "in steps", "equal outputs %", "equal argmax %")
+
+
+def _agreement(found: Any) -> list[str]:
+    return [
+        f"{found.largest_difference:.2e}",
+        f"{found.largest_steps:g}" if found.step else "-",
+        f"{found.equal_outputs:.3f}",
+        f"{found.equal_argmax:.3f}",
+    ]
+
+
+def _accuracy(found: Accuracy) -> list[str]:
+    return [f"{found.percent:.2f}", f"{found.low:.2f} .. {found.high:.2f}"]
+
+
+def _drop(found: PairedDrop | None) -> list[str]:
+    if found is None:
+        return ["-", "-"]
+    return [f"{found.points:+.2f}{'' if found.told else ' ≈'}", f"{found.low:+.2f} .. {found.high:+.2f}"]
+
+
+def _warn(sentences: list[str]) -> None:
+    """Say on standard error what is no error."""
+    for sentence in sentences:
+        click.echo(f"Note: {sentence}", err=True)

@@ -8,14 +8,14 @@ from typing import Literal
 import numpy as np
 
 from edgecompress.formats.tflite_graph import Graph
+from edgecompress.runtimes.indices import table_rows
 from edgecompress.values import Preprocessing, TensorSpec
 
 NOISE_SAMPLES = 6
 CALIBRATION_SAMPLES = 16
 SEED = 20
 UNKNOWN_RANGE = (-1.0, 1.0)
-_INDICES = {"GATHER": (1, 0), "EMBEDDING_LOOKUP": (0, 1)}  # which input holds indices, and which what they point into
-_SAME_NUMBERS = {"CAST", "RESHAPE", "EXPAND_DIMS", "SQUEEZE", "TRANSPOSE"}  # what indices may pass through
+WITHOUT_TABLE = 2  # one more than the greatest index that is tried where no table says more
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,8 @@ def noise_probes(
 
 def index_limits(graph: Graph) -> tuple[int, ...]:
     """Return for each input one more than the greatest index that every table behind it has; 2 where there is none."""
-    return tuple(_table_size(graph, index) for index in graph.inputs)
+    rows = table_rows(graph)
+    return tuple(rows.get(index, WITHOUT_TABLE) for index in graph.inputs)
 
 
 def _range(preprocessing: Preprocessing | None, calibration: np.ndarray | None) -> tuple[float, float]:
@@ -72,20 +73,3 @@ def _range(preprocessing: Preprocessing | None, calibration: np.ndarray | None) 
         ends = np.multiply.outer([0.0, 255.0], preprocessing.scale) + np.asarray(preprocessing.offset)
         return float(ends.min()), float(ends.max())
     return UNKNOWN_RANGE
-
-
-def _table_size(graph: Graph, index: int) -> int:
-    sizes, pending, seen = [], [index], {index}
-    while pending:
-        current = pending.pop()
-        for operator in graph.operators:
-            if current not in operator.inputs:
-                continue
-            place, table = _INDICES.get(operator.kind, (-1, -1))
-            if place >= 0 and operator.inputs[place] == current:
-                axis = int(operator.options.get("axis", 0)) if operator.kind == "GATHER" else 0
-                sizes.append(graph.tensors[operator.inputs[table]].shape[axis])
-            elif operator.kind in _SAME_NUMBERS and operator.inputs[0] == current:
-                pending += [output for output in operator.outputs if output not in seen]
-                seen.update(operator.outputs)
-    return min(sizes, default=2)

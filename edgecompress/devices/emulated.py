@@ -6,8 +6,11 @@ the folder given with -L before the host's own, so that a made machine needs no 
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from edgecompress.devices.address import Address
@@ -16,6 +19,7 @@ from edgecompress.errors import DeviceError
 
 LIBRARIES = Path("/usr/aarch64-linux-gnu/lib")  # where Debian and Ubuntu put the C library for another processor
 QEMU = "qemu-aarch64"
+VERSION_TIMEOUT_S = 10.0
 PACKAGES = "qemu-user libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross"
 
 # The part number says which core it is. It is the Cortex-A72's for all: XNNPACK then chooses by instruction set alone,
@@ -26,6 +30,7 @@ _V8_0 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 _V8_2 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
 _FEATURES = {"cortex-a53": _V8_0, "cortex-a72": _V8_0, "cortex-a76": _V8_2, "max": f"{_V8_2} i8mm bf16"}
 _CORES = 4
+_FIRST_WITH_SME = (7, 1)  # of QEMU's versions; earlier ones know neither the extension nor the option
 
 
 class EmulatedTransport(LocalTransport):
@@ -47,11 +52,25 @@ class EmulatedTransport(LocalTransport):
         for path in (plugin, counts):
             if "," in str(path):  # QEMU's own separator
                 raise DeviceError(f"'{path}' must not have a comma in it.", hint="Set TMPDIR to another folder.")
-        return [QEMU, "-L", self._root.name, "-cpu", self.address.target, "-plugin", f"{plugin},out={counts}"]
+        cpu = _processor(self.address.target)
+        return [QEMU, "-L", self._root.name, "-cpu", cpu, "-plugin", f"{plugin},out={counts}"]
 
     def close(self) -> None:
         """Remove the made machine."""
         self._root.cleanup()
+
+
+@cache
+def _processor(cpu: str) -> str:
+    """What QEMU is told of a processor: its name, and for the greatest that it is without Arm's matrix extension, SME.
+
+    LiteRT's int8 kernels for SME compute garbage on the one that QEMU 7.2 emulates.
+    """
+    if cpu != "max":
+        return cpu
+    said = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=False, timeout=VERSION_TIMEOUT_S)
+    found = re.search(r"version (\d+)\.(\d+)", said.stdout)
+    return "max" if found and (int(found[1]), int(found[2])) < _FIRST_WITH_SME else "max,sme=off"
 
 
 def _make_machine(root: Path, cpu: str) -> None:

@@ -31,7 +31,19 @@ def test_the_words_before_a_command(cpu):
     with EmulatedTransport(Address("emulated", cpu)) as transport:
         words = transport.emulator(Path("/a b/p.so"), Path("/a b/counts"))
         folder = str(machine(transport))
-    assert words == [QEMU, "-L", folder, "-cpu", cpu, "-plugin", "/a b/p.so,out=/a b/counts"]
+    told = "max,sme=off" if cpu == "max" else cpu
+    assert words == [QEMU, "-L", folder, "-cpu", told, "-plugin", "/a b/p.so,out=/a b/counts"]
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [("6.2.0", "max"), ("7.0.50", "max"), ("7.1.0", "max,sme=off"), ("10.0.2", "max,sme=off")]
+)
+def test_the_matrix_extension_is_left_out_where_qemu_knows_it(version, told, tmp_path, monkeypatch):
+    (tmp_path / QEMU).write_text(f"#!/bin/sh\necho 'qemu-aarch64 version {version} (Debian 1:{version})'\n")
+    (tmp_path / QEMU).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert emulated._processor.__wrapped__("max") == told
+    assert emulated._processor.__wrapped__("cortex-a53") == "cortex-a53"
 
 
 @pytest.mark.parametrize(("plugin", "counts"), [("/a,b/p.so", "/counts"), ("/p.so", "/counts,x=1")])

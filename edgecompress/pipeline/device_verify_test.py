@@ -1,15 +1,27 @@
+import json
+import platform
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper
 
+from edgecompress.convert.embedded import METADATA_KEY
 from edgecompress.data import load
+from edgecompress.devices.emulated import LIBRARIES, QEMU
+from edgecompress.devices.emulated_test import CAN_EMULATE
 from edgecompress.errors import DataError, DeviceError, ModelFileError, UnsupportedModelError
+from edgecompress.native.build import MACHINES
+from edgecompress.pipeline import device_verify
 from edgecompress.pipeline.device_verify import verify_files
+from edgecompress.profiling.outputs import outputs_on
+from edgecompress.runtimes.binary_files_test import network
 from edgecompress.runtimes.sample_files_test import (
+    INT8,
+    INT32,
     graph,
     int8_relu,
     operator,
@@ -18,12 +30,14 @@ from edgecompress.runtimes.sample_files_test import (
     write_onnx,
     write_tflite,
 )
+from edgecompress.storage import to_json
+from edgecompress.values import Preprocessing
 
 IMAGES = 40
 
 
 @pytest.fixture(autouse=True)
-def on_our_own(monkeypatch):
+def on_our_own(tmp_path, monkeypatch):  # pytest's folder is there before tempfile is led elsewhere
     """No configuration of the user's, and locks that nobody else on this machine takes."""
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
     with tempfile.TemporaryDirectory() as folder:  # not pytest's, whose name is too long for ssh's socket
@@ -49,6 +63,30 @@ def tflite_classifier(folder):
     return write_tflite(Path(folder) / "digits.tflite", [whole], codes, buffers)
 
 
+def int8_classifier(folder, *, float_doors=False):
+    """The same in int8, and with `float_doors` between a QUANTIZE and a DEQUANTIZE, as converters make it."""
+    weights, bias = templates()
+    pixel, weight, score = 1 / 127, float(np.abs(weights).max()) / 127, 0.5
+    stored = np.rint(weights / weight).astype(np.int8)
+    sums = np.rint(bias / (pixel * weight)).astype(np.int32)
+    tensors = [
+        tensor("image", (1, 8, 8, 1), INT8, scale=pixel),
+        tensor("w", (10, 64), INT8, scale=weight, buffer=1),
+        tensor("b", (10,), INT32, scale=pixel * weight, buffer=2),
+        tensor("scores", (1, 10), INT8, scale=score),
+    ]
+    options = (schema.FullyConnectedOptionsT(), schema.BuiltinOptions.FullyConnectedOptions)
+    operators, inputs, outputs = [operator(0, [0, 1, 2], [3], *options)], [0], [3]
+    codes = [schema.BuiltinOperator.FULLY_CONNECTED]
+    if float_doors:
+        tensors += [tensor("real_image", (1, 8, 8, 1)), tensor("real_scores", (1, 10))]
+        operators = [operator(1, [4], [0]), *operators, operator(2, [3], [5])]
+        codes += [schema.BuiltinOperator.QUANTIZE, schema.BuiltinOperator.DEQUANTIZE]
+        inputs, outputs = [4], [5]
+    whole = graph(tensors, inputs, outputs, operators)
+    return write_tflite(Path(folder) / "int8.tflite", [whole], codes, [stored.tobytes(), sums.tobytes()])
+
+
 def onnx_classifier(folder):
     weights, bias = templates()
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 8, 8, 1])
@@ -66,8 +104,8 @@ def two_inputs(folder):
     return write_onnx(Path(folder) / "two.onnx", [helper.make_node("Add", ["x", "y"], ["z"])], values[:2], values[2:])
 
 
-def verify(*paths, data=f"digits:{IMAGES}", devices=("local",), **options):
-    return verify_files(paths, devices=devices, data=data, **options)
+def verify(*paths, data=f"digits:{IMAGES}", devices=("local",), input_range=(-1, 1), **options):
+    return verify_files(paths, devices=devices, data=data, input_range=input_range, **options)
 
 
 def test_a_classifier_computes_the_same_and_is_right(tmp_path):
@@ -79,6 +117,7 @@ def test_a_classifier_computes_the_same_and_is_right(tmp_path):
         # the same library on the same processor
         assert (each.equal_outputs, each.equal_argmax, each.largest_difference) == (100, 100, 0)
         assert each.step == 0 and each.accuracy.samples == IMAGES and each.accuracy.percent > 75
+        assert each.drop.points == 0 and not each.drop.told and not each.garbage
     assert found[0].accuracy == found[1].accuracy
     assert steps[-1] == ("verifying on local", 2, 2)
 
@@ -86,6 +125,21 @@ def test_a_classifier_computes_the_same_and_is_right(tmp_path):
 def test_quantized_outputs_have_a_step(tmp_path):
     ((found,), _) = verify(int8_relu(tmp_path, scale=0.5))
     assert (found.equal_outputs, found.step, found.largest_steps) == (100, 0.5, 0)
+    # Four numbers are no scores of ten classes.
+    assert found.accuracy is found.drop is None
+    assert found.assumed.endswith("; it has 4 outputs and digits 10 classes, so that none is right or wrong")
+
+
+@pytest.mark.parametrize(("labels", "scored"), [(tuple("0123456789"), True), ((), True), (tuple("abcdefghij"), False)])
+def test_a_file_of_other_classes_is_not_scored(labels, scored, tmp_path):
+    path = onnx_classifier(tmp_path)
+    made = onnx.load(path)
+    value = {"target": "onnx:float32", "preprocessing": json.loads(to_json(Preprocessing(8, 8, 1, labels=labels)))}
+    made.metadata_props.add(key=METADATA_KEY, value=json.dumps(value))
+    onnx.save(made, path)
+    ((found,), _) = verify(path, input_range=None)
+    assert (found.accuracy is not None) == (found.drop is not None) == scored
+    assert ("has other classes and digits 10 classes" in found.assumed) != scored
 
 
 @pytest.mark.parametrize(("data", "limit", "images"), [("digits:7", 0, 7), ("digits:7", 3, 3), ("digits", 0, 200)])
@@ -94,9 +148,65 @@ def test_how_many_images(data, limit, images, tmp_path):
     assert found.images == found.accuracy.samples == images
 
 
-def test_without_data_there_is_a_hint(tmp_path):
-    with pytest.raises(DataError, match=r"^Images are needed to compare outputs\. Name them: `--data "):
-        verify(tflite_classifier(tmp_path), data="")
+def test_without_data_inputs_are_random_and_without_accuracy(tmp_path):
+    (found, again), _ = verify(tflite_classifier(tmp_path), two_inputs(tmp_path), data="", limit=30)
+    assert (found.images, again.images) == (30, 30) and found.accuracy is found.drop is None
+    assert (found.equal_outputs, again.equal_outputs) == (100, 100)
+    assert found.assumed == "random inputs: image -1 to 1, as you said"
+    assert again.assumed == "random inputs: x -1 to 1, as you said; y -1 to 1, as you said"
+
+
+def test_the_families_of_kernels_are_compared_with_the_usual_one(tmp_path):
+    """This machine's runtime is all that takes part, so that nothing is measured elsewhere."""
+    paths = [int8_classifier(tmp_path), tflite_classifier(tmp_path), onnx_classifier(tmp_path)]
+    found, failures = verify(*paths, devices=(), kernels=("xnnpack", "builtin", "reference"))
+    assert failures == []
+    assert [(Path(each.artifact).name, each.device) for each in found] == [
+        (name, f"local, {family} kernels")
+        for family in ("builtin", "reference")
+        for name in ("int8.tflite", "digits.tflite")
+    ]
+    for each in found:
+        # A float sum of 64 products of up to 1 in another order is off by less than 64 * 2^-24 * 64.
+        assert each.largest_steps <= 1 if each.step else each.largest_difference < 64 * 64 * 2**-24
+        assert each.equal_argmax == 100 and not each.garbage
+
+
+def test_a_file_that_another_family_cannot_run_costs_only_itself(tmp_path):
+    binary = network(tmp_path)[0]
+    found, failures = verify(binary, int8_classifier(tmp_path), data="", limit=3, devices=(), kernels=("builtin",))
+    assert [Path(each.artifact).name for each in found] == ["int8.tflite"]
+    (failure,) = failures
+    assert failure.device == "local, builtin kernels"
+    assert failure.message.startswith(f"{Path(binary).name} cannot be run by builtin kernels: they are LiteRT's, ")
+
+
+@pytest.mark.skipif(not CAN_EMULATE, reason=f"it takes {QEMU} and {LIBRARIES}")
+@pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no plugin is built for {platform.machine()}")
+def test_the_greatest_emulated_processor_computes_int8_rightly(tmp_path):
+    """QEMU 7.2 computes LiteRT's int8 kernels for Arm's matrix extension wrongly: `emulated:max` is without it."""
+    ((found,), failures) = verify(int8_classifier(tmp_path), devices=["emulated:max"], input_range=None)
+    assert failures == [] and (found.equal_outputs, found.step) == (100, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda scores: np.zeros_like(scores), "times the power of the outputs"),
+        (lambda scores: np.roll(scores, 3, axis=-1), "times the power of the outputs"),
+        (lambda scores: np.where(scores > 0, np.nan, scores), "not finite"),
+    ],
+)
+def test_garbage_from_a_device_is_a_failure(spoil, reason, tmp_path, monkeypatch):
+    """The device is this machine; what it says is spoilt on the way."""
+
+    def spoilt(*arguments):
+        return [spoil(each).astype(each.dtype) for each in outputs_on(*arguments)]
+
+    monkeypatch.setattr(device_verify, "outputs_on", spoilt)
+    ((found,), (failure,)) = verify(tflite_classifier(tmp_path))
+    assert reason in found.garbage and failure.device == "local"
+    assert failure.message == f"local computes garbage for {found.artifact}: {found.garbage}."
 
 
 @pytest.mark.parametrize("data", ["digtis", "digtis:20", "digits:", "digits:many"])
@@ -108,7 +218,11 @@ def test_data_that_is_not_there_is_named(data, tmp_path):
 @pytest.mark.parametrize(
     ("make", "error", "reason"),
     [
-        (two_inputs, UnsupportedModelError, r"^two\.onnx has 2 inputs and 1 outputs; images need one of each\.$"),
+        (
+            two_inputs,
+            UnsupportedModelError,
+            r"^two\.onnx has 2 inputs and 1 outputs; images need one of each\. Leave out",
+        ),
         (partly_delegated, UnsupportedModelError, r"^partly\.tflite takes an input of shape \(.*\), which is no image"),
         (lambda folder: folder / "gone.tflite", ModelFileError, r"^There is no file .*gone\.tflite\.$"),
         (lambda folder: folder / "model.h5", ModelFileError, r"^model\.h5 cannot be run: "),

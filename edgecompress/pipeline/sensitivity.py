@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.load import load_model
 from edgecompress.keras_bridge.separable import split_separable
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, proposal, prunable_layers, pruned, scan
+from edgecompress.numerics.paired import MOST_IMAGES, PairedDrop, finest_drop, images_to_tell, paired_drop
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import DataSection, load_recipe
 from edgecompress.runs import open_run
 from edgecompress.values import LayerNote, Preprocessing
-from edgecompress.verification import CHUNK, Accuracy, accuracy
+from edgecompress.verification import CHUNK, Accuracy, accuracy_of, right_flags
 
 IMAGES = 1000
 
@@ -36,6 +38,11 @@ class LayerSensitivity:
     weights: int
     accuracies: tuple[Accuracy, ...]
     proposal: float  # 0: not even the smallest sparsity holds
+    drops: tuple[PairedDrop, ...] = ()  # below `dense`, on the same images
+
+    def drop_at(self, sparsities: Sequence[float]) -> PairedDrop | None:
+        """Return the drop at the proposal; None where there is no proposal."""
+        return self.drops[sparsities.index(self.proposal)] if self.proposal and self.drops else None
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,34 @@ class Sensitivity:
     joint: Accuracy  # all layers at their proposals
     joint_sparsity: float  # share of all their weights that is then zero
     skipped: tuple[LayerNote, ...]
+    joint_drop: PairedDrop | None = None
+
+    def undecided(self) -> tuple[str, ...]:
+        """Return the layers whose proposal may cost more than the limit, as far as so many images can tell."""
+        found = ((each.layer, each.drop_at(self.sparsities)) for each in self.layers)
+        return tuple(layer for layer, drop in found if drop is not None and drop.high > self.max_drop)
+
+    def doubts(self) -> list[str]:
+        """Say, in sentences, what the images cannot tell, and how many more would."""
+        images, limit = self.dense.samples, self.max_drop / 100
+        finest = finest_drop(images)
+        if finest > limit:
+            more = f"{images_to_tell(0, 0, 1, limit):,} images or more could" if limit else "No number of images could"
+            return [
+                f"The limit of {self.max_drop:g} points is below what {images:,} images can resolve: a layer that "
+                f"changes no answer on them may still cost {100 * finest:.2f} points. {more} tell (--limit)."
+            ]
+        layers = self.undecided()
+        if not layers:
+            return []
+        drops = [each.drop_at(self.sparsities) for each in self.layers if each.layer in layers]
+        needed_each = sorted(drop.images_to_tell(self.max_drop) or MOST_IMAGES for drop in drops if drop)
+        half = needed_each[(len(needed_each) - 1) // 2]
+        return [
+            f"Of {len(self.layers)} proposals {len(layers)} may cost more than {self.max_drop:g} points (≈): on "
+            f"{images:,} images one cannot tell."
+            + (f" About {half:,} would tell for half of them (--limit)." if half < MOST_IMAGES else "")
+        ]
 
     def recipe_line(self) -> str:
         """Return the proposals as the line of TOML that `iterative_pruning` takes in a recipe."""
@@ -99,17 +134,17 @@ def find_sensitivity(
     pixels, labels = fit_pixels(train.images[order], subject.preprocessing), train.labels[order]
     total, done = 2 + len(weights) * len(SPARSITIES), 0
 
-    def measure(model: Any) -> Accuracy:
+    def measure(model: Any) -> np.ndarray:
         nonlocal done
         done += 1
         on_progress("pruning layers one by one", done, total)
-        return accuracy(_scores(model, pixels, subject.preprocessing), labels)
+        return right_flags(_scores(model, pixels, subject.preprocessing), labels)
 
     dense = measure(model)
     found = scan(model, tuple(weights), measure, sparsities=SPARSITIES)
+    drops = {layer: tuple(paired_drop(dense, each) for each in flags) for layer, flags in found.items()}
     proposals = {
-        layer: proposal(SPARSITIES, [dense.percent - each.percent for each in accuracies], max_drop=max_drop)
-        for layer, accuracies in found.items()
+        layer: proposal(SPARSITIES, [drop.points for drop in each], max_drop=max_drop) for layer, each in drops.items()
     }
     with pruned(model, proposals):
         joint = measure(model)
@@ -118,11 +153,17 @@ def find_sensitivity(
         data=f"{subject.dataset.name} training split, {len(order)} of {len(train)} images",
         max_drop=max_drop,
         sparsities=SPARSITIES,
-        dense=dense,
-        layers=tuple(LayerSensitivity(layer, weights[layer], found[layer], proposals[layer]) for layer in weights),
-        joint=joint,
+        dense=accuracy_of(dense),
+        layers=tuple(
+            LayerSensitivity(
+                layer, weights[layer], tuple(map(accuracy_of, found[layer])), proposals[layer], drops[layer]
+            )
+            for layer in weights
+        ),
+        joint=accuracy_of(joint),
         joint_sparsity=sum(weights[layer] * proposals[layer] for layer in weights) / sum(weights.values()),
         skipped=skipped,
+        joint_drop=paired_drop(dense, joint),
     )
 
 

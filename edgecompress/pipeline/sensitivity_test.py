@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from edgecompress.environment import load_tf_keras
 from edgecompress.errors import DataError, EdgeCompressError, MethodError, RunFolderError, UnsupportedModelError
 from edgecompress.keras_bridge.load import load_model, save_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, pruned
-from edgecompress.pipeline.sensitivity import Sensitivity, find_sensitivity
+from edgecompress.numerics.paired import paired_drop
+from edgecompress.pipeline.sensitivity import LayerSensitivity, Sensitivity, find_sensitivity
 from edgecompress.training import training_data
 from edgecompress.values import Preprocessing
 
@@ -81,6 +83,37 @@ def test_figures_are_those_of_the_pruned_model_on_training_images(found, model_f
     assert found.joint.samples == 300 and found.joint.low < found.joint.percent < found.joint.high
     zeros = sum(each.weights * each.proposal for each in found.layers)
     assert found.joint_sparsity == pytest.approx(zeros / sum(each.weights for each in found.layers))
+
+
+def test_drops_are_on_the_same_images_and_doubts_name_the_limit(found, model_file) -> None:
+    for each in found.layers:
+        for accuracy, drop in zip(each.accuracies, each.drops, strict=True):
+            assert drop.images == 300 and drop.points == pytest.approx(found.dense.percent - accuracy.percent)
+            assert drop.low <= drop.points <= drop.high
+    undecided = [each.layer for each in found.layers if each.proposal and each.drop_at(SPARSITIES).high > 2]
+    assert list(found.undecided()) == undecided
+    # Of 300 images even a layer that changes nothing may cost 1.96^2 / (300 + 1.96^2), 1.26 points.
+    (sentence,) = replace(found, max_drop=1.2).doubts()
+    assert sentence.startswith("The limit of 1.2 points is below what 300 images can resolve")
+    assert sentence.endswith("may still cost 1.26 points. 317 images or more could tell (--limit).")
+    (sentence,) = replace(found, max_drop=0.0).doubts()
+    assert sentence.endswith("No number of images could tell (--limit).")
+    assert replace(found, max_drop=100.0).doubts() == []
+
+
+def test_proposals_that_may_cost_more_are_counted(found) -> None:
+    """5 lost and 1 won of 300: 1.33 points, between -0.7 and 3.6."""
+    dense = np.arange(300) < 290
+    drop = paired_drop(dense, np.roll(dense, 0) ^ np.isin(np.arange(300), [0, 1, 2, 3, 4, 299]))
+    assert (drop.lost, drop.won) == (5, 1)
+    sure = paired_drop(dense, dense)
+    layers = [LayerSensitivity(name, 10, (), SPARSITIES[0], (each,)) for name, each in (("a", drop), ("b", sure))]
+    doubtful = replace(found, layers=(*layers, LayerSensitivity("c", 10, (), 0.0, (drop,))), max_drop=2.0)
+    assert doubtful.undecided() == ("a",)
+    (sentence,) = doubtful.doubts()
+    assert sentence.startswith(
+        "Of 3 proposals 1 may cost more than 2 points (≈): on 300 images one cannot tell. About "
+    )
 
 
 def test_the_recipe_line_is_toml_whose_patterns_match_the_layers(found) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,18 @@ from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
 from edgecompress.runs import RunFolder
+from edgecompress.runtimes.session import DEFAULT_KERNELS
+from edgecompress.storage import sha256_of
 from edgecompress.values import Preprocessing
-from edgecompress.verification import Verification, verify
+from edgecompress.verification import CHUNK, Verification, verify
 
 
-def verify_run(run: RunFolder, *, limit: int = 0, on_progress: Progress = silent) -> Verification:
+def verify_run(
+    run: RunFolder, *, limit: int = 0, kernels: Sequence[str] = (DEFAULT_KERNELS,), on_progress: Progress = silent
+) -> Verification:
     """Verify every artifact of a run on its test split, or on `limit` images of it; the result is also written down.
+
+    TFLite files are run by each of `kernels`, LiteRT's families.
 
     Raises:
         RunFolderError: nothing was converted yet.
@@ -49,8 +57,10 @@ def verify_run(run: RunFolder, *, limit: int = 0, on_progress: Progress = silent
         preprocessing=preprocessing,
         keras_scores={name: _keras_scores(run.model(name), pixels, preprocessing, on_progress) for name in names},
         data=f"{dataset.name} test split, {len(order)} of {len(dataset.test)} images",
+        kernels=kernels,
         on_progress=on_progress,
     )
+    result = replace(result, keras_sha256={name: sha256_of(run.model(name)) for name in names})
     run.write("verification", result)
     return result
 
@@ -58,8 +68,8 @@ def verify_run(run: RunFolder, *, limit: int = 0, on_progress: Progress = silent
 def _keras_scores(path: Path, pixels: np.ndarray, preprocessing: Preprocessing, on_progress: Progress) -> np.ndarray:
     model = load_model(path)
     parts = []
-    for start in range(0, len(pixels), 256):
+    for start in range(0, len(pixels), CHUNK):
         on_progress(f"Keras {path.stem}", start, len(pixels))
-        parts.append(model.predict_on_batch(scale_pixels(pixels[start : start + 256], preprocessing)))
+        parts.append(model.predict_on_batch(scale_pixels(pixels[start : start + CHUNK], preprocessing)))
     on_progress(f"Keras {path.stem}", len(pixels), len(pixels))
     return np.concatenate(parts)

@@ -11,6 +11,7 @@ from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe, to_toml
 from edgecompress.report.columns import front, marks
 from edgecompress.report.content import Content, Epoch, FloatOperators, Notice, Row, Setting
+from edgecompress.report.stale import current_verification
 from edgecompress.report.timings import conditions_of, setting_of, settings_of, slow_operators_of, timing_of
 from edgecompress.report.words import in_words, title
 from edgecompress.runs import RunFolder
@@ -39,14 +40,15 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
         raise RunFolderError(f"'{run.path}' has no artifact.", hint=f"Run `edgecompress convert {run.path}` first.")
     recipe = load_recipe(run.recipe) if run.recipe.exists() else None
     manifest = from_json(_Manifest, run.manifest) if run.manifest.exists() else _Manifest()
-    verification = from_json(Verification, run.path / "verification.json") if run.has("verification") else None
+    found = from_json(Verification, run.path / "verification.json") if run.has("verification") else None
+    verification = current_verification(run, artifacts, found) if found else None
     listed = {(artifact.path, artifact.sha256) for artifact in artifacts}
     measured = run.read_measurements() if run.has("measurements") else []
     current = [each for each in measured if (each.artifact, each.sha256) in listed]
     counted = run.read_instructions() if run.has("instructions") else []
     sustained = run.read_sustained() if run.has("sustained") else []
-    found = [(each.artifact, each.sha256) for kind in (measured, counted, sustained) for each in kind]
-    stale = sum(each not in listed for each in found)
+    kept = [(each.artifact, each.sha256) for kind in (measured, counted, sustained) for each in kind]
+    stale = sum(each not in listed for each in kept)
     settings = settings_of(current)
     rows = []
     for done, artifact in enumerate(artifacts):
@@ -60,7 +62,7 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
         recipe=to_toml(recipe) if recipe else "",
         machine=manifest.machine,
         versions=manifest.versions,
-        notices=tuple(_notices(run, ranked, verification, settings, current, stale=stale)),
+        notices=tuple(_notices(run, ranked, found, settings, current, stale=stale)),
         settings=settings,
         rows=ranked,
         pareto_axes=axes,
@@ -94,7 +96,14 @@ def _row(
     row = Row(artifact.path, artifact.variant, artifact.target, compressed_sizes(path), timings=tuple(timings.values()))
     if check is None:
         return row
-    return replace(row, accuracy=check.accuracy, drop=check.drop, keras_agreement=check.keras_agreement)
+    return replace(
+        row,
+        accuracy=check.accuracy,
+        drop=check.drop,
+        paired=check.paired,
+        right=check.right,
+        keras_agreement=check.keras_agreement,
+    )
 
 
 def _notices(
@@ -111,8 +120,15 @@ def _notices(
         yield Notice("not verified: a model file that was converted by itself names no test data")
     elif verification is None:
         yield Notice("not verified yet", VERIFY)
-    elif unverified := [row.artifact for row in rows if row.accuracy is None]:
-        yield Notice(f"{', '.join(unverified)}: not verified yet", VERIFY)
+    else:
+        verified = {check.artifact for check in verification.artifacts}
+        lacking = [row.artifact for row in rows if row.accuracy is None]
+        if stale_ones := [name for name in lacking if name in verified]:
+            yield Notice(f"{', '.join(stale_ones)}: the accuracy is of an earlier file, and left out", VERIFY)
+        if unverified := [name for name in lacking if name not in verified]:
+            yield Notice(f"{', '.join(unverified)}: not verified yet", VERIFY)
+        for fault in verification.faults():
+            yield Notice(fault.removesuffix("."))
     if stale:
         yield Notice(f"measurements of earlier files, left out: {stale}", PROFILE)
     if not settings:

@@ -10,6 +10,8 @@ from edgecompress.report.collect import PROFILE, VERIFY, collect
 from edgecompress.report.conftest import measurement, verification
 from edgecompress.report.content import Notice, Setting
 from edgecompress.runs import RunFolder
+from edgecompress.storage import from_json
+from edgecompress.verification import Verification
 
 INT8 = "artifacts/compressed.int8.tflite"
 
@@ -78,6 +80,45 @@ def test_measurements_of_an_earlier_file_are_left_out(complete: RunFolder) -> No
     content = collect(complete)
     assert Notice("measurements of earlier files, left out: 2", PROFILE) in content.notices
     assert next(row for row in content.rows if row.artifact == INT8).timings == ()
+
+
+@pytest.mark.parametrize("sha256", ["0" * 64, ""])
+def test_an_accuracy_of_an_earlier_file_is_left_out(sha256: str, complete: RunFolder) -> None:
+    """An empty hash is what earlier versions wrote."""
+    found = from_json(Verification, complete.path / "verification.json")
+    checks = [replace(each, sha256=sha256) if each.artifact == INT8 else each for each in found.artifacts]
+    complete.write("verification", replace(found, artifacts=tuple(checks)))
+    content = collect(complete)
+    assert content.notices == (Notice(f"{INT8}: the accuracy is of an earlier file, and left out", VERIFY),)
+    row = next(row for row in content.rows if row.artifact == INT8)
+    assert row.accuracy is row.drop is row.keras_agreement is row.paired is None and not row.right and not row.pareto
+    assert content.verification and INT8 not in {each.artifact for each in content.verification.artifacts}
+    assert [each.variant for each in content.verification.parity] == ["dense"]
+    assert [each.artifact for each in content.verification.kernels] == ["artifacts/dense.int8.tflite"]
+
+
+def test_the_accuracy_of_a_keras_model_that_was_trained_again_is_left_out(complete: RunFolder) -> None:
+    complete.model("compressed").write_bytes(b"trained again")
+    complete.model("compressed.qat").unlink()
+    verification = collect(complete).verification
+    assert verification and list(verification.keras) == ["dense"]
+
+
+def test_a_verification_of_nothing_that_is_there_is_none(complete: RunFolder) -> None:
+    found = from_json(Verification, complete.path / "verification.json")
+    old = tuple(replace(each, sha256="") for each in found.artifacts)
+    complete.write("verification", replace(found, artifacts=old, keras_sha256={}))
+    content = collect(complete)
+    assert content.verification is None and not any(row.accuracy for row in content.rows)
+    (notice,) = content.notices
+    assert notice.text.endswith("the accuracy is of an earlier file, and left out")
+
+
+def test_garbage_is_said(complete: RunFolder) -> None:
+    found = from_json(Verification, complete.path / "verification.json")
+    checks = [replace(each, garbage="all is lost") if each.artifact == INT8 else each for each in found.artifacts]
+    complete.write("verification", replace(found, artifacts=tuple(checks)))
+    assert collect(complete).notices == (Notice(f"{INT8} computes something else than its Keras model: all is lost"),)
 
 
 def test_every_kind_of_earlier_figure_is_left_out(complete: RunFolder) -> None:

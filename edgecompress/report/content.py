@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecompress.formats.sizes import Sizes
+from edgecompress.numerics.paired import PairedDrop
 from edgecompress.values import InstructionCount, LayerNote, OperatorTime, Sustained
 from edgecompress.verification import Accuracy, Verification
 
@@ -73,6 +74,8 @@ class Row:
     timings: tuple[Timing, ...] = ()  # in the order of the content's settings
     pareto: bool = False
     marks: dict[str, str] = field(default_factory=dict)  # column to "best", or to "cannot tell" from the best
+    paired: PairedDrop | None = None  # the drop with its interval, on the same images
+    right: str = ""  # which images it has right, as `verification.packed_flags`
 
     def timing(self, setting: Setting) -> Timing | None:
         """Return what was measured in a setting."""

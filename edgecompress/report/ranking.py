@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from edgecompress.numerics.paired import CONFIDENCE, paired_drop
 from edgecompress.profiling.statistics import compare
 from edgecompress.report.content import Interval
+from edgecompress.verification import flags_of
 
 BEST = "best"
 CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Wrong(Interval):
+    """How many of the images are wrong, which of them being known; the same images for all files of a run."""
+
+    right: str = ""  # `packed_flags`
+    images: int = 0
+
+    def flags(self) -> np.ndarray | None:
+        """Return which images are right, if that is known."""
+        return flags_of(self.right, self.images)
 
 
 def rank(values: Sequence[Interval | None]) -> list[str]:
@@ -44,13 +61,24 @@ def known_less(one: Interval, other: Interval, *, comparisons: int = 1) -> bool:
     """Return whether one figure is known to be less than the other, with an error that `comparisons` such share.
 
     What was timed is compared by pairs of processes, as `edgecompress compare` does, and only within one session: what
-    else the machine did, and its heat, differ between sessions. Other figures compare by their bounds.
+    else the machine did, and its heat, differ between sessions. What was counted on images is compared on the same
+    ones, by McNemar's test. Other figures compare by their bounds.
     """
+    if isinstance(one, Wrong) and isinstance(other, Wrong):
+        return _known_fewer(one, other, comparisons)
     if one.processes and other.processes:
         paired = one.session and one.session == other.session and len(one.processes) == len(other.processes) > 1
         series = [[[each] for each in figure.processes] for figure in (one, other)]
         return bool(paired) and compare(*series, comparisons=comparisons).verdict == "slower"
     return one.high is not None and other.low is not None and one.high < other.low
+
+
+def _known_fewer(one: Wrong, other: Wrong, comparisons: int) -> bool:
+    flags, others = one.flags(), other.flags()
+    if flags is None or others is None or len(flags) != len(others):
+        return False
+    drop = paired_drop(flags, others)
+    return drop.lost > drop.won and drop.p_value < (1 - CONFIDENCE) / comparisons
 
 
 def _pairs(count: int) -> int:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from edgecompress.profiling.statistics_test import RECORDED
 from edgecompress.report.content import Interval
-from edgecompress.report.ranking import BEST, CANNOT_TELL, known_less, pareto_front, rank
+from edgecompress.report.ranking import BEST, CANNOT_TELL, Wrong, known_less, pareto_front, rank
+from edgecompress.verification import packed_flags
 
 
 def exact(value: float) -> Interval:
@@ -116,3 +117,35 @@ def test_the_front_is_empty_only_where_nothing_is_known(points: list[tuple[Inter
 def test_a_point_that_is_worse_everywhere_changes_nothing(points, extra) -> None:
     if any(point is not None for point in points):
         assert pareto_front([*points, extra]) == [*pareto_front(points), False]
+
+
+def wrong(flags: np.ndarray) -> Wrong:
+    share = 1 - float(flags.mean())
+    return Wrong(share, share - 0.1, share + 0.1, right=packed_flags(flags), images=len(flags))
+
+
+def test_a_clear_loss_of_images_is_known_and_shared_by_all_pairs() -> None:
+    """13 lost and none won: the mid-p value is 2^-13, below 5 % shared by 28 pairs; of 6, it is 1/64."""
+    for lost, alone, shared in ((13, True, True), (6, True, False), (4, False, False)):
+        one, other = wrong(np.arange(100) < 90), wrong(np.arange(100) < 90 - lost)
+        assert known_less(one, other) == alone and known_less(one, other, comparisons=28) == shared
+        assert not known_less(other, one)
+
+
+@pytest.mark.parametrize(("files", "images"), [(2, 300), (8, 1000)])
+def test_of_equally_good_files_one_is_ranked_in_at_most_5_percent(files: int, images: int) -> None:
+    """Each file answers wrongly at random on one image in twenty beyond those that all have wrong."""
+    generator = np.random.default_rng(0)
+    trials, ranked = 400, 0
+    for _ in range(trials):
+        common = np.arange(images) < 0.95 * images
+        ranked += BEST in rank([wrong(common & (generator.random(images) > 0.05)) for _ in range(files)])
+    # Below 5 % in truth; of 400 trials 36 or more would then come in one case of a thousand.
+    assert ranked < 36
+
+
+def test_flags_that_do_not_fit_the_images_tell_nothing() -> None:
+    one, other = wrong(np.arange(100) < 90), wrong(np.arange(100) < 50)
+    assert known_less(one, other)
+    assert not known_less(one, replace(other, right="")) and not known_less(one, replace(other, images=99))
+    assert not known_less(replace(one, right="no base64"), other)

@@ -65,7 +65,8 @@ def renamed(content: Content, name: str) -> Content:
             checks,
             data=name,
             keras={"dense": checks.keras["dense"], name: checks.keras["dense"]},
-            parity=(replace(checks.parity[0], variant=name, precision=name),),
+            parity=(replace(checks.parity[0], variant=name, precision=name, kernels=name),),
+            kernels=(replace(checks.kernels[0], artifact=name, kernels=name),),
         ),
         layers=(note,),
         float_operators=(replace(content.float_operators[0], artifact=name, operators=(note,)),),
@@ -221,7 +222,7 @@ def test_every_row_of_the_markdown_tables_has_as_many_cells_as_the_head(content:
             cells += 1
         elif token.type == "tr_close":
             widths[-1].add(cells)
-    assert len(widths) == 11 and all(len(each) == 1 for each in widths)
+    assert len(widths) == 12 and all(len(each) == 1 for each in widths)
     assert [token.type for token in tokens(to_markdown(content, plots=IMAGES))].count("image") == 2
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from edgecompress.report.content import Content, Interval, Row
-from edgecompress.report.drawing import INK, MARKERS, MUTED, SERIES, label
+from edgecompress.report.drawing import INK, MARKERS, MUTED, PAPER, SERIES, label
 from edgecompress.report.label_places import place_labels
 
+FRONT = " ◆"  # behind the name of a file on the front, as in the table
 MARKER = 3.5  # radius in points
 BESIDE = 30  # points; a label that is further off gets a line to its point
 MARGIN, NARROWEST = 0.12, 1.05  # of the range on a logarithmic axis, and the least factor
@@ -22,7 +23,7 @@ TICKS = 5  # of a shorter one
 
 @dataclass(frozen=True)
 class Point:
-    """One artifact in a plot."""
+    """One artifact in a plot, called and marked as in the table: its target, with ◆ on the front."""
 
     x: Interval
     accuracy: Interval
@@ -45,7 +46,10 @@ def latency_points(content: Content) -> list[Point]:
 
 
 def scatter(points: Sequence[Point], *, x_label: str, dense_accuracy: float | None) -> Any:
-    """Draw accuracy in percent against `x`: a colour a variant, a marker a format, filled on the Pareto front."""
+    """Draw accuracy in percent against `x`: a colour a variant, a marker a format, filled on the Pareto front.
+
+    The front is the table's, over all of its axes, so that a point may be on it which another beats in this plot.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure()
@@ -55,18 +59,21 @@ def scatter(points: Sequence[Point], *, x_label: str, dense_accuracy: float | No
     variants = list(dict.fromkeys(point.variant for point in points))
     formats = list(dict.fromkeys(point.format for point in points))
     for point in points:
+        number = formats.index(point.format)
         colour = SERIES[variants.index(point.variant) % len(SERIES)]
         axes.errorbar(
             [point.x.value],
             [point.accuracy.value],
             xerr=_errors(point.x),
             yerr=_errors(point.accuracy),
-            fmt=MARKERS[formats.index(point.format) % len(MARKERS)],
+            fmt=MARKERS[number % len(MARKERS)],
             color=colour,
             markerfacecolor=colour if point.pareto else "none",
+            markeredgecolor=PAPER if point.pareto else colour,  # seen where one filled marker lies on another
             markersize=2 * MARKER,
             elinewidth=0.8,
-            zorder=3 if point.pareto else 4,  # a hollow marker does not hide a filled one
+            # A hollow marker does not hide a filled one, nor the circle the square around it.
+            zorder=(3 if point.pareto else 4) - number / (len(formats) + 1),
         )
     if dense_accuracy is not None:
         axes.axhline(dense_accuracy, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
@@ -84,8 +91,8 @@ def _point(row: Row, x: Interval) -> Point | None:
     figures = (x.value, *x.ends, accuracy.value, *accuracy.ends)
     if not all(map(math.isfinite, figures)) or x.ends[0] <= 0:  # a logarithmic axis shows neither
         return None
-    form, _, precision = row.target.partition(":")
-    return Point(x, accuracy, row.variant, form, label(precision or row.target), row.pareto)
+    form = row.target.partition(":")[0]
+    return Point(x, accuracy, row.variant, form, label(row.target) + FRONT * row.pareto, row.pareto)
 
 
 def _errors(interval: Interval) -> list[list[float]]:
@@ -120,7 +127,7 @@ def _legend(
         for number, form in enumerate(formats)
     ]
     if any(point.pareto for point in points):
-        entries.append(entry("filled: Pareto front", color=INK, marker="o", linestyle=""))
+        entries.append(entry("filled, ◆: Pareto front", color=INK, marker="o", linestyle=""))
     if dense_accuracy is not None:
         entries.append(entry("dense Keras", color=MUTED, linestyle=(0, (4, 3)), linewidth=0.9))
     figure.legend(handles=entries, loc="outside upper left", ncols=2)
@@ -129,7 +136,7 @@ def _legend(
 def _label(figure: Any, axes: Any, points: Sequence[Point], dense_accuracy: float | None) -> None:
     """Write each point's label where there is room, with a line to the point where that is not beside it.
 
-    Points that lie on one another and have the same label share it.
+    Points that lie on one another share a place, a line each.
     """
     from matplotlib.text import Text
 
@@ -146,10 +153,11 @@ def _label(figure: Any, axes: Any, points: Sequence[Point], dense_accuracy: floa
         left, right = axes.get_xlim()
         lows.append((left, dense_accuracy))
         highs.append((right, dense_accuracy))
-    labelled = [index for index in range(len(points)) if not _has_twin(index, points, at)]
+    groups = _groups(points, at)
+    labelled = list(groups)
     notes = [
         axes.annotate(
-            points[index].label,
+            groups[index],
             (points[index].x.value, points[index].accuracy.value),
             xytext=(0, 0),
             textcoords="offset points",
@@ -175,8 +183,18 @@ def _label(figure: Any, axes: Any, points: Sequence[Point], dense_accuracy: floa
         note.arrow_patch.set_visible(math.hypot(*offset) > BESIDE)
 
 
-def _has_twin(index: int, points: Sequence[Point], at: np.ndarray) -> bool:
-    return any(
-        points[index].label == points[other].label and math.dist(at[index], at[other]) < MARKER
-        for other in range(index)
-    )
+def _groups(points: Sequence[Point], at: np.ndarray) -> dict[int, str]:
+    """What is written at the first of points that lie on one another: the label of each, with its variant if they mix.
+
+    Points of the same label are one line.
+    """
+    groups: dict[int, list[int]] = {}
+    for index in range(len(points)):
+        first = next((first for first in groups if math.dist(at[index], at[first]) < MARKER), index)
+        groups.setdefault(first, []).append(index)
+    texts = {}
+    for first, members in groups.items():
+        mixed = len({points[index].variant for index in members}) > 1
+        lines = [f"{label(points[i].variant)} {points[i].label}" if mixed else points[i].label for i in members]
+        texts[first] = "\n".join(dict.fromkeys(lines))
+    return texts

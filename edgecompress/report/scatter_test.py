@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,8 @@ from matplotlib.text import Annotation
 
 from edgecompress.report.collect import collect
 from edgecompress.report.content import Interval
-from edgecompress.report.drawing import SERIES, style, to_png
+from edgecompress.report.drawing import PAPER, SERIES, style, to_png
+from edgecompress.report.render import to_markdown
 from edgecompress.report.scatter import MARKER, Point, latency_points, scatter, size_points
 from edgecompress.runs import RunFolder
 
@@ -36,7 +38,24 @@ def test_points_have_the_figures_of_the_rows(complete: RunFolder) -> None:
     assert [found.x.value for found in sizes] == [row.sizes.zstd_bytes / 1024 for row in content.rows]
     assert [found.x for found in latencies] == [row.timing(content.settings[0]).p50_ms for row in content.rows]
     assert [found.accuracy.value for found in latencies] == [row.accuracy.percent for row in content.rows]
-    assert (sizes[-1].variant, sizes[-1].format, sizes[-1].label) == ("compressed", "onnx", "int8")
+    assert (sizes[-1].variant, sizes[-1].format, sizes[-1].label) == ("compressed", "onnx", "onnx:int8")
+
+
+def test_labels_and_fillings_are_the_names_and_marks_of_the_table(complete: RunFolder) -> None:
+    content = collect(complete)
+    names = re.findall(r"^\| (\S+) \| (\S+:\S+) \| (artifacts/\S+) (◆ )?\|", to_markdown(content, plots={}), re.M)
+    expected = [(variant, target + " ◆" * bool(mark), bool(mark)) for variant, target, _, mark in names]
+    assert len(expected) == 8 and {True, False} == {front for *_, front in expected}
+    for points in (size_points(content), latency_points(content)):
+        assert [(found.variant, found.label, found.pareto) for found in points] == expected
+        figure = draw(points)
+        lines = [line for note in annotations(figure) for line in note.get_text().split("\n")]
+        # Where files of two variants lie on one another, the variant stands before the name.
+        assert sorted(line.split(maxsplit=line.count(" ") - line.count("◆"))[-1] for line in lines) == sorted(
+            target for _, target, _ in expected
+        )
+        filled = [each.lines[0].get_markerfacecolor() != "none" for each in figure.axes[0].containers]
+        assert filled == [front for *_, front in expected]
 
 
 def test_what_is_not_known_or_has_no_place_is_no_point(complete: RunFolder, converted: RunFolder) -> None:
@@ -71,7 +90,7 @@ def test_the_legend_names_variants_formats_the_front_and_the_baseline() -> None:
         "$x$",
         "tflite",
         "onnx",
-        "filled: Pareto front",
+        "filled, ◆: Pareto front",
         "dense Keras",
     ]
     (legend,) = draw([point(10, 90)], None).legends
@@ -85,7 +104,8 @@ def test_labels_neither_overlap_nor_leave_the_plot(spread: float) -> None:
     figure = draw(found)
     area = figure.axes[0].get_window_extent()
     boxes = [super(Annotation, note).get_window_extent() for note in annotations(figure)]
-    assert len(boxes) == 10
+    lines = [line for note in annotations(figure) for line in note.get_text().split("\n")]
+    assert sorted(lines) == sorted(each.label for each in found) and len(boxes) >= 8
     for index, box in enumerate(boxes):
         # A tenth of a pixel for the arithmetic.
         assert box.x0 > area.x0 - 0.1 and box.x1 < area.x1 + 0.1
@@ -100,10 +120,20 @@ def test_a_lone_point_without_a_width_is_in_the_middle_its_label_beside_it() -> 
     assert math.hypot(*note.xyann) < 30
 
 
-def test_points_on_one_another_share_a_label_if_it_is_the_same() -> None:
+def test_points_on_one_another_share_a_place_a_line_each() -> None:
     apart, together = [point(10, 90), point(30, 91)], [point(10, 90), point(10.001, 90, form="onnx")]
     different = [point(10, 90), point(10.001, 90, "float32")]
-    assert [len(annotations(draw(found))) for found in (apart, together, different)] == [2, 1, 2]
+    mixed = [point(10, 90), point(10.001, 90, variant="compressed")]
+    texts = [[note.get_text() for note in annotations(draw(found))] for found in (apart, together, different, mixed)]
+    assert texts == [["int8", "int8"], ["int8"], ["int8\nfloat32"], ["dense int8\ncompressed int8"]]
+
+
+def test_neither_of_two_filled_markers_on_one_another_is_hidden() -> None:
+    """The circle lies on the square, with an edge in the colour of the paper."""
+    containers = draw([point(10, 90, pareto=True), point(10, 90, form="onnx", pareto=True)]).axes[0].containers
+    circle, square = (container.lines[0] for container in containers)
+    assert circle.get_zorder() > square.get_zorder()
+    assert circle.get_markeredgecolor() == square.get_markeredgecolor() == PAPER
 
 
 def test_a_label_far_from_its_point_has_a_line_to_it() -> None:

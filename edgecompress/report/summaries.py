@@ -18,19 +18,21 @@ def legend(content: Content) -> list[str]:
     found = ["The best of a column is bold; 1 KiB is 1024 bytes."]
     if any(CANNOT_TELL in row.marks.values() for row in content.rows):
         found.append(
-            "≈ cannot tell: by pairs of processes it is not known to differ from the best, or the two were measured "
-            "apart, or one of them is invalid; neither is called better."
+            "≈ cannot tell: it is not known to differ from the best, and neither is called better. Times are compared "
+            "by pairs of processes of one session, if valid; accuracies by the images that only one of two files has "
+            "right (McNemar's test); the error of 5 % is shared by all pairs of files."
         )
     if content.pareto_axes:
         axes = ", ".join(AXES.get(key) or f"p50 ({content.settings[0]})" for key in content.pareto_axes)
         found.append(
             f"◆ is on the Pareto front of {axes}: no other file is better in one and as good in the rest, "
-            "where medians that cannot be told apart count as equal."
+            "where what cannot be told apart counts as equal."
         )
     if content.verification:
         found.append(
             f"Accuracy on {content.verification.data}, with Wilson's 95 % interval; drop in percentage points below "
-            "the dense Keras model; as Keras: images with the argmax of the Keras model that the file was made from."
+            "the dense Keras model on the same images, with Tango's 95 % interval: where that holds 0, there may be "
+            "none; as Keras: images with the argmax of the Keras model that the file was made from."
         )
     if content.settings:
         found.append(

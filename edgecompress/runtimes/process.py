@@ -16,7 +16,7 @@ from edgecompress.child.service import Service
 from edgecompress.errors import ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.numerics.affine import quantize
 from edgecompress.progress import Progress, silent
-from edgecompress.runtimes.session import prepare, runtime_name
+from edgecompress.runtimes.session import DEFAULT_KERNELS, prepare, runtime_name
 from edgecompress.values import QuantScheme, TensorSpec
 
 RUNTIME = Service("edgecompress.runtimes.service")
@@ -33,10 +33,17 @@ class RuntimeProcess:
     Each call waits for at most `timeout_s`. Raises ModelFileError if there is no such file, RuntimeRefusal if the
     runtime refuses it, crashes on it or gives no answer; after a crash or a hang the child is gone, after a refusal it
     can go on. Raises DeviceError if the file needs kernels that cannot be built. With `plain` the runtime is used as it
-    is installed, without kernels of ours.
+    is installed, without kernels of ours; `kernels` is one of LiteRT's families for a TFLite file.
     """
 
-    def __init__(self, path: str | Path, *, timeout_s: float = TIMEOUT_S, plain: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        plain: bool = False,
+        kernels: str = DEFAULT_KERNELS,
+    ) -> None:
         self._name = Path(path).name
         self._family = runtime_name(path)
         if not Path(path).is_file():
@@ -46,8 +53,9 @@ class RuntimeProcess:
         self._timeout_s = timeout_s
         self._lost: RuntimeRefusal | None = None
         self._child: Child | None = take(RUNTIME)
+        self._path = str(Path(path).resolve())
         try:
-            opened = self._request("open", path=str(Path(path).resolve()), plain=plain, read=_description)
+            opened = self._request("open", path=self._path, plain=plain, kernels=kernels, read=_description)
         except BaseException:
             self.close()
             raise
@@ -74,6 +82,10 @@ class RuntimeProcess:
     def describe(self) -> Description:
         """Inputs, outputs, and the runtime's name and version."""
         return self._inputs, self._outputs, self._runtime
+
+    def index_bounds(self) -> dict[str, int]:
+        """How many rows the tables have that an input is looked up in, by its name; others are left out."""
+        return self._request("index_bounds", path=self._path, read=_bounds)
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run one inference on one array an input, in the inputs' own types; the outputs are raw, too."""
@@ -134,6 +146,10 @@ class RuntimeProcess:
 
 def _description(answer: dict[str, Any], _: list[np.ndarray]) -> Description:
     return tuple(map(_spec, answer["inputs"])), tuple(map(_spec, answer["outputs"])), answer["runtime"]
+
+
+def _bounds(answer: dict[str, Any], _: list[np.ndarray]) -> dict[str, int]:
+    return {str(name): int(rows) for name, rows in answer.items()}
 
 
 def _spec(fields: dict[str, Any]) -> TensorSpec:

@@ -7,16 +7,17 @@ from dataclasses import asdict
 import numpy as np
 
 from edgecompress.child.service import Answer, Handler, Request
+from edgecompress.runtimes.indices import index_bounds
 from edgecompress.runtimes.inner import answer as inner_tensor
 from edgecompress.runtimes.session import Session, open_session
 
 _open: list[Session] = []  # the model that is held, if there is one
 
 
-def open_model(request: Request, *, path: str, plain: bool) -> Answer:
+def open_model(request: Request, *, path: str, plain: bool, kernels: str) -> Answer:
     """Import the runtime, load the model, and describe it."""
     _open.clear()
-    session = open_session(path, plain=plain)
+    session = open_session(path, plain=plain, kernels=kernels)
     _open.append(session)
     specs = {side: [asdict(spec) for spec in getattr(session, side)] for side in ("inputs", "outputs")}
     return {**specs, "runtime": session.runtime}, []
@@ -26,6 +27,11 @@ def close_model(request: Request) -> Answer:
     """Let go of the model."""
     _open.clear()
     return {}, []
+
+
+def bounds_of_indices(request: Request, *, path: str) -> Answer:
+    """Tell how large the indices may be that a model takes, by its inputs' names."""
+    return index_bounds(path), []
 
 
 def run(request: Request) -> Answer:
@@ -53,6 +59,7 @@ def run_batch(request: Request) -> Answer:
 REQUESTS: dict[str, Handler] = {
     "open": open_model,
     "close": close_model,
+    "index_bounds": bounds_of_indices,
     "run": run,
     "run_batch": run_batch,
     "inner": inner_tensor,

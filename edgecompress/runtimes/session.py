@@ -10,11 +10,15 @@ from typing import Protocol
 
 import numpy as np
 
-from edgecompress.errors import ModelFileError
+from edgecompress.errors import ModelFileError, UnsupportedModelError
 from edgecompress.native.build import build_binary_kernels
 from edgecompress.runtimes.registration import can_register
 from edgecompress.values import TensorSpec
 
+# LiteRT's families of kernels round in different places: its own choice, its older ones for processors, its reference.
+KERNELS = ("xnnpack", "builtin", "reference")
+DEFAULT_KERNELS = KERNELS[0]
+OUR_KERNELS = "edgecompress"  # of a file with binary operators, which runs by them alone
 RUNTIMES = {".tflite": "LiteRT", ".onnx": "ONNX Runtime"}  # by suffix
 _SESSIONS = {".tflite": ("tflite", "TfliteSession"), ".onnx": ("onnx", "OnnxSession")}
 _BINARY_SESSIONS = {".tflite": ("tflite_binary", "BinaryTfliteSession"), ".onnx": ("onnx", "BinaryOnnxSession")}
@@ -73,11 +77,19 @@ def prepare(path: str | Path) -> None:
         build_binary_kernels(platform.machine())
 
 
-def open_session(path: str | Path, *, plain: bool = False) -> Session:
+def open_session(path: str | Path, *, plain: bool = False, kernels: str = DEFAULT_KERNELS) -> Session:
     """Load a file into the runtime that its suffix names, or with `plain` into the runtime as it is installed.
 
-    Raises ModelFileError if it names none.
+    `kernels` is one of LiteRT's families, which only TFLite files without binary operators can choose.
+
+    Raises ModelFileError if the suffix names no runtime, UnsupportedModelError where there is no choice of kernels.
     """
+    if kernels != DEFAULT_KERNELS:
+        if runtime_name(path) != "LiteRT" or has_binary_operators(path):
+            raise UnsupportedModelError(
+                f"{Path(path).name} cannot be run by {kernels} kernels: they are LiteRT's, without binary operators."
+            )
+        return importlib.import_module("edgecompress.runtimes.tflite").TfliteSession(str(path), kernels=kernels)
     runtime_name(path)
     sessions = _BINARY_SESSIONS if has_binary_operators(path) and not plain else _SESSIONS
     module, name = sessions[Path(path).suffix.lower()]

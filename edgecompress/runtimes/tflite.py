@@ -1,4 +1,4 @@
-"""TFLite files in LiteRT's interpreter, with its default XNNPACK kernels."""
+"""TFLite files in LiteRT's interpreter, with its default XNNPACK kernels or another of its families."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from edgecompress.runtimes.session import DEFAULT_KERNELS
 from edgecompress.values import QuantScheme, TensorSpec
+
+_FAMILIES = {
+    "xnnpack": OpResolverType.BUILTIN,
+    "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    "reference": OpResolverType.BUILTIN_REF,
+}
 
 
 class TfliteSession:
     """A `Session` over `ai_edge_litert`."""
 
-    def __init__(self, path: str) -> None:
-        self._interpreter = Interpreter(model_path=path, num_threads=1)
+    def __init__(self, path: str, *, kernels: str = DEFAULT_KERNELS) -> None:
+        family = _FAMILIES[kernels]
+        self._interpreter = Interpreter(model_path=path, num_threads=1, experimental_op_resolver_type=family)
         self._interpreter.allocate_tensors()
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._input_indices = [each["index"] for each in inputs]
@@ -23,7 +31,8 @@ class TfliteSession:
         self._shapes = [tuple(each["shape"].tolist()) for each in inputs]
         self.inputs = tuple(_spec(each) for each in inputs)
         self.outputs = tuple(_spec(each) for each in outputs)
-        self.runtime = f"LiteRT {version('ai-edge-litert')}"
+        named = "" if kernels == DEFAULT_KERNELS else f" with {kernels} kernels"
+        self.runtime = f"LiteRT {version('ai-edge-litert')}{named}"
 
     def bind(self, arrays: list[np.ndarray]) -> None:
         """Put the inputs in place; a free axis is resized when its length changes, and variables become 0 again.
