@@ -120,7 +120,7 @@ def test_only_ordinary_files_are_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("/dev/null")
     for path in (tmp_path / "pipe", tmp_path / "null", Path("/dev/null"), Path("/dev/stdout"), tmp_path):
-        with pytest.raises(RunFolderError, match="it is (no ordinary file|a folder)"):
+        with pytest.raises(RunFolderError, match=r"it is (no ordinary file|a folder)"):
             write_bytes(path, b"content")
     assert Path("/dev/null").is_char_device()
     (tmp_path / "file").touch()
@@ -130,7 +130,7 @@ def test_only_ordinary_files_are_replaced(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="Cannot write .*: File name too long"):
+    with pytest.raises(RunFolderError, match=r"Cannot write .*: File name too long"):
         write_bytes(tmp_path / ("x" * 300), b"")
 
 
