@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from edgecompress.cli.numbers import Finite
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Images of the training split.")
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0),
+    type=Finite(0),
     default=1.0,
     show_default=True,
     help="Percentage points that pruning a layer alone may cost.",

@@ -8,8 +8,10 @@ from typing import Any
 import rich_click as click
 
 from edgecompress.cli.architecture import architecture_options, chosen
+from edgecompress.cli.numbers import SEED, Finite
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
 
+MOST_EPOCHS = 100_000
 BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", "bwn": "bwn"}  # option: method
 
 
@@ -21,19 +23,25 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 @click.option("--weights", default="", help="'imagenet', or a file to start from.")
 @click.option("--data", "data_name", default="digits", show_default=True, help="Data set: digits, fashion_mnist, ...")
 @click.option("--data-dir", default="", help="Where to look for the data first.")
-@click.option("--epochs", type=click.IntRange(0), default=8, show_default=True, help="Epochs of the dense model.")
-@click.option("--finetune-epochs", type=click.IntRange(1), help="Epochs of each method.  [default: half of --epochs]")
-@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True)
-@click.option("--learning-rate", type=float, default=2e-3, show_default=True, help="Peak; each method trains at half.")
-@click.option("--warmup-epochs", type=click.FloatRange(0), default=0.5, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--prune", type=float, help="Zero this share of every kernel, such as 0.8.")
+@click.option(
+    "--epochs", type=click.IntRange(0, MOST_EPOCHS), default=8, show_default=True, help="Epochs of the dense model."
+)
+@click.option(
+    "--finetune-epochs", type=click.IntRange(1, MOST_EPOCHS), help="Epochs of each method.  [default: half of --epochs]"
+)
+@click.option("--batch-size", type=click.IntRange(1, 1 << 20), default=128, show_default=True)
+@click.option(
+    "--learning-rate", type=Finite(), default=2e-3, show_default=True, help="Peak; each method trains at half."
+)
+@click.option("--warmup-epochs", type=Finite(0), default=0.5, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
+@click.option("--prune", type=Finite(), help="Zero this share of every kernel, such as 0.8.")
 @click.option(
     "--prune-schedule", type=click.Choice(["polynomial", "constant"]), default="polynomial", show_default=True
 )
 @click.option("--n-of-m", default="", help="Prune to a pattern such as 2:4.")
 @click.option("--block", type=int, nargs=2, help="Prune whole blocks of rows x columns of dense kernels.")
-@click.option("--prune-latency", type=float, help="Prune only what XNNPACK runs sparse; refused where it cannot.")
+@click.option("--prune-latency", type=Finite(), help="Prune only what XNNPACK runs sparse; refused where it cannot.")
 @click.option("--cluster", type=int, help="Share this many values a kernel, such as 16.")
 @click.option(
     "--layers", default="", help="Prune, cluster and make binary only layers whose name matches this pattern."

@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from edgecompress.cli.device_options import once, shape_option
+from edgecompress.cli.numbers import Finite
 from edgecompress.cli.output import json_option, print_error, print_json, print_line, print_table, progress_bars
 
 
@@ -24,7 +25,7 @@ from edgecompress.cli.output import json_option, print_error, print_json, print_
 @click.option("--limit", type=click.IntRange(0), default=0, help="Use only so many test images.  [default: all]")
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0),
+    type=Finite(0),
     help="Fail with exit code 3 if a file is more percentage points below the dense Keras model.",
 )
 @json_option
