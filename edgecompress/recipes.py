@@ -134,14 +134,16 @@ def parse_recipe(text: str, *, origin: str = "recipe") -> Recipe:
 
 
 def build_recipe(document: dict[str, Any], *, origin: str = "options") -> Recipe:
-    """Return the recipe that nested dictionaries describe, with the methods' figures checked.
+    """Return the recipe that nested dictionaries describe, with the architecture's options and the methods' figures.
 
     Raises:
         RecipeError: an unknown key (the nearest known one is named), or a value out of range.
+        ArchitectureError: there is no such architecture, or it has no such option.
     """
     try:
         given = Recipe.model_validate(document)
         recipe = given.model_copy(update={"compress": tuple(map(_resolved, given.compress))})
+        find_architecture(recipe.model.architecture).checked(recipe.model.options)
         method_of(recipe)
         to_toml(recipe).encode()
     except UnicodeEncodeError as error:

@@ -13,11 +13,12 @@ from edgecompress.keras_bridge.load import load_model
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
-from edgecompress.runs import RunFolder
+from edgecompress.runs import RunFolder, alone
 from edgecompress.values import Preprocessing
 from edgecompress.verification import Verification, verify
 
 
+@alone
 def verify_run(run: RunFolder, *, limit: int = 0, on_progress: Progress = silent) -> Verification:
     """Verify every artifact of a run on its test split, or on `limit` images of it; the result is also written down.
 
@@ -34,7 +35,7 @@ def verify_run(run: RunFolder, *, limit: int = 0, on_progress: Progress = silent
         run.artifact_path(artifact)  # each is still the file that was converted
     recipe = load_recipe(run.recipe)
     preprocessing = run.preprocessing()
-    dataset, _ = load_for(recipe, on_progress=on_progress)
+    dataset, _ = load_for(recipe, run=run, on_progress=on_progress)
     order = np.arange(len(dataset.test))
     if 0 < limit < len(order):
         order = stratified_order(dataset.test.labels, seed=recipe.train.seed)[:limit]

@@ -49,7 +49,7 @@ class Architecture:
         Raises:
             ArchitectureError: an option is unknown or out of range, or the resolution is too small for the strides.
         """
-        values = self._checked(options)
+        values = self.checked(options)
         sizes = {
             "resolution": self.default_resolution if resolution is None else resolution,
             "channels": self.default_channels if channels is None else channels,
@@ -60,7 +60,12 @@ class Architecture:
                 raise ArchitectureError(f"{self.name} got {name} {size}.", hint=f"Choose from 1 to {LARGEST[name]}.")
         return self.construct(**sizes, **values)
 
-    def _checked(self, given: dict[str, OptionValue]) -> dict[str, OptionValue]:
+    def checked(self, given: dict[str, OptionValue]) -> dict[str, OptionValue]:
+        """Return the options with the defaults of those that were not given.
+
+        Raises:
+            ArchitectureError: one is unknown, of another type, or not one of the choices.
+        """
         known = {option.name: option for option in self.options}
         for name in given:
             if name not in known:
