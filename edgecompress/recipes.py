@@ -51,8 +51,8 @@ class TrainSection(Section):
 
     epochs: int = Field(default=8, ge=0, le=MOST_EPOCHS)
     batch_size: int = Field(default=128, ge=1, le=1 << 20)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    warmup_epochs: float = Field(default=0.5, ge=0)
+    learning_rate: float = Field(default=2e-3, gt=0, le=1000)
+    warmup_epochs: float = Field(default=0.5, ge=0, le=MOST_EPOCHS)
     seed: int = Field(default=0, ge=0, lt=1 << 32)
 
 
@@ -64,7 +64,7 @@ class CompressSection(Section):
 
     method: str
     epochs: int | None = Field(default=None, ge=1, le=MOST_EPOCHS)
-    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0, le=1000)
     layers: str = ""  # regular expression; empty: all that the method can treat
     options: dict[str, Any] = {}
 
@@ -147,7 +147,8 @@ def build_recipe(document: dict[str, Any], *, origin: str = "options") -> Recipe
         method_of(recipe)
         to_toml(recipe).encode()
     except UnicodeEncodeError as error:
-        raise RecipeError(f"'{origin}' holds text that is not UTF-8: {error.object[:100]!r}.") from error
+        near = error.object[max(0, error.start - 20) : error.end + 20]
+        raise RecipeError(f"'{origin}' holds text that is not UTF-8: {near!r}.") from error
     except ValidationError as error:
         raise RecipeError(f"'{origin}': {_explain(error)}") from error
     except MethodError as error:

@@ -57,7 +57,7 @@ def print_error(message: str, hint: str = "") -> None:
     from rich.text import Text
 
     Console(stderr=True, highlight=False, soft_wrap=True).print(
-        Text.assemble(("Error: ", "bold red"), message, f" {hint}" if hint else "")
+        Text.assemble(("Error: ", "bold red"), _harmless(message), _harmless(f" {hint}" if hint else ""))
     )
 
 
@@ -101,8 +101,8 @@ def _print_plain(title: str, columns: list[str], rows: list[list[str]], numeric:
 
 
 def print_line(text: str) -> None:
-    """Print a line of text as it is."""
-    click.echo(text)
+    """Print a line of text as it is, but for what could move a terminal's cursor."""
+    click.echo(_harmless(text))
 
 
 def kib(size_bytes: float) -> str:
@@ -121,6 +121,10 @@ def shown(text: str, width: int = NAME_WIDTH) -> str:
 def printable(text: str) -> str:
     """Return text on one line, with nothing in it that could move a terminal's cursor."""
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _harmless(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _is_number(text: str) -> bool:

@@ -35,6 +35,10 @@ def recipe(*compress: dict[str, Any], data: str = "digits", **training: Any) -> 
     )
 
 
+# Its first epoch ends at no number; the bounds of recipes would not let such a rate through.
+DIVERGING = recipe().model_copy(update={"train": recipe().train.model_copy(update={"learning_rate": 1e30})})
+
+
 def trained(folder: Path, given: Recipe, *, resume: bool = False) -> list[str]:
     lines: list[str] = []
     train(given, folder, resume=resume, tell=lines.append)
@@ -64,12 +68,21 @@ def held(run_folder: Path, tmp_path: Path) -> Path:
         (recipe({**PRUNE, "layers": "fc9"}), MethodError),
         (recipe(data="folder:/nowhere"), DataError),
         (recipe({"method": "product_quantization", "epochs": 3}), Exception),
-        (recipe(learning_rate=1e30), TrainingError),  # diverges in its first epoch
+        (DIVERGING, TrainingError),
     ],
 )
 def test_what_comes_to_nothing_leaves_nothing_and_a_corrected_command_works(wrong, error, tmp_path: Path) -> None:
     with pytest.raises(error):
         train(wrong, tmp_path / "runs" / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_in_the_first_epoch_leaves_nothing(tmp_path: Path) -> None:
+    def interrupt(sentence: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe(), tmp_path / "run", tell=interrupt)
     assert not list(tmp_path.iterdir())
 
 

@@ -26,6 +26,7 @@ from edgecompress.runs import RunFolder, working_in
 from edgecompress.storage import sha256_of, written_whole
 from edgecompress.training import HELD_OUT, Stage, TrainingData, fit, training_data, write_history
 from edgecompress.values import Preprocessing
+from edgecompress.zoo.weights import weights_file
 
 
 def train(
@@ -179,7 +180,7 @@ class _Trainer:
     def _key(self, steps: int) -> str:
         """Name all that the weights after so many steps of the chain depend on, so that no checkpoint is mistaken."""
         model = self.recipe.model
-        weights = Path(model.weights).expanduser() if model.weights not in ("", "imagenet") else None
+        weights = weights_file(model.weights) if model.weights not in ("", "imagenet") else None
         depends_on = {
             "model": model.model_dump(mode="json"),
             "weights": sha256_of(weights) if weights else "",

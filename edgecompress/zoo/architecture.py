@@ -58,7 +58,15 @@ class Architecture:
         for name, size in sizes.items():
             if not 1 <= size <= LARGEST[name]:
                 raise ArchitectureError(f"{self.name} got {name} {size}.", hint=f"Choose from 1 to {LARGEST[name]}.")
-        return self.construct(**sizes, **values)
+        try:
+            return self.construct(**sizes, **values)
+        except Exception as error:
+            if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which is loaded only by building
+                raise
+            listed = ", ".join(f"{name} {value}" for name, value in (sizes | values).items())
+            raise ArchitectureError(
+                f"{self.name} with {listed} does not fit into memory.", hint="Choose a smaller one."
+            ) from error
 
     def checked(self, given: dict[str, OptionValue]) -> dict[str, OptionValue]:
         """Return the options with the defaults of those that were not given.
