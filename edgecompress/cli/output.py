@@ -120,6 +120,7 @@ def shown(text: str, width: int = NAME_WIDTH) -> str:
 
 def printable(text: str) -> str:
     """Return text on one line, with nothing in it that could move a terminal's cursor."""
+    text = text.encode(errors="backslashreplace").decode()  # names of files need not be UTF-8
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
