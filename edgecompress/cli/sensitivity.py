@@ -41,12 +41,15 @@ def command(
     """
     from edgecompress.pipeline.sensitivity import find_sensitivity
     from edgecompress.report.sensitivity import write_sensitivity
+    from edgecompress.runs import working_in
 
     with progress_bars() as progress:
         found = find_sensitivity(
             model, data=data_name, data_dir=data_dir, limit=limit, max_drop=max_drop, on_progress=progress
         )
-    paths = write_sensitivity(found, out or (model if model.is_dir() else Path("sensitivity")))
+    folder = out or (model if model.is_dir() else Path("sensitivity"))
+    with working_in(folder):
+        paths = write_sensitivity(found, folder)
     if as_json:
         print_json(found)
         return

@@ -20,7 +20,6 @@ NEEDS = {  # option: those of which one must be given too
     "block": ("prune",),
     "layers": LAYERWISE,
     "keep_float": ("qat", "binary"),
-    "finetune_epochs": (*LAYERWISE, "qat"),
 }
 BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", "bwn": "bwn"}  # option: method
 

@@ -57,7 +57,6 @@ ON_THEIR_OWN = (
     [*TRAIN, "--qat", "--keep-float", "conv9"],
     [*TRAIN, "--keep-float", "conv1"],
     [*TRAIN, "--prune-schedule", "constant"],
-    [*TRAIN, "--finetune-epochs", "3"],
     [*TRAIN, "--prune-latency", "0.8"],
     [*TRAIN, "--cluster", "1000000"],
     [*TRAIN, "--binary", "bnn", "--qat"],
