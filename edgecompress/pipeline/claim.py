@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from edgecompress.errors import RunFolderError
+from edgecompress.pipeline.stages import adopt_stages
 from edgecompress.recipes import Recipe, load_recipe, to_toml
 from edgecompress.runs import RunFolder
 from edgecompress.storage import write_text
@@ -66,6 +67,8 @@ def claim(run: RunFolder, recipe: Recipe, data: DataRecord, *, resume: bool) -> 
                 hint="With --resume its dense training is kept, the chain is made anew, and these files are removed; "
                 f"{OTHER_FOLDER}",
             )
+    if held is not None:
+        adopt_stages(run, held, data.sha256)
     _remove(run, gone)
     kept = {} if held is None else {name: getattr(held, name) for name in ("convert", "verify", "profile")}
     write_text(run.recipe, to_toml(recipe.model_copy(update=kept)))

@@ -112,6 +112,14 @@ def test_the_same_command_wants_to_resume_and_then_changes_no_model(held: Path) 
     assert {path.name: sha256_of(path) for path in (held / "models").iterdir()} == before
 
 
+def test_checkpoints_of_earlier_versions_are_found(held: Path) -> None:
+    """They were named after their stages alone, and the data's hash was not kept."""
+    for path in (held / "checkpoints").iterdir():
+        path.rename(path.with_name(path.name.rpartition("-")[0]))
+    (held / "data.json").unlink()
+    assert all("are kept" in line for line in trained(held, recipe(PRUNE), resume=True))
+
+
 def test_another_chain_keeps_the_dense_training_and_the_steps_that_are_the_same(held: Path, tmp_path: Path) -> None:
     lines = trained(held, recipe(PRUNE, SHARE))
     assert lines[0] == "Removed, as an earlier chain of methods had made it: models/compressed.h5, notes.json"

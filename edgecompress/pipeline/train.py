@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +18,13 @@ from edgecompress.keras_bridge.load import save_model
 from edgecompress.methods.base import Outcome, Prepared, compress
 from edgecompress.pipeline.check import build_model, check_training, load_data
 from edgecompress.pipeline.claim import claim, release
+from edgecompress.pipeline.stages import stage_folder, stage_name
 from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.runs import RunFolder, working_in
-from edgecompress.storage import sha256_of, written_whole
+from edgecompress.storage import written_whole
 from edgecompress.training import HELD_OUT, Stage, TrainingData, fit, training_data, write_history
 from edgecompress.values import Preprocessing
-from edgecompress.zoo.weights import weights_file
 
 
 def train(
@@ -69,7 +67,7 @@ def _train(
     model, notes = build_model(recipe, dataset, preprocessing)
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
     trainer = _Trainer(recipe, run, data, dataset.record.sha256, on_progress, tell)
-    trainer.fit("dense", 0, Prepared(model, model), recipe.train.epochs, recipe.train.learning_rate)
+    trainer.fit(0, Prepared(model, model), recipe.train.epochs, recipe.train.learning_rate)
     trainer.save("dense", model)
     if recipe.compress:
         outcome = compress(model, method_of(recipe), trainer, on_step=trainer.save_step)
@@ -123,14 +121,15 @@ class _Trainer:
     def train(self, index: int, prepared: Prepared) -> None:
         section = self.recipe.compress[index]
         assert section.epochs and section.learning_rate  # resolved, as the method trains
-        self.fit(f"{index + 1}-{section.method}", index + 1, prepared, section.epochs, section.learning_rate)
+        self.fit(index + 1, prepared, section.epochs, section.learning_rate)
 
     def calibration(self, count: int) -> np.ndarray:
         chosen = np.random.default_rng(self.recipe.train.seed).permutation(len(self.data.labels))[:count]
         return scale_pixels(self.data.pixels[chosen], self.data.preprocessing)
 
-    def fit(self, name: str, steps: int, prepared: Prepared, epochs: int, learning_rate: float) -> None:
-        """Train a stage that comes after so many steps of the chain, itself included."""
+    def fit(self, steps: int, prepared: Prepared, epochs: int, learning_rate: float) -> None:
+        """Train the stage with which so many steps of the chain are done."""
+        name = stage_name(self.recipe, steps)
         before = list(self.history)
         restored: list[int] = []
 
@@ -149,7 +148,7 @@ class _Trainer:
             prepared,
             self.data,
             _stage(self.recipe, name, epochs, learning_rate),
-            self.run.checkpoints / f"{name}-{self._key(steps)}",
+            self.run.checkpoints / stage_folder(self.recipe, steps, self.data_sha256),
             on_epoch=record,
             on_progress=self.on_progress,
         )
@@ -176,19 +175,6 @@ class _Trainer:
             f"{record['accuracy']:.4f}, held out {record['held_out_accuracy']:.4f}; {duration(elapsed_s)} elapsed"
             f"{remaining}"
         )
-
-    def _key(self, steps: int) -> str:
-        """Name all that the weights after so many steps of the chain depend on, so that no checkpoint is mistaken."""
-        model = self.recipe.model
-        weights = weights_file(model.weights) if model.weights not in ("", "imagenet") else None
-        depends_on = {
-            "model": model.model_dump(mode="json"),
-            "weights": sha256_of(weights) if weights else "",
-            "data": self.data_sha256,
-            "train": self.recipe.train.model_dump(mode="json"),
-            "compress": [section.model_dump(mode="json") for section in self.recipe.compress[:steps]],
-        }
-        return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _plan(finished: int, epochs: int) -> str:
