@@ -89,7 +89,7 @@ def test_every_kind_of_earlier_figure_is_left_out(complete: RunFolder) -> None:
     content = collect(complete)
     assert content.instructions == content.sustained == ()
     stale = 2 * len(complete.read_artifacts()) + 2
-    assert content.notices == (Notice(f"measurements of earlier files, left out: {stale}", PROFILE),)
+    assert content.notices == (Notice(f"measurements of earlier files, left out: {stale}", to_profile(complete)),)
 
 
 def test_an_earlier_measurement_of_the_same_file_counts_beside_one_of_an_older_hash(complete: RunFolder) -> None:
