@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -16,12 +17,16 @@ from edgecompress.suggest import suggest
 from edgecompress.zoo import find as find_architecture
 
 Scalar = bool | int | float | str
+MOST_EPOCHS = 100_000
+MOST_BYTES = 1 << 20  # of a recipe's file
+LARGEST = 1 << 31  # whole number that a method's figure may be
+EPOCHS, LEARNING_RATE = 2, 1e-3  # of a method that trains, where they are not given
 
 
 class Section(BaseModel):
     """A table of a recipe; a key that it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelSection(Section):
@@ -44,19 +49,22 @@ class DataSection(Section):
 class TrainSection(Section):
     """How to train the dense model; the methods share all but the epochs and the learning rate."""
 
-    epochs: int = Field(default=8, ge=0)
-    batch_size: int = Field(default=128, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    warmup_epochs: float = Field(default=0.5, ge=0)
-    seed: int = Field(default=0, ge=0)
+    epochs: int = Field(default=8, ge=0, le=MOST_EPOCHS)
+    batch_size: int = Field(default=128, ge=1, le=1 << 20)
+    learning_rate: float = Field(default=2e-3, gt=0, le=1000)
+    warmup_epochs: float = Field(default=0.5, ge=0, le=MOST_EPOCHS)
+    seed: int = Field(default=0, ge=0, lt=1 << 32)
 
 
 class CompressSection(Section):
-    """One step of the chain of methods. `options` are the method's own figures."""
+    """One step of the chain of methods. `options` are the method's own figures.
+
+    Epochs and learning rate are resolved where the method trains; one that trains nothing has neither.
+    """
 
     method: str
-    epochs: int = Field(default=2, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    epochs: int | None = Field(default=None, ge=1, le=MOST_EPOCHS)
+    learning_rate: float | None = Field(default=None, gt=0, le=1000)
     layers: str = ""  # regular expression; empty: all that the method can treat
     options: dict[str, Any] = {}
 
@@ -82,9 +90,9 @@ class ProfileSection(Section):
     """Where and how to measure."""
 
     devices: tuple[str, ...] = ("local",)
-    threads: tuple[int, ...] = (1,)
+    threads: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(1,), min_length=1)
     cores: str = "all"  # or "big", "little", a mask
-    processes: int = Field(default=3, ge=1)
+    processes: int = Field(default=3, ge=1, le=1000)
 
 
 class Recipe(Section):
@@ -106,6 +114,10 @@ def load_recipe(path: Path) -> Recipe:
         RecipeError: no such file, not TOML, an unknown key (the nearest known one is named), or a value out of range.
     """
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe might never end
+            raise RecipeError(f"Cannot read the recipe '{path}': it is {'a folder' if path.is_dir() else 'no file'}.")
+        if path.stat().st_size > MOST_BYTES:
+            raise RecipeError(f"Cannot read the recipe '{path}': it is larger than {MOST_BYTES >> 20} MiB.")
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"Cannot read the recipe '{path}': {error}.") from error
@@ -116,20 +128,27 @@ def parse_recipe(text: str, *, origin: str = "recipe") -> Recipe:
     """Read a recipe from TOML text; `origin` names it in errors."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:  # the last: a number of too many digits
         raise RecipeError(f"'{origin}' is not TOML: {error}.") from error
     return build_recipe(_with_options(document, origin), origin=origin)
 
 
 def build_recipe(document: dict[str, Any], *, origin: str = "options") -> Recipe:
-    """Return the recipe that nested dictionaries describe, with the methods' figures checked.
+    """Return the recipe that nested dictionaries describe, with the architecture's options and the methods' figures.
 
     Raises:
         RecipeError: an unknown key (the nearest known one is named), or a value out of range.
+        ArchitectureError: there is no such architecture, or it has no such option.
     """
     try:
-        recipe = Recipe.model_validate(document)
+        given = Recipe.model_validate(document)
+        recipe = given.model_copy(update={"compress": tuple(map(_resolved, given.compress))})
+        find_architecture(recipe.model.architecture).checked(recipe.model.options)
         method_of(recipe)
+        to_toml(recipe).encode()
+    except UnicodeEncodeError as error:
+        near = error.object[max(0, error.start - 20) : error.end + 20]
+        raise RecipeError(f"'{origin}' holds text that is not UTF-8: {near!r}.") from error
     except ValidationError as error:
         raise RecipeError(f"'{origin}': {_explain(error)}") from error
     except MethodError as error:
@@ -167,19 +186,39 @@ def _step_of(section: CompressSection, real_layers: str) -> Method:
     return only(method, layers=section.layers) if section.layers else method
 
 
+def _resolved(section: CompressSection) -> CompressSection:
+    """Return the step with its epochs and learning rate, where its method trains."""
+    if not find(section.method).trains:
+        return section
+    chosen = {"epochs": section.epochs or EPOCHS, "learning_rate": section.learning_rate or LEARNING_RATE}
+    return section.model_copy(update=chosen)
+
+
 def _build(kind: type[Step], options: dict[str, Any]) -> Step:
     known = [entry.name for entry in fields(kind)]
-    for key in options:
+    for key, value in options.items():
         if key not in known:
             raise MethodError(f"{kind.name} has no option '{key}'.", hint=suggest(key, known))
+        for number in _numbers(value):
+            if not abs(number) < LARGEST:
+                raise MethodError(f"{kind.name} got {key} {number}.", hint="Give a finite number of usual size.")
     try:
         return TypeAdapter(kind).validate_python(options)
     except ValidationError as error:
         raise MethodError(f"{kind.name}: {_explain(error)}") from error
 
 
+def _numbers(value: Any) -> Iterator[float]:
+    """Yield the numbers in an option, whatever it is made of."""
+    if isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)
+    elif isinstance(value, int | float):
+        yield value
+
+
 def _with_options(document: dict[str, Any], origin: str) -> dict[str, Any]:
-    """Move the keys of `model` and `compress` tables that are not their own into `options`."""
+    """Move the keys of `model` and `compress` tables that are not their own to those that stand below `options`."""
     own = {"model": set(ModelSection.model_fields), "compress": set(CompressSection.model_fields)}
 
     def split(name: str, table: Any) -> Any:
@@ -187,7 +226,12 @@ def _with_options(document: dict[str, Any], origin: str) -> dict[str, Any]:
             raise RecipeError(f"'{origin}': '{name}' must be a table.", hint=f"Write it as [{name}].")
         table = dict(table)
         options = {key: table.pop(key) for key in list(table) if key not in own[name]}
-        return {**table, "options": options} if options else table
+        given = table.get("options", {})
+        if not isinstance(given, dict):
+            raise RecipeError(f"'{origin}': '{name}.options' must be a table.", hint=f"Write it as [{name}.options].")
+        if twice := sorted(options.keys() & given.keys()):
+            raise RecipeError(f"'{origin}': '{twice[0]}' is in '{name}' and in '{name}.options'.", hint="Give it once.")
+        return {**table, "options": options | given}
 
     moved = dict(document)
     if "model" in moved:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from edgecompress.errors import RecipeError
+from edgecompress.errors import ArchitectureError, RecipeError
+from edgecompress.methods import METHODS
 from edgecompress.methods.base import Chain
-from edgecompress.recipes import load_recipe, method_of, parse_recipe, to_toml
+from edgecompress.recipes import CompressSection, ModelSection, load_recipe, method_of, parse_recipe, to_toml
+from edgecompress.zoo import ARCHITECTURES
 
 GOOD = """
 [model]
@@ -67,6 +71,84 @@ def test_a_mistake_is_named_with_what_to_do(old: str, new: str, message: str) ->
     assert old in GOOD
     with pytest.raises(RecipeError, match=message):
         parse_recipe(GOOD.replace(old, new))
+
+
+SMALL = '[model]\narchitecture = "lenet_5"\n[data]\nname = "digits"\n'
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        '[model]\narchitecture = "mobilenet_v1"\n[model.options]\nwidth = 0.25\nstem_stride = 1\n',
+        '[model]\narchitecture = "mobilenet_v1"\nwidth = 0.25\n[model.options]\nstem_stride = 1\n',
+        '[model]\narchitecture = "mobilenet_v1"\nwidth = 0.25\nstem_stride = 1\n',
+    ],
+)
+def test_options_count_wherever_they_stand(model: str) -> None:
+    step = '[[compress]]\nmethod = "magnitude_pruning"\nsparsity = 0.5\n[compress.options]\nschedule = "constant"\n'
+    recipe = parse_recipe(f'{model}[data]\nname = "digits"\n{step}')
+    assert recipe.model.options == {"width": 0.25, "stem_stride": 1}
+    assert recipe.compress[0].options == {"sparsity": 0.5, "schedule": "constant"}
+    assert parse_recipe(to_toml(recipe)) == recipe
+
+
+def test_no_option_has_the_name_of_a_key_of_its_table() -> None:
+    """Else the resolved recipe, in which options stand beside the keys, could not be read back."""
+    for method in METHODS:
+        assert not {field.name for field in fields(method)} & set(CompressSection.model_fields), method.name
+    for architecture in ARCHITECTURES:
+        assert not {option.name for option in architecture.options} & {*ModelSection.model_fields, "classes"}
+
+
+def test_what_trains_nothing_has_no_epochs() -> None:
+    recipe = parse_recipe(f'{SMALL}[[compress]]\nmethod = "bnn"\n[[compress]]\nmethod = "bnn"\nepochs = 7\n')
+    assert [section.epochs for section in recipe.compress] == [2, 7]
+    recipe = parse_recipe(f'{SMALL}[[compress]]\nmethod = "product_quantization"\n')
+    assert (recipe.compress[0].epochs, recipe.compress[0].learning_rate) == (None, None)
+    assert parse_recipe(to_toml(recipe)) == recipe
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("[train]\nseed = 4294967296", "train.seed: .* less than 4294967296"),
+        ("[train]\nlearning_rate = inf", "train.learning_rate: .* finite number"),
+        ("[train]\nlearning_rate = nan", "train.learning_rate: .* finite number"),
+        ("[verify]\nmax_drop = nan", "verify.max_drop: .* finite number"),
+        ("[profile]\nthreads = [0]", "greater than or equal to 1"),
+        ("[profile]\nthreads = []", "at least 1 item"),
+        ('[[compress]]\nmethod = "iterative_pruning"\nquality = inf', "quality inf"),
+        ('[[compress]]\nmethod = "kmeans_sharing"\nseed = 4294967296', "seed 4294967296"),
+        ('[[compress]]\nmethod = "iterative_pruning"\nsparsities = {"fc" = nan}', "sparsities nan"),
+        (
+            '[[compress]]\nmethod = "magnitude_pruning"\nsparsity = 0.5\n[compress.options]\nsparsity = 0.6',
+            "Give it once",
+        ),
+        ('[[compress]]\nmethod = "magnitude_pruning"\nn_of_m = "2:4"\nsparsity = 0.9', "from which it follows"),
+        ('[[compress]]\nmethod = "magnitude_pruning"\noptions = 3', "'compress.options' must be a table"),
+        ("[model.options]\nclasses = 5", "[Tt]able|has no option 'classes'"),
+    ],
+)
+def test_figures_that_no_training_can_use_are_refused(more: str, message: str) -> None:
+    text = SMALL.replace("[data]", f"{more}\n[data]") if more.startswith("[model") else f"{SMALL}{more}\n"
+    with pytest.raises((RecipeError, ArchitectureError), match=message):
+        try:
+            parse_recipe(text)
+        except RecipeError as error:
+            raise RecipeError(str(error)) from error
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "a = 1\na = 2"])
+def test_toml_that_no_reader_takes_is_a_sentence(text: str) -> None:
+    with pytest.raises(RecipeError, match="is not TOML"):
+        parse_recipe(text)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path / "pipe.toml", tmp_path, Path("/dev/zero")):
+        with pytest.raises(RecipeError, match=r"it is (a folder|no file)"):
+            load_recipe(path)
 
 
 def test_a_missing_or_binary_file_is_a_sentence(tmp_path: Path) -> None:

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import wraps
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from edgecompress.errors import RunFolderError
-from edgecompress.storage import from_json, sha256_of, to_json, write_text
-from edgecompress.values import Artifact, InstructionCount, LayerNote, Measurement, Preprocessing, Sustained
+from edgecompress.locking import locked
+from edgecompress.storage import from_json, is_part, remove_parts, sha256_of, to_json, write_text
+from edgecompress.values import (
+    Artifact,
+    DataRecord,
+    InstructionCount,
+    LayerNote,
+    Measurement,
+    Preprocessing,
+    Sustained,
+)
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 LIBRARIES = (
     "tensorflow",
@@ -44,7 +60,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """One folder a stage, with last.npz and best.npz."""
+        """One folder a stage and what determines it, with last.npz."""
         return self.path / "checkpoints"
 
     @property
@@ -83,6 +99,10 @@ class RunFolder:
         """Read what the methods did, layer by layer."""
         return from_json(list[LayerNote], self._existing("notes.json", "train"))
 
+    def read_data(self) -> DataRecord:
+        """Read which images it was trained on."""
+        return from_json(DataRecord, self._existing("data.json", "train"))
+
     def read_artifacts(self) -> list[Artifact]:
         """Read what was emitted."""
         return from_json(list[Artifact], self._existing("artifacts.json", "convert"))
@@ -110,7 +130,9 @@ class RunFolder:
             raise RunFolderError(f"'{artifact.path}' in artifacts.json is not in the run '{self.path}'.")
         if not path.is_file() or sha256_of(path) != artifact.sha256:
             what = "was changed since it was converted" if path.is_file() else "is missing"
-            raise RunFolderError(f"'{path}' {what}.", hint=f"Make it anew: edgecompress convert {self.path} --to ...")
+            raise RunFolderError(
+                f"'{path}' {what}.", hint=f"Make it anew: edgecompress convert {shlex.quote(str(self.path))} --to ..."
+            )
         return path
 
     def has(self, name: str) -> bool:
@@ -118,19 +140,21 @@ class RunFolder:
         return (self.path / f"{name}.json").exists()
 
     def _write_manifest(self) -> None:
-        """Write versions, machine, and the SHA-256 of every file that a later command does not write anew."""
+        """Write versions, machine, data, and the SHA-256 of every file that a later command does not write anew."""
         skipped = (self.checkpoints, self.manifest, self.path / "report")
         files = [
             file
             for file in sorted(self.path.rglob("*"))
-            if file.is_file() and not any(file.is_relative_to(place) for place in skipped)
+            if file.is_file() and not is_part(file) and not any(file.is_relative_to(place) for place in skipped)
         ]
+        data = {"data": self.read_data()} if self.has("data") else {}
         write_text(
             self.manifest,
             to_json(
                 {
                     "versions": versions(),
                     "machine": platform.platform(),
+                    **data,
                     "files": {str(file.relative_to(self.path)): sha256_of(file) for file in files},
                 }
             ),
@@ -139,10 +163,49 @@ class RunFolder:
     def _existing(self, name: str, command: str) -> Path:
         file = self.path / name
         if not file.exists():
-            raise RunFolderError(
-                f"'{self.path}' has no {name}.", hint=f"Run `edgecompress {command} {self.path}` first."
-            )
+            words = f"edgecompress {command} {shlex.quote(str(self.path))}"
+            raise RunFolderError(f"'{self.path}' has no {name}.", hint=f"Run `{words}` first.")
         return file
+
+
+def alone(function: Callable[Concatenate[RunFolder, Arguments], Result]) -> Callable[..., Result]:
+    """Let `function`, whose first argument is a run, work in its folder while no other process does.
+
+    What a process that was killed there has left half-written is removed first.
+    """
+
+    @wraps(function)
+    def guarded(run: RunFolder, *arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
+        with locked(run.path):
+            remove_parts(run.path)
+            return function(run, *arguments, **options)
+
+    return guarded
+
+
+@contextmanager
+def working_in(path: Path) -> Iterator[RunFolder]:
+    """Make a run's folder if there is none, keep it to this process, and leave no empty one behind.
+
+    Raises:
+        RunFolderError: another process is at work there, or the folder cannot be made.
+    """
+    missing: list[Path] = []
+    try:
+        missing += [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"Cannot write '{path}': {error.strerror or error}.", hint="Choose a folder that is writable with --out."
+        ) from error
+    try:
+        with locked(path):
+            remove_parts(path)
+            yield RunFolder(path)
+    finally:
+        with suppress(OSError):  # the first that is not empty
+            for folder in missing:
+                folder.rmdir()
 
 
 def open_run(path: Path) -> RunFolder:

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from edgecompress.errors import RunFolderError
-from edgecompress.storage import from_json, sha256_of, to_json, write_bytes, write_text, written_whole
+from edgecompress.storage import (
+    from_json,
+    is_part,
+    remove_parts,
+    sha256_of,
+    to_json,
+    write_bytes,
+    write_text,
+    written_whole,
+)
 from edgecompress.values import Artifact, LayerNote, Preprocessing, QuantScheme, TensorSpec
 
 ARTIFACT = Artifact(
@@ -92,3 +101,48 @@ def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     write_bytes(tmp_path / "abc", b"abc")
     assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert os.access(tmp_path / "abc", os.R_OK)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edgecompress.storage import written_whole
+with written_whole(Path(sys.argv[1])) as beside:
+    beside.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "manifest", ".hidden", "x" * 200 + ".h5"])
+def test_what_a_killed_writer_leaves_is_told_apart_and_removed(tmp_path: Path, name: str) -> None:
+    kept = tmp_path / ".model-abcdefgh.tflite"
+    kept.write_text("the user's own")
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "below" / name)], check=False)
+    (left,) = (tmp_path / "below").iterdir()
+    assert is_part(left) and not is_part(kept) and not is_part(tmp_path / name)
+    remove_parts(tmp_path)
+    assert not list((tmp_path / "below").iterdir()) and kept.exists()
+
+
+def test_only_ordinary_files_are_replaced(tmp_path: Path) -> None:
+    """Renamed to the name of a device, as root can, a file would take its place for every program."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for path in (tmp_path / "pipe", tmp_path / "null", Path("/dev/null"), Path("/dev/stdout"), tmp_path):
+        with pytest.raises(RunFolderError, match=r"it is (no ordinary file|a folder)"):
+            write_bytes(path, b"content")
+    assert Path("/dev/null").is_char_device()
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_bytes(tmp_path / "link", b"content")
+    assert (tmp_path / "file").read_bytes() == b"" and (tmp_path / "link").read_bytes() == b"content"
+
+
+def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match=r"Cannot write .*: File name too long"):
+        write_bytes(tmp_path / ("x" * 300), b"")
+
+
+def test_names_that_are_not_utf_8_become_escapes(tmp_path: Path) -> None:
+    (path := tmp_path / "value.json").write_text(to_json({"file": "\udcff.tflite", "size": 3}))
+    assert json.loads(path.read_bytes()) == {"file": "\udcff.tflite", "size": 3}

@@ -82,8 +82,8 @@ def fit(
     """Train in place; after each epoch `on_epoch` is given the records of all epochs so far.
 
     After every epoch `folder/last.npz` holds all weights (masks and ranges included), the optimizer's state and the
-    history, written whole; a later call with the same arguments goes on from there. `folder/best.npz` holds the
-    weights with the best held-out accuracy.
+    history, written whole; a later call with the same arguments goes on from there. The weights of the last epoch
+    count, not the best ones: the learning rate ends at zero, and a choice by held-out images would flatter them.
 
     Raises:
         TrainingError: the loss is not a number, or the checkpoint belongs to another model.
@@ -106,10 +106,7 @@ def fit(
         record = _epoch(model, data, stage, epoch, steps, callbacks, on_progress)
         callbacks.on_epoch_end(epoch)
         record["held_out_accuracy"] = _accuracy(model, data, stage.batch_size)
-        best = max((entry["held_out_accuracy"] for entry in history), default=-1.0)
         history.append(record)
-        if record["held_out_accuracy"] > best:
-            write_bytes(folder / "best.npz", _arrays({"weights": model.get_weights()}))
         _save(model, history, folder / "last.npz")
         on_epoch(history)
     callbacks.on_train_end()

@@ -59,6 +59,18 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class DataRecord:
+    """Which images a run was trained on: where they were found, and the hash of all pixels and labels."""
+
+    name: str
+    source: str
+    sha256: str
+    train_images: int
+    test_images: int
+    notes: tuple[str, ...] = ()  # what was left out, and why
+
+
+@dataclass(frozen=True)
 class Artifact:
     """An emitted file: what it is, what it expects and gives, and where it came from."""
 

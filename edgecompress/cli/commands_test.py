@@ -206,7 +206,9 @@ def test_interrupting_leaves_a_run_that_resumes(tmp_path: Path) -> None:
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
-    assert "--resume" in err and "Traceback" not in err
+    assert f"go on with: edgecompress {' '.join(TRAIN)}" in err and "--resume" in err and "Traceback" not in err
+    line = next(line for line in err.splitlines() if line.startswith("dense: epoch 1/50, loss "))
+    assert "held out" in line and "elapsed, about" in line and line.endswith("remaining")
 
 
 @pytest.mark.slow

@@ -28,7 +28,9 @@ PROCESSES = 16  # so that a difference of 3 % is found nine times in ten, by scr
 @cores_option
 @shape_option
 @runner_option
-@click.option("--processes", type=click.IntRange(2), default=PROCESSES, show_default=True, help="Pairs of processes.")
+@click.option(
+    "--processes", type=click.IntRange(2, 1000), default=PROCESSES, show_default=True, help="Pairs of processes."
+)
 @json_option
 def command(
     first: Path,

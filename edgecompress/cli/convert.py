@@ -7,6 +7,7 @@ from typing import Any
 
 import rich_click as click
 
+from edgecompress.cli.numbers import Finite
 from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table, progress_bars
 from edgecompress.numerics.signal import EQUAL_DB
 from edgecompress.values import Artifact
@@ -40,7 +41,7 @@ from edgecompress.values import Artifact
 @click.option("--variant", "variants", multiple=True, help="Only this variant of a run: dense or compressed.")
 @click.option(
     "--input-range",
-    type=float,
+    type=Finite(),
     nargs=2,
     help="What a model file expects pixels 0..255 to be mapped to.  [default: what its first layer tells]",
 )

@@ -22,7 +22,7 @@ class Counts(click.ParamType):
         if isinstance(value, tuple):
             return value
         words = str(value).split(",")
-        if not all(word.isascii() and word.isdecimal() and 1 <= int(word) <= 64 for word in words):
+        if not all(word.isascii() and word.isdecimal() and len(word) < 3 and 1 <= int(word) <= 64 for word in words):
             self.fail(f"'{value}' is no list of numbers from 1 to 64, such as 1,4.", param, ctx)
         return tuple(dict.fromkeys(map(int, words)))
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import itertools
+import os
 import sys
 from typing import Any
 
 import rich_click as click
+from click.exceptions import NoArgsIsHelpError
 
 from edgecompress import __version__
 from edgecompress.child.kept import kept
+from edgecompress.cli.interrupts import what_is_kept
+from edgecompress.cli.verbosity import verbosity_options
 from edgecompress.errors import EdgeCompressError
 
 COMMANDS = {
@@ -54,6 +59,7 @@ class LazyGroup(click.RichGroup):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgecompress")
+@verbosity_options
 def group() -> None:
     """Take a small Keras network to a phone or a Raspberry Pi: train, compress, convert, verify, profile, choose.
 
@@ -63,32 +69,50 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 a clear error, 2 usage, 3 a stated limit was not met."""
-    as_json = "--json" in sys.argv
+    from edgecompress.cli.output import take_documents
+
+    take_documents()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         with kept():
-            sys.exit(group.main(standalone_mode=False) or 0)
-    except click.ClickException as error:
+            code = group.main(standalone_mode=False) or 0
+        sys.stdout.flush()  # here, where a reader that has gone is an exception like any other
+    except NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        code = error.exit_code
+    except click.ClickException as error:
+        code = _fail("UsageError", error.format_message(), _help_of(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("Interrupted. What was finished is kept; `--resume` goes on with a training.", file=sys.stderr)  # noqa: T201
-        sys.exit(INTERRUPTED)
+        code = _fail("Interrupted", "Interrupted.", what_is_kept(sys.argv[1:]), INTERRUPTED)
     except EdgeCompressError as error:
-        _show(error.message, error.hint, type(error).__name__, as_json and error.exit_code == 1)
-        sys.exit(error.exit_code)
+        code = _fail(type(error).__name__, error.message, error.hint, error.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        code = 1
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (what is still held back is written there at the end)
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    except MemoryError:
+        code = _fail("MemoryError", "There is not enough memory for this.", "Take less at once.", 1)
     except OSError as error:
         where = f" '{error.filename}'" if error.filename else ""
-        _show(f"The system refused{where}: {error.strerror or error}.", "", "OSError", as_json)
-        sys.exit(1)
+        code = _fail("OSError", f"The system refused{where}: {error.strerror or error}.", "", 1)
+    sys.exit(code)
 
 
-def _show(message: str, hint: str, kind: str, as_json: bool) -> None:
-    """Print an error for people, and with `--json` also as the one document on standard output."""
-    from edgecompress.cli.output import print_error, print_json
+def _help_of(error: click.ClickException) -> str:
+    """Return how to get help about the command that was called wrongly."""
+    context = getattr(error, "ctx", None)
+    return f"See `{context.command_path} --help`." if context else ""
+
+
+def _fail(kind: str, message: str, hint: str, exit_code: int) -> int:
+    """Print an error for people, and with `--json` also as the one document, if none was printed; return the code."""
+    from edgecompress.cli.output import print_error, print_json, take_documents
 
     print_error(message, hint)
-    if as_json:
-        print_json({"error": {"kind": kind, "message": message, "hint": hint}})
+    before_files = itertools.takewhile(lambda word: word != "--", sys.argv[1:])
+    if "--json" in before_files and not take_documents():
+        print_json({"error": {"kind": kind, "message": message, "hint": hint, "exit_code": exit_code}})
+        sys.stdout.flush()
+    return exit_code

@@ -1,27 +1,54 @@
-"""What commands print: one JSON document, or tables; progress bars on standard error, if that is a terminal."""
+"""What commands print on standard output: one JSON document, or tables; and errors, on standard error."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import rich_click as click
 
-from edgecompress.progress import Progress, silent
+from edgecompress.cli.reporting import Reporter, progress_bars
+from edgecompress.cli.verbosity import verbosity_options
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document with stable keys.")
+__all__ = [
+    "Reporter",
+    "json_option",
+    "kib",
+    "print_error",
+    "print_json",
+    "print_line",
+    "print_table",
+    "printable",
+    "progress_bars",
+    "shown",
+    "take_documents",
+]
+
 NAME_WIDTH = 40
-QUIET_S = 2.0  # a bar appears for what takes longer than this
+_GAP = "  "  # between the columns of a table in a pipe
+_documents: list[str] = []  # printed by the command that runs: one, or none as yet
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json`, and with it `--quiet` and `--verbose`: what every command has."""
+    words = "Print one JSON document with stable keys."
+    return click.option("--json", "as_json", is_flag=True, help=words)(verbosity_options(command))
 
 
 def print_json(value: Any) -> None:
     """Print a value as the one document on standard output."""
     from edgecompress.storage import to_json
 
-    sys.stdout.write(to_json(value))
+    _documents.append(to_json(value))
+    sys.stdout.write(_documents[-1])
+
+
+def take_documents() -> int:
+    """Return how many documents were printed since this was last asked: an error is another one only where none was."""
+    count = len(_documents)
+    _documents.clear()
+    return count
 
 
 def print_error(message: str, hint: str = "") -> None:
@@ -30,29 +57,52 @@ def print_error(message: str, hint: str = "") -> None:
     from rich.text import Text
 
     Console(stderr=True, highlight=False, soft_wrap=True).print(
-        Text.assemble(("Error: ", "bold red"), message, f" {hint}" if hint else "")
+        Text.assemble(("Error: ", "bold red"), _harmless(message), _harmless(f" {hint}" if hint else ""))
     )
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; columns after the first are aligned to the right where they hold numbers."""
+    """Print a table; columns after the first are aligned to the right where they hold numbers.
+
+    On a terminal long cells are folded to its width. Everywhere else a row is a line, however long, and no lines are
+    drawn.
+    """
+    numeric = [index > 0 and all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
+    rows = [[printable(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        _print_plain(title, columns, rows, numeric)
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        numeric = index > 0 and all(_is_number(row[index]) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    table = Table(title=Text(printable(title)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column, right in zip(columns, numeric, strict=True):
+        table.add_column(Text(column), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def _print_plain(title: str, columns: list[str], rows: list[list[str]], numeric: list[bool]) -> None:
+    from rich.cells import cell_len
+
+    lines = [columns, *rows]
+    widths = [max(cell_len(line[index]) for line in lines) for index in range(len(columns))]
+    print_line(printable(title))
+    for line in lines:
+        padded = []
+        for cell, width, right in zip(line, widths, numeric, strict=True):
+            padding = " " * (width - cell_len(cell))
+            padded.append(padding + cell if right else cell + padding)
+        print_line(f"{_GAP}{_GAP.join(padded)}".rstrip())
+    print_line("")
 
 
 def print_line(text: str) -> None:
-    """Print a line of text as it is."""
-    click.echo(text)
+    """Print a line of text as it is, but for what could move a terminal's cursor."""
+    click.echo(_harmless(text))
 
 
 def kib(size_bytes: float) -> str:
@@ -65,39 +115,17 @@ def shown(text: str, width: int = NAME_WIDTH) -> str:
     if len(text) > width:
         head = width // 3
         text = f"{text[:head]}…{text[head + 1 - width :]}"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return text on one line, with nothing in it that could move a terminal's cursor."""
+    text = text.encode(errors="backslashreplace").decode()  # names of files need not be UTF-8
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-@contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Yield a `Progress` that draws a bar for work that takes longer than two seconds, if a person is looking."""
-    if not sys.stderr.isatty():
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _bar(bars)
-
-
-def _bar(bars: Any) -> Callable[[str, int, int], None]:
-    started: dict[str, float] = {}
-    tasks: dict[str, Any] = {}
-
-    def report(what: str, done: int, total: int) -> None:
-        begin = started.setdefault(what, time.monotonic())
-        if what not in tasks and time.monotonic() - begin > QUIET_S:
-            tasks[what] = bars.add_task(what, total=total)
-        if what in tasks:
-            bars.update(tasks[what], completed=done, total=total)
-            if done >= total:
-                bars.remove_task(tasks.pop(what))
-                started.pop(what)
-
-    return report
+def _harmless(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _is_number(text: str) -> bool:

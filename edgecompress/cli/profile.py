@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @threads_option
 @cores_option
 @shape_option
-@click.option("--processes", type=click.IntRange(1), default=3, show_default=True, help="Processes an artifact.")
+@click.option("--processes", type=click.IntRange(1, 1000), default=3, show_default=True, help="Processes an artifact.")
 @click.option("--sustained", type=Duration(), help="Run each file so long without a pause: speed against heat.")
 @click.option("--set-governor", "governor", metavar="NAME", default="", help="Set the governor, and restore it.")
 @runner_option

@@ -50,7 +50,7 @@ def show_report(report: Report, run_folder: Path, *, as_json: bool) -> None:
         [[row.artifact, *(cell.text for _, cell in cells), "yes" if row.pareto else ""] for row, cells in rows],
     )
     for notice in content.notices:
-        run = f": run {notice.command.replace('RUN', str(run_folder))}" if notice.command else ""
+        run = f": run {notice.command}" if notice.command else ""
         print_line(f"{notice.text}{run}")
     for path in report.paths.values():
         print_line(str(path))

@@ -28,7 +28,11 @@ def command(recipe_file: Path, out: Path | None, resume: bool, as_json: bool) ->
     recipe = load_recipe(recipe_file)
     with progress_bars() as progress:
         run, verification, failures = run_recipe(
-            recipe, out or Path("runs") / recipe_file.stem, resume=resume, on_progress=progress
+            recipe,
+            out or Path("runs") / recipe_file.stem,
+            resume=resume,
+            on_progress=progress,
+            tell=progress.tell,
         )
         report = write_report(run, on_progress=progress)
     show_report(report, run.path, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from edgecompress.cli.numbers import Finite
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="Images of the training split.")
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0),
+    type=Finite(0),
     default=1.0,
     show_default=True,
     help="Percentage points that pruning a layer alone may cost.",
@@ -41,12 +42,15 @@ def command(
     """
     from edgecompress.pipeline.sensitivity import find_sensitivity
     from edgecompress.report.sensitivity import write_sensitivity
+    from edgecompress.runs import working_in
 
     with progress_bars() as progress:
         found = find_sensitivity(
             model, data=data_name, data_dir=data_dir, limit=limit, max_drop=max_drop, on_progress=progress
         )
-    paths = write_sensitivity(found, out or (model if model.is_dir() else Path("sensitivity")))
+    folder = out or (model if model.is_dir() else Path("sensitivity"))
+    with working_in(folder):
+        paths = write_sensitivity(found, folder)
     if as_json:
         print_json(found)
         return

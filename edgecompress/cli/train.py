@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click.core import ParameterSource
 
 from edgecompress.cli.architecture import architecture_options, chosen
+from edgecompress.cli.numbers import SEED, Finite
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
 
+MOST_EPOCHS = 100_000
+LAYERWISE = ("prune", "n_of_m", "prune_latency", "cluster", "binary")
+NEEDS = {  # option: those of which one must be given too
+    "prune_schedule": ("prune", "prune_latency"),
+    "block": ("prune",),
+    "layers": LAYERWISE,
+    "keep_float": ("qat", "binary"),
+}
 BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", "bwn": "bwn"}  # option: method
 
 
@@ -21,19 +32,25 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 @click.option("--weights", default="", help="'imagenet', or a file to start from.")
 @click.option("--data", "data_name", default="digits", show_default=True, help="Data set: digits, fashion_mnist, ...")
 @click.option("--data-dir", default="", help="Where to look for the data first.")
-@click.option("--epochs", type=click.IntRange(0), default=8, show_default=True, help="Epochs of the dense model.")
-@click.option("--finetune-epochs", type=click.IntRange(1), help="Epochs of each method.  [default: half of --epochs]")
-@click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True)
-@click.option("--learning-rate", type=float, default=2e-3, show_default=True, help="Peak; each method trains at half.")
-@click.option("--warmup-epochs", type=click.FloatRange(0), default=0.5, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--prune", type=float, help="Zero this share of every kernel, such as 0.8.")
+@click.option(
+    "--epochs", type=click.IntRange(0, MOST_EPOCHS), default=8, show_default=True, help="Epochs of the dense model."
+)
+@click.option(
+    "--finetune-epochs", type=click.IntRange(1, MOST_EPOCHS), help="Epochs of each method.  [default: half of --epochs]"
+)
+@click.option("--batch-size", type=click.IntRange(1, 1 << 20), default=128, show_default=True)
+@click.option(
+    "--learning-rate", type=Finite(), default=2e-3, show_default=True, help="Peak; each method trains at half."
+)
+@click.option("--warmup-epochs", type=Finite(0), default=0.5, show_default=True)
+@click.option("--seed", type=SEED, default=0, show_default=True)
+@click.option("--prune", type=Finite(), help="Zero this share of every kernel, such as 0.8.")
 @click.option(
     "--prune-schedule", type=click.Choice(["polynomial", "constant"]), default="polynomial", show_default=True
 )
 @click.option("--n-of-m", default="", help="Prune to a pattern such as 2:4.")
 @click.option("--block", type=int, nargs=2, help="Prune whole blocks of rows x columns of dense kernels.")
-@click.option("--prune-latency", type=float, help="Prune only what XNNPACK runs sparse; refused where it cannot.")
+@click.option("--prune-latency", type=Finite(), help="Prune only what XNNPACK runs sparse; refused where it cannot.")
 @click.option("--cluster", type=int, help="Share this many values a kernel, such as 16.")
 @click.option(
     "--layers", default="", help="Prune, cluster and make binary only layers whose name matches this pattern."
@@ -48,17 +65,21 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/ARCHITECTURE]")
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch.")
 @json_option
-def command(architecture: str, out: Path | None, resume: bool, as_json: bool, **options: Any) -> None:
+@click.pass_context
+def command(
+    context: click.Context, architecture: str, out: Path | None, resume: bool, as_json: bool, **options: Any
+) -> None:
     """Train ARCHITECTURE on real data, then prune, cluster and quantize it in a chain.
 
     Example: edgecompress train mobilenet_v1 --width 0.25 --resolution 32 --data fashion_mnist --prune 0.8 --qat
     """
     from edgecompress.pipeline.train import train
 
+    _require_use(context, options)
     recipe = _recipe(architecture, options)
     folder = out or Path("runs") / architecture
     with progress_bars() as progress:
-        run = train(recipe, folder, resume=resume, on_progress=progress)
+        run = train(recipe, folder, resume=resume, on_progress=progress, tell=progress.tell)
     history, notes = run.read_history(), run.notes()
     if as_json:
         print_json({"run": str(run.path), "history": history, "notes": notes})
@@ -72,7 +93,19 @@ def command(architecture: str, out: Path | None, resume: bool, as_json: bool, **
         rows = [[n.layer, n.action, ", ".join(f"{k} {v:g}" for k, v in n.figures.items()), n.reason] for n in notes]
         print_table("Layers", ["layer", "what was done", "figures", "reason"], rows)
     precision = "binary" if options["binary"] else "int8"
-    print_line(f"Next: edgecompress convert {run.path} --to tflite:{precision} --to onnx:{precision}")
+    path = shlex.quote(str(run.path))
+    print_line(f"Next: edgecompress convert {path} --to tflite:{precision} --to onnx:{precision}")
+
+
+def _require_use(context: click.Context, options: dict[str, Any]) -> None:
+    """Refuse an option that was given and would change nothing, as what it belongs to was not."""
+    given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    for name, owners in NEEDS.items():
+        if name in given and not given.intersection(owners):
+            flag, *flags = (f"--{each.replace('_', '-')}" for each in (name, *owners))
+            raise click.UsageError(f"{flag} changes nothing without {' or '.join(flags)}.", context)
+    if {"n_of_m", "prune"} <= given:
+        raise click.UsageError("--prune and --n-of-m say the sparsity twice; give one of them.", context)
 
 
 def _recipe(architecture: str, options: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from edgecompress.cli.device_options import once, shape_option
+from edgecompress.cli.numbers import Finite
 from edgecompress.cli.output import json_option, print_error, print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Kernels(click.ParamType):
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0),
+    type=Finite(0),
     help="Fail with exit code 3 if a file is more percentage points below the dense Keras model.",
 )
 @click.option(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent
+from edgecompress.values import DataRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,7 @@ class Dataset:
     labels: tuple[str, ...]
     channels: int
     source: str
+    notes: tuple[str, ...] = ()  # sentences about what was left out
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2:
@@ -73,6 +77,16 @@ class Dataset:
         if (counts == 0).any():
             empty = [self.labels[index] for index in np.flatnonzero(counts == 0)]
             raise DataError(f"Without an image in the training split of {self.name}: class {', '.join(empty[:5])}.")
+
+    @cached_property
+    def record(self) -> DataRecord:
+        """What names exactly these images: in particular the SHA-256 of pixels, labels, their order and the split."""
+        digest = hashlib.sha256("\0".join(self.labels).encode(errors="surrogateescape"))
+        for split in (self.train, self.test):
+            digest.update(str(split.images.shape).encode())
+            digest.update(np.ascontiguousarray(split.images).data)
+            digest.update(np.ascontiguousarray(split.labels).data)
+        return DataRecord(self.name, self.source, digest.hexdigest(), len(self.train), len(self.test), self.notes)
 
 
 @dataclass(frozen=True)

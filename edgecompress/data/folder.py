@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecompress.data.base import Dataset, Loader, Request, Split
-from edgecompress.data.images import list_folder, name_some, read_images
+from edgecompress.data.images import list_folder, name_some, read_images, without_strays
 from edgecompress.data.stratified import stratified_split
 from edgecompress.errors import DataError
 
@@ -20,18 +20,23 @@ _LAYOUT = (
 def read(request: Request) -> Dataset:
     """Read a folder of class folders; their names, sorted, are the labels.
 
-    Images are stretched to `resolution` squared by Pillow's bilinear filter, which averages when it shrinks.
+    Files that are no images, in class folders or beside them, are left out, which the notes say. Images are stretched
+    to `resolution` squared by Pillow's bilinear filter, which averages when it shrinks.
 
     Raises:
         DataError: a layout other than the expected, a class without an image, or what `read_images` raises.
     """
-    parts, source = _parts(request.path)
-    names = _class_names(parts[0])
+    strays: list[Path] = []
+    parts, source = _parts(request.path, strays)
+    names = _class_names(parts[0], strays)
     for part in parts[1:]:
-        if differing := sorted(set(_class_names(part)) ^ set(names)):
+        if differing := sorted(set(_class_names(part, strays)) ^ set(names)):
             raise DataError(f"{parts[0]} and {part} have different classes: {', '.join(differing[:5])}.", hint=_LAYOUT)
     labelled = [
-        (path, label) for part in parts for label, name in enumerate(names) for path in _class_images(part / name)
+        (path, label)
+        for part in parts
+        for label, name in enumerate(names)
+        for path in _class_images(part / name, strays)
     ]
     paths, labels = zip(*labelled, strict=True)
     size = None if request.resolution is None else (request.resolution, request.resolution)
@@ -43,14 +48,24 @@ def read(request: Request) -> Dataset:
     else:
         end = sum(path.is_relative_to(parts[0]) for path in paths)
         train, test = Split(whole.images[:end], whole.labels[:end]), Split(whole.images[end:], whole.labels[end:])
-    return Dataset(request.spec, train, test, names, pixels.shape[-1], source)
+    found = sorted(set(strays))
+    notes = (f"Left out, as no image: {name_some(found)}.",) if found else ()
+    return Dataset(request.spec, train, test, names, pixels.shape[-1], source, notes)
 
 
-def _parts(root: Path) -> tuple[tuple[Path, ...], str]:
+def _folders(folder: Path, strays: list[Path]) -> tuple[Path, ...]:
+    """The folders in one that holds nothing else, but for files that are no images, which are added to `strays`."""
+    folders, files = list_folder(folder)
+    images, others = without_strays(files)
+    if images:
+        raise DataError(f"Images beside the class folders of {folder}: {name_some(images)}.", hint=_LAYOUT)
+    strays += others
+    return folders
+
+
+def _parts(root: Path, strays: list[Path]) -> tuple[tuple[Path, ...], str]:
     """The folders that hold class folders, and a text that says which they are."""
-    folders, files = list_folder(root)
-    if files:
-        raise DataError(f"Files beside the class folders of {root}: {name_some(files)}.", hint=_LAYOUT)
+    folders = _folders(root, strays)
     names = [folder.name for folder in folders]
     held_out = next((name for name in ("test", "val") if name in names), None)
     if "train" not in names or held_out is None:
@@ -61,10 +76,8 @@ def _parts(root: Path) -> tuple[tuple[Path, ...], str]:
     return (root / "train", root / held_out), f"{root} (train and {held_out}{unused})"
 
 
-def _class_names(part: Path) -> tuple[str, ...]:
-    folders, files = list_folder(part)
-    if files:
-        raise DataError(f"Files beside the class folders of {part}: {name_some(files)}.", hint=_LAYOUT)
+def _class_names(part: Path, strays: list[Path]) -> tuple[str, ...]:
+    folders = _folders(part, strays)
     if len(folders) < 2:
         raise DataError(
             f"{part} has {len(folders)} class folder(s); a classifier needs at least two classes.", hint=_LAYOUT
@@ -72,13 +85,15 @@ def _class_names(part: Path) -> tuple[str, ...]:
     return tuple(folder.name for folder in folders)
 
 
-def _class_images(folder: Path) -> tuple[Path, ...]:
+def _class_images(folder: Path, strays: list[Path]) -> tuple[Path, ...]:
     folders, files = list_folder(folder)
     if folders:
         raise DataError(f"Folders inside the class folder {folder}: {name_some(folders)}.", hint=_LAYOUT)
-    if not files:
+    images, others = without_strays(files)
+    if not images:
         raise DataError(f"The class folder {folder} holds no image.", hint=_LAYOUT)
-    return files
+    strays += others
+    return images
 
 
 FOLDER = Loader("folder", "image files, one sub-folder a class, or train/ and test/ with those", read, takes_path=True)

@@ -74,14 +74,15 @@ def write_loop(root):
     (root / "ant" / "loop").symlink_to(root)
 
 
-def write_stray_file(root):
+def write_only_strays_in_a_class(root):
     write_classes(root)
-    (root / "README.md").write_text("about")
+    (root / "dog").mkdir()
+    (root / "dog" / "notes.txt").write_text("about")
 
 
-def write_text_among_images(root):
+def write_text_as_image(root):
     write_classes(root)
-    (root / "bee" / "notes.txt").write_text("about")
+    (root / "bee" / "notes.png").write_text("about")
 
 
 def write_damaged_image(root):
@@ -123,9 +124,9 @@ def write_class_of_one(root):
         (lambda root: None, "There is no folder .*set"),
         (lambda root: root.write_text("file"), "There is no folder .*set"),
         (write_loop, "Folders inside the class folder .*ant: .*loop"),
-        (write_stray_file, r"Files beside the class folders of .*set: .*README\.md"),
-        (write_images_directly, r"Files beside the class folders of .*set: .*0\.png"),
-        (write_text_among_images, r"Not an image, or damaged: .*bee/notes\.txt"),
+        (write_images_directly, r"Images beside the class folders of .*set: .*0\.png"),
+        (write_only_strays_in_a_class, "class folder .*dog holds no image"),
+        (write_text_as_image, r"Not an image, or damaged: .*bee/notes\.png"),
         (write_damaged_image, r"cat/3\.png"),
         (write_uneven_parts, "different classes: dog"),
         (write_third_part, "Folders beside train and test in .*set: extra"),
@@ -137,6 +138,38 @@ def test_other_layouts_are_refused_and_what_is_wrong_is_named(tmp_path, write, s
     write(tmp_path / "set")
     with pytest.raises(DataError, match=said):
         load(f"folder:{tmp_path / 'set'}")
+
+
+@pytest.mark.parametrize("parts", [("",), ("train", "test")])
+def test_files_that_are_no_images_are_left_out_and_named(tmp_path, parts):
+    for part in parts:
+        write_classes(tmp_path / part)
+    clean = load(f"folder:{tmp_path}")
+    assert clean.notes == ()
+    strays = [tmp_path / "README.md", tmp_path / parts[-1] / "bee" / "notes.txt", tmp_path / parts[-1] / "labels.csv"]
+    for path in strays:
+        path.write_text("about")
+    (tmp_path / parts[-1] / "cat" / ".DS_Store").write_text("hidden")
+    dataset = load(f"folder:{tmp_path}")
+    assert len(dataset.notes) == 1 and all(str(path) in dataset.notes[0] for path in strays)
+    assert dataset.record.sha256 == clean.record.sha256
+
+
+def test_an_image_is_told_by_its_content_where_its_name_says_nothing(tmp_path):
+    write_classes(tmp_path)
+    (tmp_path / "bee" / "0.png").rename(tmp_path / "bee" / "0001")
+    dataset = load(f"folder:{tmp_path}")
+    assert len(dataset.train) + len(dataset.test) == 15 and dataset.notes == ()
+
+
+def test_the_record_is_that_of_pixels_labels_and_split(tmp_path):
+    write_classes(tmp_path)
+    records = {load(f"folder:{tmp_path}").record.sha256}
+    (tmp_path / "bee" / "0.png").rename(tmp_path / "ant" / "x.png")
+    records.add(load(f"folder:{tmp_path}").record.sha256)
+    (tmp_path / "ant").rename(tmp_path / "aunt")
+    records.add(load(f"folder:{tmp_path}").record.sha256)
+    assert len(records) == 3
 
 
 def test_the_expected_layout_is_told(tmp_path):

@@ -51,6 +51,34 @@ def list_folder(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     return folders, files
 
 
+def without_strays(paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the images among files, and those that neither their name nor their content says to be images.
+
+    A file whose name is an image's stays, even if it is damaged: it was meant to be one.
+    """
+    from PIL import Image
+
+    formats = _safe_formats()
+    suffixes = Image.registered_extensions()
+    images: list[Path] = []
+    strays: list[Path] = []
+    for path in paths:
+        (images if path.suffix.lower() in suffixes or _opens(path, formats) else strays).append(path)
+    return tuple(images), tuple(strays)
+
+
+def _opens(path: Path, formats: list[str]) -> bool:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its size, which counts where it is read
+            Image.open(path, formats=formats).close()
+    except Exception:  # Pillow's readers raise whatever the content leads to
+        return False
+    return True
+
+
 def name_some(paths: Sequence[Path]) -> str:
     """The first five paths, and how many more there are."""
     more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""

@@ -5,11 +5,11 @@ A device is asked by one shell script of a few processes, so that asking hardly 
 
 from __future__ import annotations
 
-import math
 import platform
 from collections import defaultdict
 from typing import Any
 
+from edgecompress.devices.answers import number, whole
 from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.transport import Transport
 
@@ -88,7 +88,7 @@ def parse_snapshot(text: str) -> dict[str, Any]:
         "cores": first.get(f"{_CPU}online", ""),
         "allowed_cores": _fields(files["proc/self/status"]).get("Cpus_allowed_list", ""),
         "load_average": [
-            number for each in first.get("proc/loadavg", "").split()[:3] if (number := _number(each)) is not None
+            load for each in first.get("proc/loadavg", "").split()[:3] if (load := number(each)) is not None
         ],
         "memory_total_bytes": _kilobytes(memory.get("MemTotal")),
         "memory_available_bytes": _kilobytes(memory.get("MemAvailable")),
@@ -97,7 +97,7 @@ def parse_snapshot(text: str) -> dict[str, Any]:
         "temperatures": _temperatures(first),
         "throttle_counts": _by_core(first, "/thermal_throttle/core_throttle_count"),
         "throttled": first.get("firmware/get_throttled", "") or first.get("vcgencmd", "").removeprefix("throttled=0x"),
-        "thermal_status": _whole(first.get("thermal", "").rpartition(":")[2]),
+        "thermal_status": whole(first.get("thermal", "").rpartition(":")[2]),
         "awake": {"Awake": True, "Asleep": False, "Dozing": False}.get(first.get("power", "").rpartition("=")[2]),
         "battery": _battery(first),
     }
@@ -134,10 +134,10 @@ def _battery(first: dict[str, str]) -> dict[str, Any]:
     """Charge in percent, temperature, and what it gives; the last two mean nothing while it is charged by USB."""
     folder = "sys/class/power_supply/battery"
     tenths, current, voltage = (
-        _number(first.get(f"{folder}/{key}", "")) for key in ("temp", "current_now", "voltage_now")
+        number(first.get(f"{folder}/{key}", "")) for key in ("temp", "current_now", "voltage_now")
     )
     found = {
-        "percent": _number(first.get(f"{folder}/capacity", "")),
+        "percent": number(first.get(f"{folder}/capacity", "")),
         "status": first.get(f"{folder}/status"),
         "temperature_c": None if tenths is None else tenths / 10,
         "current_ma": None if current is None else current / 1000,
@@ -150,10 +150,15 @@ def _by_core(first: dict[str, str], ending: str) -> dict[str, int]:
     """Whole numbers that each core has, by its name."""
     found = {}
     for path, text in first.items():
-        number = _whole(text)
-        if path.startswith(f"{_CPU}cpu") and path.endswith(ending) and number is not None:
-            found[path.removeprefix(_CPU).partition("/")[0]] = number
-    return dict(sorted(found.items(), key=lambda item: int(item[0][3:]) if item[0][3:].isdecimal() else -1))
+        name, value = path.removeprefix(_CPU).partition("/")[0], whole(text)
+        if (
+            value is not None
+            and path.startswith(f"{_CPU}cpu")
+            and path.endswith(ending)
+            and whole(name[3:]) is not None
+        ):
+            found[name] = value
+    return dict(sorted(found.items(), key=lambda item: int(item[0][3:])))
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
@@ -167,24 +172,11 @@ def _first(fields: dict[str, str], *keys: str) -> str:
 
 
 def _kilobytes(text: str | None) -> int | None:
-    number = _whole((text or "").removesuffix("kB"))
-    return None if number is None else number * 1024
+    found = whole((text or "").removesuffix("kB"))
+    return None if found is None else found * 1024
 
 
 def _scaled(text: str) -> float | None:
     """Thousandths, as the kernel writes kHz and millidegrees."""
-    number = _number(text)
-    return None if number is None else number / 1000
-
-
-def _whole(text: str) -> int | None:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None  # JSON has no others
+    found = number(text)
+    return None if found is None else found / 1000

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecompress.devices.conditions import parse_snapshot, snapshot
+from edgecompress.devices.cores import clusters
 
 PI_4 = {
     "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\n"
@@ -135,3 +136,19 @@ PATHS = st.sampled_from([line.partition(":")[0] for line in PHONE.splitlines()])
 def test_whatever_a_device_says_becomes_json_or_nothing(lines):
     found = parse_snapshot("\n".join(f"{path}:{text}" for path, text in lines))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+    clusters(found)
+
+
+CORES = ["cpuidle/cpu_capacity:5", "cpu/cpu_capacity:5", f"cpu{'9' * 5000}/cpu_capacity:5", "cpu\u0663/cpu_capacity:5"]
+ANSWERS = [
+    *(f"sys/devices/system/cpu/{line}" for line in CORES),
+    *(f"sys/devices/system/cpu/cpu1/cpu_capacity:{text}" for text in ("9" * 5000, "nan", "-1", "1e9", "\u00b2")),
+    f"sys/devices/system/cpu/cpufreq/policy0/related_cpus:0 {'9' * 5000} x \u00b2",
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_cores_and_figures_that_are_no_numbers_are_left_out(answer):
+    found = parse_snapshot(f"{answer}\nsys/devices/system/cpu/cpu0/cpu_capacity:250\n")
+    assert found["capacities"] == {"cpu0": 250}
+    assert [each.cores for each in clusters(found)] == [(0,)]

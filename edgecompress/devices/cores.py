@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from edgecompress.devices.answers import whole
 from edgecompress.errors import DeviceError
 
 MAX_CORES = 64  # of a mask that travels as one number
@@ -34,7 +35,7 @@ def clusters(conditions: dict[str, Any]) -> tuple[Cluster, ...]:
     capacities = {int(name[3:]): value for name, value in conditions.get("capacities", {}).items()}
     clocks: dict[int, float | None] = {}
     for cores, clock in conditions.get("clocks", {}).items():
-        clocks |= {int(core): clock["max_mhz"] for core in cores.split() if core.isdecimal()}
+        clocks |= {core: clock["max_mhz"] for each in cores.split() if (core := whole(each)) is not None}
     kinds: dict[tuple[int | None, float | None], list[int]] = {}
     for core in sorted(core for core in capacities.keys() | clocks.keys() if core < MAX_CORES):
         kinds.setdefault((capacities.get(core), clocks.get(core)), []).append(core)

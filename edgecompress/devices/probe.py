@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgecompress.devices.answers import whole
 from edgecompress.devices.transport import Transport
 
 # Each answer on a line of its own, behind a key; whatever a device lacks is simply not said.
@@ -25,7 +26,7 @@ say user id -u
 for tool in timeout taskset sha256sum; do command -v $tool >/dev/null 2>&1 && echo "has_$tool=1"; done
 exit 0
 """
-_GLIBC = re.compile(r"glibc (\d+)\.(\d+)")
+_GLIBC = re.compile(r"glibc (\d{1,4})\.(\d{1,4})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def describe(answers: dict[str, str]) -> DeviceInfo:
     android = "ro.build.version.release" in answers
     release, level = answers.get("ro.build.version.release", ""), answers.get("ro.build.version.sdk", "?")
     glibc = _GLIBC.match(answers.get("libc", ""))
-    memory = answers.get("memory", "")
+    memory_kib = whole(answers.get("memory", ""))
     return DeviceInfo(
         model=answers.get("ro.product.model", "") if android else answers.get("board", ""),
         soc=answers.get("ro.soc.model", "") or answers.get("ro.board.platform", "") or answers.get("processor", ""),
@@ -82,7 +83,7 @@ def describe(answers: dict[str, str]) -> DeviceInfo:
         machine=answers.get("machine", ""),
         glibc=(int(glibc[1]), int(glibc[2])) if glibc else None,
         android=android,
-        memory_bytes=int(memory) * 1024 if memory.isdecimal() and len(memory) < 15 else None,
+        memory_bytes=None if memory_kib is None else memory_kib * 1024,
         python=answers.get("python", ""),
         tools=tuple(tool for tool in ("timeout", "taskset", "sha256sum") if f"has_{tool}" in answers),
         root=answers.get("user") == "0",

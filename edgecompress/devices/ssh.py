@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgecompress.devices.adb import copy_error
 from edgecompress.devices.address import Address
+from edgecompress.devices.answers import whole
 from edgecompress.devices.transport import PROTOCOL, Finished, Transport, execute, last_line
 from edgecompress.errors import DeviceError
 
@@ -101,5 +102,5 @@ class SshTransport(Transport):
 
     def _is_full(self) -> bool:
         lines = self.shell('df -Pk "$1" 2>/dev/null', self.folder).stdout.splitlines()
-        free = lines[-1].split()[3:4] if lines else []
-        return bool(free) and free[0].isdecimal() and int(free[0]) < FULL_KIB
+        free_kib = whole("".join(lines[-1].split()[3:4])) if lines else None
+        return free_kib is not None and free_kib < FULL_KIB

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edgecompress.devices.answers import whole
 from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.transport import Transport
 from edgecompress.errors import DeviceError
@@ -60,7 +61,7 @@ def clean(transport: Transport) -> int:
     removed = transport.shell('rm -rf "$1"', transport.folder, timeout_s=HASH_TIMEOUT_S)
     if removed.status:
         raise DeviceError(f"Cannot remove '{transport.folder}' on {transport.address}: {removed.stderr.strip()}.")
-    return int(used[0]) * 1024 if used and used[0].isdecimal() else 0
+    return 1024 * (whole(used[0]) or 0) if used else 0
 
 
 def _make_folders(transport: Transport, folders: list[str]) -> None:

@@ -16,6 +16,7 @@ from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_bridge.separable import split_separable
 from edgecompress.numerics.vector_codebook import VectorCodebook
+from edgecompress.suggest import suggest
 from edgecompress.values import LayerNote
 
 Model = Any
@@ -71,6 +72,7 @@ class Step(Method):
     summary: ClassVar[str]
     makes_signs: ClassVar[bool] = False  # whether weights are signs after it, which only its like keeps
     makes_vectors: ClassVar[bool] = False  # whether kernels are words of codebooks after it, which no training keeps
+    makes_ranges: ClassVar[bool] = False  # whether int8 ranges are learned in it, which no later step keeps
     trains: ClassVar[bool] = True  # a one-shot method has nothing to train, and works in `finalize`
 
     @property
@@ -107,8 +109,14 @@ class Chain(Method):
     methods: tuple[Method, ...]
 
     def __post_init__(self) -> None:
-        """Raise `MethodError` where a method would undo signs or codebooks made before it, before any training."""
+        """Raise `MethodError` where a method would undo what was made before it, before any training."""
         steps = self.steps()
+        for before, step in itertools.pairwise(steps):
+            if before.makes_ranges:
+                raise MethodError(
+                    f"{_name(step)} comes after quantization-aware training, whose ranges it would invalidate.",
+                    hint="Put quantization last in the chain.",
+                )
         for before, step in itertools.pairwise(steps):
             if before.makes_signs and not step.makes_signs:
                 raise MethodError(
@@ -146,6 +154,10 @@ class _Filtered(Step):
         return self.step.makes_vectors
 
     @property
+    def makes_ranges(self) -> bool:  # type: ignore[override]
+        return self.step.makes_ranges
+
+    @property
     def trains(self) -> bool:  # type: ignore[override]
         return self.step.trains
 
@@ -158,11 +170,7 @@ class _Filtered(Step):
 
     def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
         self.step.requires(model, kept)
-        if not any(self._matches(layer.name) for layer in model.layers):
-            raise MethodError(
-                f"No layer of '{model.name}' matches the pattern '{self.layers}' of {self.step.name}.",
-                hint="The pattern must match a layer's whole name; `edgecompress inspect` lists the names.",
-            )
+        require_match(self.layers, self.step.name, model)
 
     def prepare(
         self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
@@ -201,6 +209,16 @@ def require_pattern(pattern: str, owner: str) -> None:
         ) from error
 
 
+def require_match(pattern: str, owner: str, model: Model) -> None:
+    """Raise `MethodError`, with near names, where no layer's whole name matches the pattern that `owner` was given."""
+    names = [layer.name for layer in model.layers]
+    if not any(re.fullmatch(pattern, name) for name in names):
+        raise MethodError(
+            f"No layer of '{model.name}' matches the pattern '{pattern}' of {owner}.",
+            hint=f"The pattern must match a layer's whole name. {suggest(pattern, names)}",
+        )
+
+
 class Trainer(Protocol):
     """Who trains: `compress` asks it how long stage `index` will be, then has it trained in place."""
 
@@ -232,11 +250,6 @@ def compress(
     """
     outcome = Outcome(model=split_separable(copy_model(model)))
     for index, step in enumerate(method.steps()):
-        if outcome.quantized is not None:
-            raise MethodError(
-                f"{_name(step)} comes after quantization-aware training, whose ranges it would invalidate.",
-                hint="Put quantization last in the chain.",
-            )
         step.requires(outcome.model, outcome.constraints)
         prepared = step.prepare(
             copy_model(outcome.model),

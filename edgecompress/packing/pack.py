@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgecompress.errors import PackedFileError
-from edgecompress.packing.choosing.array import Array, coded_bytes, smallest
+from edgecompress.packing.choosing.array import Array, payload_bytes, smallest
 from edgecompress.packing.choosing.generated import layout, pack_generated
 from edgecompress.packing.codings import Coding
 from edgecompress.packing.codings.base import MAX_BYTES, Work
@@ -39,7 +39,7 @@ class PackedTensor:
     dtype: str
     shape: tuple[int, ...]
     raw_bytes: int
-    packed_bytes: int
+    packed_bytes: int  # without its part of the directory, which is compressed as a whole
     coding: str
 
 
@@ -198,7 +198,7 @@ def _logged(each: Group, coding: Coding) -> PackedTensor:
         dtype=first.dtype,
         shape=() if more else first.shape,
         raw_bytes=sum(region.size_bytes for region in each.regions),
-        packed_bytes=coded_bytes(coding),
+        packed_bytes=payload_bytes(coding),
         coding=coding.words,
     )
 

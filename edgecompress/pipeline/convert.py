@@ -15,11 +15,12 @@ from edgecompress.pipeline.preparation import Range, prepare
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
-from edgecompress.runs import RunFolder
+from edgecompress.runs import RunFolder, alone
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact, Preprocessing
 
 
+@alone
 def convert_run(
     run: RunFolder,
     targets: tuple[Target, ...],
@@ -161,6 +162,6 @@ def _calibration(
     if calibrate:
         return (read_calibration(calibrate, preprocessing, progress=on_progress),)
     recipe = load_recipe(run.recipe)
-    dataset, _ = load_for(recipe, on_progress=on_progress)
+    dataset, _ = load_for(recipe, run=run, on_progress=on_progress)
     count = min(recipe.convert.calibration, len(dataset.train))
     return (calibration_batch(dataset.train, preprocessing, count=count, seed=recipe.train.seed),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecompress.errors import ModelFileError
@@ -15,7 +15,7 @@ from edgecompress.packing.generators import MAX_WORDS, Generator, Vectors
 from edgecompress.packing.pack import Packed, pack_files
 from edgecompress.progress import Progress, silent
 from edgecompress.runs import RunFolder
-from edgecompress.storage import write_bytes
+from edgecompress.storage import require_replaceable, write_bytes
 
 STOCK: dict[str, Callable[[bytes], int]] = {"gzip -9": gzip_bytes, "zstd -19": zstd_bytes, "xz -9": xz_bytes}
 
@@ -40,17 +40,22 @@ def pack_model(path: Path, to: Path, *, on_progress: Progress = silent) -> Packe
     files = read_model(path)
     if to.resolve() in (path.resolve(), *(path.parent.resolve() / name for name in files)):
         raise ModelFileError(f"'{to}' is what is to be packed.", hint="Give another place with -o.")
+    require_replaceable(to)
+    generators, notes = generators_of(path)
     content = b"".join(files.values())
     with ThreadPoolExecutor(len(STOCK)) as pool:  # the stock compressors let go of Python meanwhile
         sizes = {name: pool.submit(size, content) for name, size in STOCK.items()}
-        packed = pack_files(files, generators=generators_of(path), on_progress=on_progress)
+        packed = pack_files(files, generators=generators, on_progress=on_progress)
         stock = {name: size.result() for name, size in sizes.items()}
     write_bytes(to, packed.data)
+    packed = replace(packed, notes=(*notes, *packed.notes))
     return PackedModel(to, {name: len(data) for name, data in files.items()}, stock, packed)
 
 
-def generators_of(path: Path) -> tuple[Generator, ...]:
-    """Return what the run that an artifact belongs to knows of its kernels; of any other file nothing.
+def generators_of(path: Path) -> tuple[tuple[Generator, ...], tuple[str, ...]]:
+    """Return what the run that an artifact belongs to knows of its kernels, and sentences about what is not used of it.
+
+    Of any other file nothing is known. A packed file's index is a byte, so that larger codebooks are no part of it.
 
     Raises:
         ModelFileError: the run's file of codebooks is damaged.
@@ -58,9 +63,16 @@ def generators_of(path: Path) -> tuple[Generator, ...]:
     run = RunFolder(path.parent.parent)
     known = run.model(path.name.partition(".")[0]).with_suffix(".generators.npz")
     if path.parent != run.artifacts or not known.is_file():
-        return ()
-    return tuple(
-        Vectors(layer, codebook.codebooks, codebook.indices.astype("u1"))
-        for layer, codebook in read_generators(known).items()
-        if codebook.codebooks.shape[2] <= MAX_WORDS
-    )
+        return (), ()
+    generators: list[Generator] = []
+    notes: list[str] = []
+    for layer, codebook in read_generators(known).items():
+        words = codebook.codebooks.shape[2]
+        if words <= MAX_WORDS:
+            generators.append(Vectors(layer, codebook.codebooks, codebook.indices.astype("u1")))
+        else:
+            notes.append(
+                f"{layer} was made of codebooks of {words} words; packed files hold {MAX_WORDS} at most, so that "
+                "its kernel is packed as any other."
+            )
+    return tuple(generators), tuple(notes)

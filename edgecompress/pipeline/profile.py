@@ -23,7 +23,7 @@ from edgecompress.profiling.protocol import profile
 from edgecompress.profiling.sustained import sustain
 from edgecompress.profiling.with_benchmark_model import profile_with_benchmark_model
 from edgecompress.progress import Progress, silent
-from edgecompress.runs import RunFolder
+from edgecompress.runs import RunFolder, alone
 from edgecompress.runtimes.shapes import require_known_names
 from edgecompress.values import Failure, InstructionCount, Measurement, Sustained, Timeline
 
@@ -84,6 +84,7 @@ def profile_files(
     )
 
 
+@alone
 def profile_run(
     run: RunFolder,
     *,

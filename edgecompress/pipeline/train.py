@@ -2,76 +2,101 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgecompress.data import Dataset, load
-from edgecompress.data.preprocessing import scale_pixels, standard
+from edgecompress.data import Dataset
+from edgecompress.data.preprocessing import scale_pixels
 from edgecompress.environment import load_tf_keras
-from edgecompress.errors import RunFolderError
+from edgecompress.errors import DataError
 from edgecompress.generators import write_generators
 from edgecompress.keras_bridge.load import save_model
 from edgecompress.methods.base import Outcome, Prepared, compress
-from edgecompress.progress import Progress, silent
-from edgecompress.recipes import Recipe, load_recipe, method_of, to_toml
-from edgecompress.runs import RunFolder
-from edgecompress.storage import write_text, written_whole
-from edgecompress.training import Stage, TrainingData, fit, training_data, write_history
-from edgecompress.values import LayerNote, Preprocessing
-from edgecompress.zoo import find
-from edgecompress.zoo.weights import load_weights
+from edgecompress.pipeline.check import build_model, check_training, load_data
+from edgecompress.pipeline.claim import claim, release
+from edgecompress.pipeline.stages import stage_folder, stage_name
+from edgecompress.progress import Progress, Tell, duration, silent, untold
+from edgecompress.recipes import Recipe, method_of
+from edgecompress.runs import RunFolder, working_in
+from edgecompress.storage import written_whole
+from edgecompress.training import HELD_OUT, Stage, TrainingData, fit, training_data, write_history
+from edgecompress.values import Preprocessing
 
 
-def train(recipe: Recipe, folder: Path, *, resume: bool = False, on_progress: Progress = silent) -> RunFolder:
+def train(
+    recipe: Recipe, folder: Path, *, resume: bool = False, on_progress: Progress = silent, tell: Tell = untold
+) -> RunFolder:
     """Train what the recipe says into `folder`, which afterwards holds the models, the history and the manifest.
 
-    With `resume`, a run that was cut off goes on from its last finished epoch, and a finished one is left as it is.
+    All that can be known is checked before anything is written. With `resume`, a run that was cut off goes on from its
+    last finished epoch, and a finished one is left as it is. Where the folder holds the same dense training with
+    another chain, only the steps are trained that were not trained so before. `tell` is given a line a stage and epoch.
 
     Raises:
-        RunFolderError: the folder holds another run, or one that is not to be resumed.
+        EdgeCompressError: the recipe does not fit its data, its network or itself.
+        RunFolderError: the folder holds another run, or one that is not to be resumed, or is in use.
         TrainingError: the loss is not a number.
     """
-    run = RunFolder(folder)
-    _claim(run, recipe, resume)
-    load_tf_keras().backend.reset_uids()  # names that Keras makes up, such as quantize_layer_1, end up in the files
-    dataset, preprocessing = load_for(recipe, on_progress=on_progress)
-    model, notes = _build(recipe, dataset, preprocessing)
-    data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
-    trainer = _Trainer(recipe, run, data, on_progress)
-    trainer.fit("dense", Prepared(model, model), recipe.train.epochs, recipe.train.learning_rate)
-    _save(run, "dense", model)
-    if recipe.compress:
-        outcome = compress(model, method_of(recipe), trainer, on_step=partial(_save_step, run, len(recipe.compress)))
-        notes += outcome.notes
-        _save(run, "compressed", outcome.model)
-        if outcome.generators:
-            write_generators(run.model("compressed").with_suffix(".generators.npz"), outcome.generators)
-        if outcome.quantized is not None:
-            _save(run, "compressed.qat", outcome.quantized)
-    run.write("notes", list(notes))
-    run.write("preprocessing", preprocessing)
+    with working_in(folder) as run:
+        dataset, preprocessing = check_training(
+            recipe,
+            optimizer_steps=lambda index, images: _optimizer_steps(recipe, index, round(images * (1 - HELD_OUT))),
+            on_progress=on_progress,
+        )
+        for note in dataset.notes:
+            tell(note)
+        gone = claim(run, recipe, dataset.record, resume=resume)
+        if gone:
+            tell(f"Removed, as an earlier chain of methods had made it: {', '.join(gone)}")
+        try:
+            run.write("data", dataset.record)
+            _train(recipe, run, dataset, preprocessing, on_progress, tell)
+        finally:
+            release(run)
     return run
 
 
-def load_for(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Dataset, Preprocessing]:
-    """Load the recipe's data set, and say how its images become the model's input."""
-    architecture = find(recipe.model.architecture)
-    resolution = recipe.model.resolution or architecture.default_resolution
-    dataset = load(
-        recipe.data.name,
-        data_dir=Path(recipe.data.directory) if recipe.data.directory else None,
-        resolution=resolution,
-        channels=recipe.model.channels,
-        seed=recipe.train.seed,
-        progress=on_progress,
-    )
-    preprocessing = standard(
-        dataset, resolution=resolution, channels=recipe.model.channels, input_range=architecture.input_range
-    )
+def _train(
+    recipe: Recipe, run: RunFolder, dataset: Dataset, preprocessing: Preprocessing, on_progress: Progress, tell: Tell
+) -> None:
+    load_tf_keras().backend.reset_uids()  # names that Keras makes up, such as quantize_layer_1, end up in the files
+    model, notes = build_model(recipe, dataset, preprocessing)
+    data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
+    trainer = _Trainer(recipe, run, data, dataset.record.sha256, on_progress, tell)
+    trainer.fit(0, Prepared(model, model), recipe.train.epochs, recipe.train.learning_rate)
+    trainer.save("dense", model)
+    if recipe.compress:
+        outcome = compress(model, method_of(recipe), trainer, on_step=trainer.save_step)
+        notes += outcome.notes
+        trainer.save("compressed", outcome.model)
+        if outcome.generators:
+            write_generators(run.model("compressed").with_suffix(".generators.npz"), outcome.generators)
+        if outcome.quantized is not None:
+            trainer.save("compressed.qat", outcome.quantized)
+    run.write("notes", list(notes))
+    run.write("preprocessing", preprocessing)
+
+
+def load_for(
+    recipe: Recipe, *, run: RunFolder | None = None, on_progress: Progress = silent
+) -> tuple[Dataset, Preprocessing]:
+    """Load the recipe's data set, and say how its images become the model's input.
+
+    Raises:
+        DataError: the data is missing, or is not what `run` was trained on: its test split may hold training images.
+    """
+    dataset, preprocessing = load_data(recipe, on_progress=on_progress)
+    if run is not None and run.has("data") and run.read_data().sha256 != dataset.record.sha256:
+        trained = run.read_data()
+        raise DataError(
+            f"'{dataset.name}' is not what '{run.path}' was trained on: {dataset.source} holds {len(dataset.train)} "
+            f"training and {len(dataset.test)} test images now; {trained.train_images} and {trained.test_images} then.",
+            hint="Bring the data back to what it was, or train anew on what it is.",
+        )
     return dataset, preprocessing
 
 
@@ -82,83 +107,87 @@ class _Trainer:
     recipe: Recipe
     run: RunFolder
     data: TrainingData
+    data_sha256: str
     on_progress: Progress
+    tell: Tell
     history: list[dict[str, Any]] = field(default_factory=list)
+    began_s: float = field(default_factory=time.monotonic)
+    trained_epochs: int = 0  # in this process
+    kept_epochs: int = 0  # in earlier ones
 
     def optimizer_steps(self, index: int) -> int:
-        section = self.recipe.compress[index]
-        return section.epochs * self._stage("", section.epochs, 0.0).steps_per_epoch(len(self.data.labels))
+        return _optimizer_steps(self.recipe, index, len(self.data.labels))
 
     def train(self, index: int, prepared: Prepared) -> None:
         section = self.recipe.compress[index]
-        self.fit(f"{index + 1}-{section.method}", prepared, section.epochs, section.learning_rate)
+        assert section.epochs and section.learning_rate  # resolved, as the method trains
+        self.fit(index + 1, prepared, section.epochs, section.learning_rate)
 
     def calibration(self, count: int) -> np.ndarray:
         chosen = np.random.default_rng(self.recipe.train.seed).permutation(len(self.data.labels))[:count]
         return scale_pixels(self.data.pixels[chosen], self.data.preprocessing)
 
-    def fit(self, name: str, prepared: Prepared, epochs: int, learning_rate: float) -> None:
+    def fit(self, steps: int, prepared: Prepared, epochs: int, learning_rate: float) -> None:
+        """Train the stage with which so many steps of the chain are done."""
+        name = stage_name(self.recipe, steps)
         before = list(self.history)
+        restored: list[int] = []
 
         def record(records: list[dict[str, Any]]) -> None:
             self.history = before + records
             write_history(self.run.history, self.history)
+            if restored:
+                self.trained_epochs += 1
+                self.tell(self._epoch_line(records[-1], epochs))
+                return
+            restored.append(len(records))
+            self.kept_epochs += len(records)
+            self.tell(f"{name}: {_plan(len(records), epochs)}")
 
         fit(
             prepared,
             self.data,
-            self._stage(name, epochs, learning_rate),
-            self.run.checkpoints / name,
+            _stage(self.recipe, name, epochs, learning_rate),
+            self.run.checkpoints / stage_folder(self.recipe, steps, self.data_sha256),
             on_epoch=record,
             on_progress=self.on_progress,
         )
 
-    def _stage(self, name: str, epochs: int, learning_rate: float) -> Stage:
-        train = self.recipe.train
-        return Stage(name, epochs, train.batch_size, learning_rate, train.warmup_epochs, train.seed)
+    def save(self, variant: str, model: Any) -> None:
+        """Save a model, unless it is there and nothing has changed: HDF5 would write other bytes each time."""
+        path = self.run.model(variant)
+        if self.trained_epochs or not path.exists():
+            with written_whole(path) as beside:
+                save_model(model, beside)
+
+    def save_step(self, index: int, outcome: Outcome) -> None:
+        """Keep what a step made, if another one follows; the last one's is the compressed model."""
+        if index + 1 < len(self.recipe.compress):
+            self.save(f"step_{index + 1}", outcome.model)
+
+    def _epoch_line(self, record: dict[str, Any], epochs: int) -> str:
+        planned = self.recipe.train.epochs + sum(section.epochs or 0 for section in self.recipe.compress)
+        elapsed_s = time.monotonic() - self.began_s
+        left = planned - self.kept_epochs - self.trained_epochs
+        remaining = f", about {duration(elapsed_s / self.trained_epochs * left)} remaining" if left > 0 else ""
+        return (
+            f"{record['stage']}: epoch {record['epoch']}/{epochs}, loss {record['loss']:.4f}, accuracy "
+            f"{record['accuracy']:.4f}, held out {record['held_out_accuracy']:.4f}; {duration(elapsed_s)} elapsed"
+            f"{remaining}"
+        )
 
 
-def _claim(run: RunFolder, recipe: Recipe, resume: bool) -> None:
-    if run.recipe.exists():
-        if not resume:
-            raise RunFolderError(
-                f"'{run.path}' holds a run already.",
-                hint="Continue it with --resume, or choose another folder with --out.",
-            )
-        held = load_recipe(run.recipe)
-        if (held.model, held.data, held.train, held.compress) != (
-            recipe.model,
-            recipe.data,
-            recipe.train,
-            recipe.compress,
-        ):
-            raise RunFolderError(
-                f"'{run.path}' holds a run of another recipe.",
-                hint=f"Compare with {run.recipe}, or choose another folder with --out.",
-            )
-    elif run.path.is_dir() and any(run.path.iterdir()):
-        raise RunFolderError(f"'{run.path}' is not empty and not a run.", hint="Choose another folder with --out.")
-    write_text(run.recipe, to_toml(recipe))
+def _plan(finished: int, epochs: int) -> str:
+    if epochs and finished >= epochs:
+        return "all epochs were finished before, and are kept"
+    return f"goes on after epoch {finished} of {epochs}" if finished else f"{epochs} epoch{'' if epochs == 1 else 's'}"
 
 
-def _build(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> tuple[Any, tuple[LayerNote, ...]]:
-    architecture = find(recipe.model.architecture)
-    load_tf_keras().utils.set_random_seed(recipe.train.seed)
-    model = architecture.build(
-        resolution=preprocessing.height,
-        channels=preprocessing.channels,
-        classes=len(dataset.labels),
-        **recipe.model.options,
-    )
-    return model, load_weights(model, recipe.model.weights) if recipe.model.weights else ()
+def _stage(recipe: Recipe, name: str, epochs: int, learning_rate: float) -> Stage:
+    train = recipe.train
+    return Stage(name, epochs, train.batch_size, learning_rate, train.warmup_epochs, train.seed)
 
 
-def _save_step(run: RunFolder, steps: int, index: int, outcome: Outcome) -> None:
-    """Keep what a step made, if another one follows; the last one's is the compressed model."""
-    if index + 1 < steps:
-        _save(run, f"step_{index + 1}", outcome.model)
-
-
-def _save(run: RunFolder, variant: str, model: Any) -> None:
-    with written_whole(run.model(variant)) as beside:
-        save_model(model, beside)
+def _optimizer_steps(recipe: Recipe, index: int, images: int) -> int:
+    epochs = recipe.compress[index].epochs or 0
+    return epochs * _stage(recipe, "", epochs, 0.0).steps_per_epoch(images)

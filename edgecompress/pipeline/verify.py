@@ -15,13 +15,14 @@ from edgecompress.keras_bridge.load import load_model
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
-from edgecompress.runs import RunFolder
+from edgecompress.runs import RunFolder, alone
 from edgecompress.runtimes.session import DEFAULT_KERNELS
 from edgecompress.storage import sha256_of
 from edgecompress.values import Preprocessing
 from edgecompress.verification import CHUNK, Verification, verify
 
 
+@alone
 def verify_run(
     run: RunFolder, *, limit: int = 0, kernels: Sequence[str] = (DEFAULT_KERNELS,), on_progress: Progress = silent
 ) -> Verification:
@@ -42,7 +43,7 @@ def verify_run(
         run.artifact_path(artifact)  # each is still the file that was converted
     recipe = load_recipe(run.recipe)
     preprocessing = run.preprocessing()
-    dataset, _ = load_for(recipe, on_progress=on_progress)
+    dataset, _ = load_for(recipe, run=run, on_progress=on_progress)
     order = np.arange(len(dataset.test))
     if 0 < limit < len(order):
         order = stratified_order(dataset.test.labels, seed=recipe.train.seed)[:limit]

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edgecompress.devices.answers import whole
 from edgecompress.errors import DeviceError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.launch import Launch
@@ -96,10 +97,11 @@ def _count(bench: Bench, path: Path) -> tuple[tuple[int, ...], Launch, Opened]:
         warm = session.time_block(runs=WARM_UP_RUNS)
         block = session.time_block(runs=RUNS)
         bench.close(session)
-        lines = counts.read_text()[:MAX_COUNTS_BYTES].split()[len(warm.samples_ns) :]
-    if len(lines) != len(block.samples_ns) or not all(line.isdecimal() and line != "0" for line in lines):
+        words = counts.read_text(errors="replace")[:MAX_COUNTS_BYTES].split()[len(warm.samples_ns) :]
+    found = tuple(count for word in words if (count := whole(word)))
+    if not len(found) == len(words) == len(block.samples_ns):
         raise DeviceError(
             f"{bench.device} did not count the instructions of {path.name}.",
             hint="Was this QEMU built without plugins? Debian's is built with them.",
         )
-    return tuple(map(int, lines)), how, session.opened
+    return found, how, session.opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,8 +20,15 @@ from edgecompress.storage import from_json
 from edgecompress.values import Artifact, Measurement
 from edgecompress.verification import Verification
 
-VERIFY = "edgecompress verify RUN"
-PROFILE = "edgecompress profile RUN"
+
+def to_verify(run: RunFolder) -> str:
+    """Return the command that verifies a run."""
+    return f"edgecompress verify {shlex.quote(str(run.path))}"
+
+
+def to_profile(run: RunFolder) -> str:
+    """Return the command that measures a run."""
+    return f"edgecompress profile {shlex.quote(str(run.path))}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,9 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
     """
     artifacts = run.read_artifacts()
     if not artifacts:
-        raise RunFolderError(f"'{run.path}' has no artifact.", hint=f"Run `edgecompress convert {run.path}` first.")
+        raise RunFolderError(
+            f"'{run.path}' has no artifact.", hint=f"Run `edgecompress convert {shlex.quote(str(run.path))}` first."
+        )
     recipe = load_recipe(run.recipe) if run.recipe.exists() else None
     manifest = from_json(_Manifest, run.manifest) if run.manifest.exists() else _Manifest()
     found = from_json(Verification, run.path / "verification.json") if run.has("verification") else None
@@ -115,39 +125,40 @@ def _notices(
     *,
     stale: int,
 ) -> Iterator[Notice]:
-    """Say what is missing; the run's own folder is RUN in the commands, so that a report may be moved with it."""
+    """Say what is missing, and which command makes it, as it is typed where the report was asked for."""
+    verify, profile = to_verify(run), to_profile(run)
     if verification is None and not run.recipe.exists():
         yield Notice("not verified: a model file that was converted by itself names no test data")
     elif verification is None:
-        yield Notice("not verified yet", VERIFY)
+        yield Notice("not verified yet", verify)
     else:
         verified = {check.artifact for check in verification.artifacts}
         lacking = [row.artifact for row in rows if row.accuracy is None]
         if stale_ones := [name for name in lacking if name in verified]:
-            yield Notice(f"{', '.join(stale_ones)}: the accuracy is of an earlier file, and left out", VERIFY)
+            yield Notice(f"{', '.join(stale_ones)}: the accuracy is of an earlier file, and left out", verify)
         if unverified := [name for name in lacking if name not in verified]:
-            yield Notice(f"{', '.join(unverified)}: not verified yet", VERIFY)
+            yield Notice(f"{', '.join(unverified)}: not verified yet", verify)
         for fault in verification.faults():
             yield Notice(fault.removesuffix("."))
     if stale:
-        yield Notice(f"measurements of earlier files, left out: {stale}", PROFILE)
+        yield Notice(f"measurements of earlier files, left out: {stale}", profile)
     if not settings:
-        yield Notice("not measured yet", PROFILE)
+        yield Notice("not measured yet", profile)
     elif unmeasured := [row.artifact for row in rows if len(row.timings) < len(settings)]:
-        yield Notice(f"{', '.join(unmeasured)}: not measured yet in every setting", PROFILE)
+        yield Notice(f"{', '.join(unmeasured)}: not measured yet in every setting", profile)
     if imprecise := [row.artifact for row in rows if not all(timing.precise for timing in row.timings)]:
-        yield Notice(f"{', '.join(imprecise)}: the median is less precise than was asked for", PROFILE)
+        yield Notice(f"{', '.join(imprecise)}: the median is less precise than was asked for", profile)
     for setting in settings:
         together = [each.conditions.get("interleaved") for each in measured if setting_of(each) == setting]
         if any(each != together[0] for each in together):
-            yield Notice(f"{setting}: not all files were measured against one another, but at different times", PROFILE)
+            yield Notice(f"{setting}: not all files were measured against one another, but at different times", profile)
     for each in measured:
         if why := str(each.conditions.get("interpreter", "")).rstrip("."):
             yield Notice(f"{each.artifact} on {setting_of(each)}: ran in the runtime's interpreter. {why}")
     for row in rows:
         for timing in row.timings:
             if timing.invalid:
-                yield Notice(f"{row.artifact} on {timing.setting.device}: invalid, {timing.invalid}", PROFILE)
+                yield Notice(f"{row.artifact} on {timing.setting.device}: invalid, {timing.invalid}", profile)
 
 
 def _history(run: RunFolder) -> tuple[Epoch, ...]:

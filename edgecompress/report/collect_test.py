@@ -6,7 +6,7 @@ import pytest
 
 from edgecompress.errors import RecipeError, RunFolderError
 from edgecompress.formats.sizes import compressed_sizes
-from edgecompress.report.collect import PROFILE, VERIFY, collect
+from edgecompress.report.collect import collect, to_profile, to_verify
 from edgecompress.report.conftest import measurement, verification
 from edgecompress.report.content import Notice, Setting
 from edgecompress.runs import RunFolder
@@ -51,7 +51,7 @@ def test_files_alone_make_a_report_that_says_what_to_run(converted: RunFolder) -
     assert content.title == "m1"
     assert content.words == {"Model": "m1.h5"}
     unverified = Notice("not verified: a model file that was converted by itself names no test data")
-    assert content.notices == (unverified, Notice("not measured yet", PROFILE))
+    assert content.notices == (unverified, Notice("not measured yet", to_profile(converted)))
     assert (content.settings, content.history, content.layers, content.recipe) == ((), (), (), "")
     assert not any(row.accuracy or row.timings or row.pareto for row in content.rows)
 
@@ -59,7 +59,10 @@ def test_files_alone_make_a_report_that_says_what_to_run(converted: RunFolder) -
 def test_a_trained_run_says_how_to_verify_and_to_measure(complete: RunFolder) -> None:
     for name in ("verification", "measurements"):
         (complete.path / f"{name}.json").unlink()
-    assert collect(complete).notices == (Notice("not verified yet", VERIFY), Notice("not measured yet", PROFILE))
+    assert collect(complete).notices == (
+        Notice("not verified yet", to_verify(complete)),
+        Notice("not measured yet", to_profile(complete)),
+    )
 
 
 def test_what_is_known_of_some_files_only_is_said(converted: RunFolder) -> None:
@@ -67,8 +70,8 @@ def test_what_is_known_of_some_files_only_is_said(converted: RunFolder) -> None:
     converted.write("verification", verification(others))
     converted.write("measurements", [measurement(each, 1) for each in others])
     assert collect(converted).notices == (
-        Notice(f"{first.path}: not verified yet", VERIFY),
-        Notice(f"{first.path}: not measured yet in every setting", PROFILE),
+        Notice(f"{first.path}: not verified yet", to_verify(converted)),
+        Notice(f"{first.path}: not measured yet in every setting", to_profile(converted)),
     )
 
 
@@ -78,7 +81,7 @@ def test_measurements_of_an_earlier_file_are_left_out(complete: RunFolder) -> No
         "measurements", [replace(each, sha256="0" * 64) if each.artifact == INT8 else each for each in measured]
     )
     content = collect(complete)
-    assert Notice("measurements of earlier files, left out: 2", PROFILE) in content.notices
+    assert Notice("measurements of earlier files, left out: 2", to_profile(complete)) in content.notices
     assert next(row for row in content.rows if row.artifact == INT8).timings == ()
 
 
@@ -127,7 +130,7 @@ def test_every_kind_of_earlier_figure_is_left_out(complete: RunFolder) -> None:
     content = collect(complete)
     assert content.instructions == content.sustained == ()
     stale = 2 * len(complete.read_artifacts()) + 2
-    assert content.notices == (Notice(f"measurements of earlier files, left out: {stale}", PROFILE),)
+    assert content.notices == (Notice(f"measurements of earlier files, left out: {stale}", to_profile(complete)),)
 
 
 def test_an_earlier_measurement_of_the_same_file_counts_beside_one_of_an_older_hash(complete: RunFolder) -> None:
@@ -169,7 +172,9 @@ def test_an_imprecise_median_is_said(complete: RunFolder) -> None:
     measured = complete.read_measurements()
     loose = [replace(each, conditions={**each.conditions, "precise": each.artifact != INT8}) for each in measured]
     complete.write("measurements", loose)
-    assert collect(complete).notices == (Notice(f"{INT8}: the median is less precise than was asked for", PROFILE),)
+    assert collect(complete).notices == (
+        Notice(f"{INT8}: the median is less precise than was asked for", to_profile(complete)),
+    )
 
 
 def test_a_run_without_artifacts_says_what_to_run(tmp_path: Path) -> None:

@@ -59,6 +59,16 @@ def fenced(text: str) -> Any:
     return Markup(f"{fence}toml\n{visible(text).strip()}\n{fence}")
 
 
+def code_span(text: str) -> Any:
+    """Return a command as code within a line of Markdown, that nothing in the text can end."""
+    from markupsafe import Markup
+
+    line = re.sub(r"\s", " ", visible(text))
+    ticks = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    padding = " " if "`" in line else ""
+    return Markup(f"{ticks}{padding}{line}{padding}{ticks}")
+
+
 def _render(template: str, content: Content, *, autoescape: bool, finalize: Any, plots: Mapping[str, str]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -71,7 +81,12 @@ def _render(template: str, content: Content, *, autoescape: bool, finalize: Any,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"before_and_after": before_and_after, "microseconds": microseconds, "share": share}
+    environment.filters |= {
+        "before_and_after": before_and_after,
+        "code_span": code_span,
+        "microseconds": microseconds,
+        "share": share,
+    }
     return environment.get_template(template).render(
         report=content,
         table=table(content),

@@ -58,7 +58,7 @@ def renamed(content: Content, name: str) -> Content:
         recipe=name,
         machine=name,
         versions={name: name},
-        notices=(Notice(name, "edgecompress verify RUN"),),
+        notices=(Notice(name, "edgecompress verify runs/m1"),),
         settings=(setting,),
         rows=(row,),
         verification=replace(
@@ -186,7 +186,7 @@ def test_pages_have_every_part_of_a_complete_run(render: Callable[..., str], con
 @pytest.mark.parametrize("render", [to_html, to_markdown])
 def test_pages_of_files_alone_have_no_empty_parts(render: Callable[..., str], converted: RunFolder) -> None:
     page = render(collect(converted), plots={}).split("</style>")[-1]
-    for text in ("not verified", "not measured yet", "edgecompress profile RUN", "192.0"):
+    for text in ("not verified", "not measured yet", f"edgecompress profile {converted.path}", "192.0"):
         assert text in page
     for part in (
         "accuracy",
@@ -208,7 +208,14 @@ def test_pages_of_files_alone_have_no_empty_parts(render: Callable[..., str], co
 def test_pages_of_an_unverified_run_say_what_to_run(render: Callable[..., str], complete: RunFolder) -> None:
     (complete.path / "verification.json").unlink()
     page = render(collect(complete), plots={})
-    assert "not verified yet" in page and "edgecompress verify RUN" in page
+    assert "not verified yet" in page and f"edgecompress verify {complete.path}" in page
+
+
+def test_a_run_s_path_is_quoted_in_commands_and_can_end_no_code(complete: RunFolder) -> None:
+    (complete.path / "verification.json").unlink()
+    odd = RunFolder(complete.path.rename(complete.path.with_name("my `run` $HOME")))
+    page = to_markdown(collect(odd), plots={})
+    assert f"Run `` edgecompress verify '{odd.path}' ``." in page
 
 
 def test_every_row_of_the_markdown_tables_has_as_many_cells_as_the_head(content: Content) -> None:

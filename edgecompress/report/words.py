@@ -35,6 +35,8 @@ def in_words(recipe: Recipe) -> dict[str, str]:
 
 def _method(section: CompressSection) -> str:
     where = f", only layers that match {section.layers}" if section.layers else ""
+    if section.epochs is None or section.learning_rate is None:
+        return f"{section.method}{_options(section.options)}, without training{where}"
     return (
         f"{section.method}{_options(section.options)}, {_epochs(section.epochs)}, "
         f"peak learning rate {section.learning_rate:g}{where}"

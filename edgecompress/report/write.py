@@ -13,7 +13,7 @@ from edgecompress.report.drawing import label, style, to_png, to_svg
 from edgecompress.report.render import to_html, to_markdown
 from edgecompress.report.scatter import latency_points, scatter, size_points
 from edgecompress.report.training_curves import training_curves
-from edgecompress.runs import RunFolder
+from edgecompress.runs import RunFolder, alone
 from edgecompress.storage import to_json, write_bytes
 
 FOLDER = "report"
@@ -41,6 +41,7 @@ class Report:
         return {**vars(self.content), "paths": {name: str(path) for name, path in self.paths.items()}}
 
 
+@alone
 def write_report(run: RunFolder, *, on_progress: Progress = silent) -> Report:
     """Write report.json, report.md, report.html, and tradeoff.png and latency.png where there is what they show.
 

@@ -49,7 +49,7 @@ class Architecture:
         Raises:
             ArchitectureError: an option is unknown or out of range, or the resolution is too small for the strides.
         """
-        values = self._checked(options)
+        values = self.checked(options)
         sizes = {
             "resolution": self.default_resolution if resolution is None else resolution,
             "channels": self.default_channels if channels is None else channels,
@@ -58,9 +58,22 @@ class Architecture:
         for name, size in sizes.items():
             if not 1 <= size <= LARGEST[name]:
                 raise ArchitectureError(f"{self.name} got {name} {size}.", hint=f"Choose from 1 to {LARGEST[name]}.")
-        return self.construct(**sizes, **values)
+        try:
+            return self.construct(**sizes, **values)
+        except Exception as error:
+            if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which is loaded only by building
+                raise
+            listed = ", ".join(f"{name} {value}" for name, value in (sizes | values).items())
+            raise ArchitectureError(
+                f"{self.name} with {listed} does not fit into memory.", hint="Choose a smaller one."
+            ) from error
 
-    def _checked(self, given: dict[str, OptionValue]) -> dict[str, OptionValue]:
+    def checked(self, given: dict[str, OptionValue]) -> dict[str, OptionValue]:
+        """Return the options with the defaults of those that were not given.
+
+        Raises:
+            ArchitectureError: one is unknown, of another type, or not one of the choices.
+        """
         known = {option.name: option for option in self.options}
         for name in given:
             if name not in known:

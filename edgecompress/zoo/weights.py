@@ -32,7 +32,7 @@ def load_weights(model: Any, source: str) -> tuple[LayerNote, ...]:
         ArchitectureError: there are no ImageNet weights for this network, or they cannot be had.
         ModelFileError: the file is missing or damaged, or lacks layers, or has other shapes; all of them are named.
     """
-    path = _imagenet_file(model) if source == "imagenet" else Path(source).expanduser()
+    path = _imagenet_file(model) if source == "imagenet" else weights_file(source)
     stored = _read(path, model)
     with_weights = [layer for layer in model.layers if layer.weights]
     problems, fitting = [], {}
@@ -56,6 +56,18 @@ def load_weights(model: Any, source: str) -> tuple[LayerNote, ...]:
         if layer.name in fitting:
             layer.set_weights(fitting[layer.name])
     return tuple(LayerNote(name, "fresh weights", f"in '{path.name}' it {what}") for name, what in problems)
+
+
+def weights_file(source: str) -> Path:
+    """Return the path of a file of weights, `~` expanded.
+
+    Raises:
+        ModelFileError: it names a user that there is not.
+    """
+    try:
+        return Path(source).expanduser()
+    except RuntimeError as error:
+        raise ModelFileError(f"'{source}' is no path: there is no such user.") from error
 
 
 def _imagenet_file(model: Any) -> Path:

@@ -12,10 +12,20 @@ import numpy as np
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step, require_pattern
+from edgecompress.methods.base import (
+    Constraint,
+    LayerFilter,
+    Model,
+    Outcome,
+    Prepared,
+    Step,
+    require_match,
+    require_pattern,
+)
 from edgecompress.methods.pruning.connections import prunable_kernels, share, unprunable
 from edgecompress.methods.pruning.dropout import with_following_dropout, with_plain_dropout
 from edgecompress.methods.pruning.wrapping import refuse_after_sharing
+from edgecompress.methods.shares import require_share
 from edgecompress.values import LayerNote
 
 
@@ -45,11 +55,7 @@ class IterativePruning(Step):
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures outside their range, and for two ways at once."""
         for figure in (self.sparsity, *self.sparsities.values()):
-            if not 0.0 <= figure < 1.0:
-                raise MethodError(
-                    f"{self.name} got sparsity {figure}.",
-                    hint="It lies in [0, 1): 0.9 zeroes nine of ten weights, 0 none.",
-                )
+            require_share(self.name, sparsity=figure, hint="0.9 zeroes nine of ten weights, 0 none.")
         for figure in (self.quality, *self.qualities.values()):
             if not 0.0 <= figure < math.inf:
                 raise MethodError(f"{self.name} got quality {figure}.", hint="Around 1 is usual; 0 prunes nothing.")
@@ -67,11 +73,7 @@ class IterativePruning(Step):
         """Refuse to prune after clustering, and a pattern that matches no layer."""
         refuse_after_sharing(self.name, kept)
         for pattern in (*self.sparsities, *self.qualities):
-            if not any(re.fullmatch(pattern, layer.name) for layer in model.layers):
-                raise MethodError(
-                    f"No layer of '{model.name}' matches the pattern '{pattern}' of {self.name}.",
-                    hint="The pattern must match a layer's whole name; `edgecompress inspect` lists the names.",
-                )
+            require_match(pattern, self.name, model)
 
     def prepare(
         self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter

@@ -10,6 +10,7 @@ from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
 from edgecompress.methods.pruning.wrapping import refuse_after_sharing, schedule, strip, wrap
+from edgecompress.methods.shares import require_share
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,24 @@ class MagnitudePruning(Step):
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures outside their range."""
-        if not 0.0 <= self.sparsity < 1.0 or not 0.0 <= self.initial_sparsity <= self.sparsity:
+        require_share(
+            self.name,
+            sparsity=self.sparsity,
+            initial_sparsity=self.initial_sparsity,
+            hint="0.8 zeroes four of five weights.",
+        )
+        if self.initial_sparsity > self.sparsity:
             raise MethodError(
                 f"{self.name} got sparsity {self.sparsity} and initial_sparsity {self.initial_sparsity}.",
-                hint="Both lie in [0, 1), the initial one not above the final one: 0.8 zeroes four of five weights.",
+                hint="The initial one is not above the final one.",
             )
         if self.n_of_m:
             kept, group = self._pattern()
+            if self.sparsity not in (type(self).sparsity, 1 - kept / max(group, 1)):
+                raise MethodError(
+                    f"{self.name} got sparsity {self.sparsity} and n_of_m '{self.n_of_m}', from which it follows.",
+                    hint="Leave the sparsity out.",
+                )
             if self.block != (1, 1) or not 0 < kept < group:
                 raise MethodError(
                     f"{self.name} got n_of_m '{self.n_of_m}' and block {self.block}.",
@@ -84,7 +96,7 @@ class MagnitudePruning(Step):
         return strip(prepared)
 
     def _pattern(self) -> tuple[int, int]:
-        match = re.fullmatch(r"(\d+):(\d+)", self.n_of_m)
+        match = re.fullmatch(r"(\d{1,4}):(\d{1,4})", self.n_of_m)
         if not match:
             raise MethodError(f"{self.name} got n_of_m '{self.n_of_m}'.", hint="Write it as '2:4'.")
         return int(match[1]), int(match[2])

@@ -9,6 +9,7 @@ from edgecompress.environment import load_tfmot
 from edgecompress.errors import MethodError
 from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
 from edgecompress.methods.pruning.wrapping import refuse_after_sharing, schedule, strip, wrap
+from edgecompress.methods.shares import require_share
 
 NEEDED = (
     "XNNPACK runs float32 models sparse that begin with ZeroPadding2D(1) and a 3x3 convolution of stride 2 without "
@@ -34,11 +35,8 @@ class XNNPACKLatencyPruning(Step):
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for a sparsity that would not be run sparse."""
-        if not 2 / 3 <= self.sparsity < 1.0:
-            raise MethodError(
-                f"{self.name} got sparsity {self.sparsity}; XNNPACK uses its sparse kernels from 2/3 zeros on.",
-                hint="Choose a sparsity in [0.67, 1).",
-            )
+        hint = "XNNPACK uses its sparse kernels from 2/3 zeros on."
+        require_share(self.name, above=2 / 3, sparsity=self.sparsity, hint=hint)
 
     def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
         """Refuse a network with a layer that XNNPACK cannot run sparse, naming it."""

@@ -31,6 +31,8 @@ class QuantizationAwareTraining(Step):
     paper: ClassVar[str] = "Jacob et al. 2017, arXiv:1712.05877"
     summary: ClassVar[str] = "train with the rounding of int8 inference"
 
+    makes_ranges: ClassVar[bool] = True
+
     keep_float: str = ""  # layers whose whole name matches this regular expression are not quantized
 
     def __post_init__(self) -> None:

@@ -45,6 +45,13 @@ def coded_bytes(coding: Coding) -> int:
     return len(parameters.parts) + len(payloads.parts)
 
 
+def payload_bytes(coding: Coding) -> int:
+    """Return how many bytes of a packed file are a coding's alone: its parameters are compressed with all others'."""
+    parameters, payloads = Writer(), Writer()
+    coding.write_inside(parameters, payloads)
+    return len(payloads.parts)
+
+
 def _candidates(array: Array) -> Iterator[Coding]:
     data, width = array.data, array.width
     yield Raw(data.tobytes())

@@ -1,0 +1,92 @@
+"""What is wrong with a recipe is said before anything is trained or written; and what is right is done once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgecompress.errors import ConversionError, DeviceError, EdgeCompressError, MethodError, RecipeError
+from edgecompress.pipeline.check import check_rest, check_training
+from edgecompress.pipeline.run import run_recipe
+from edgecompress.recipes import Recipe, build_recipe, load_recipe
+
+PRUNE = {"method": "magnitude_pruning", "epochs": 1}
+VECTORS = {"method": "product_quantization", "options": {"words": 16}}
+
+
+def recipe(*compress: dict[str, Any], **sections: Any) -> Recipe:
+    return build_recipe(
+        {
+            "model": {"architecture": "lenet_300_100", "resolution": 8},
+            "data": {"name": "digits"},
+            "train": {"epochs": 1, "batch_size": 512},
+            "compress": compress,
+            **sections,
+        }
+    )
+
+
+WRONG = [
+    (recipe({**VECTORS, "epochs": 2}), RecipeError, "Step 1, product_quantization, trains nothing"),
+    (recipe(PRUNE, {**VECTORS, "learning_rate": 1e-3}), RecipeError, "Step 2, product_quantization, trains nothing"),
+    (recipe({**PRUNE, "layers": "fc9"}), MethodError, "matches the pattern 'fc9' of magnitude_pruning"),
+    (
+        recipe({"method": "quantization_aware_training", "options": {"keep_float": "fc9"}}),
+        MethodError,
+        "'fc9' of quantization_aware_training, for keep_float",
+    ),
+    (recipe(convert={"keep_float": "fc9"}), MethodError, "'fc9' of conversion, for keep_float"),
+    (recipe(convert={"targets": ["tflite:int3"]}), ConversionError, "There is no target 'tflite:int3'"),
+    (
+        recipe(PRUNE, convert={"targets": ["onnx:binary"]}),
+        ConversionError,
+        "onnx:binary is for layers that were trained",
+    ),
+    (
+        recipe({"method": "bnn"}, convert={"targets": ["tflite:int8", "tflite:binary"], "io": "int8"}),
+        ConversionError,
+        "float32 inputs and outputs",
+    ),
+    (recipe(convert={"keep_float": "("}), ConversionError, "not a regular expression"),
+    (recipe(profile={"devices": ["moon"]}), DeviceError, "'moon' is no device"),
+    (recipe(profile={"devices": ["local", "local"]}), DeviceError, "named twice"),
+    (recipe(profile={"devices": ["ssh:nobody@nowhere.invalid"]}), DeviceError, "nowhere.invalid"),
+    (recipe(profile={"cores": "fastest"}), DeviceError, "'fastest' names no cores"),
+    (recipe(profile={"devices": ["emulated:max"], "threads": [1, 4]}), DeviceError, "threads are 1, 4"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "kind", "message"), WRONG, ids=[message[:40] for _, _, message in WRONG])
+def test_a_mistake_is_found_before_anything_is_written(wrong, kind, message, tmp_path: Path) -> None:
+    with pytest.raises(EdgeCompressError) as caught:
+        run_recipe(wrong, tmp_path / "runs" / "run")
+    assert isinstance(caught.value, kind) and message in caught.value.message
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_right_passes() -> None:
+    right = recipe(PRUNE, {"method": "kmeans_sharing", "options": {"clusters": 8}}, convert={"keep_float": "fc1"})
+    check_rest(right)
+    dataset, preprocessing = check_training(right, optimizer_steps=lambda index, images: images // 512)
+    assert len(dataset.labels) == 10 and preprocessing.height == 8
+
+
+@pytest.mark.slow
+def test_a_recipe_that_is_corrected_behind_the_training_trains_nothing_again(tmp_path: Path) -> None:
+    sections = {"convert": {"targets": ["tflite:float32"]}, "profile": {"processes": 1}}
+    lines: list[str] = []
+    run_recipe(recipe(verify={"limit": 20}, **sections), tmp_path / "run", tell=lines.append)
+    assert [line.partition(":")[0] for line in lines] == [
+        *("dense", "dense", "Converting to tflite", "Verifying the files", "Measuring on local"),
+    ]
+    lines.clear()
+    changed = recipe(verify={"limit": 30}, **sections)
+    _, verification, _ = run_recipe(changed, tmp_path / "run", tell=lines.append)
+    assert lines[:2] == [
+        f"The training in '{tmp_path / 'run'}' is that of this recipe, and is kept.",
+        "dense: all epochs were finished before, and are kept",
+    ]
+    assert verification.data.startswith("digits test split, 30 of")
+    assert load_recipe(tmp_path / "run" / "recipe.toml") == changed

@@ -1,0 +1,39 @@
+"""The stages of a run: what each is called, and where its checkpoint lies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from edgecompress.recipes import Recipe
+from edgecompress.runs import RunFolder
+from edgecompress.storage import sha256_of
+from edgecompress.zoo.weights import weights_file
+
+
+def stage_name(recipe: Recipe, steps: int) -> str:
+    """Return what a stage is called with which so many steps of the chain are done; 0 is the dense training."""
+    return f"{steps}-{recipe.compress[steps - 1].method}" if steps else "dense"
+
+
+def stage_folder(recipe: Recipe, steps: int, data_sha256: str) -> str:
+    """Return the name of a stage's folder, after all that its weights depend on, so that no checkpoint is mistaken."""
+    model = recipe.model
+    depends_on = {
+        "model": model.model_dump(mode="json"),
+        "weights": "" if model.weights in ("", "imagenet") else sha256_of(weights_file(model.weights)),
+        "data": data_sha256,
+        "train": recipe.train.model_dump(mode="json"),
+        "compress": [section.model_dump(mode="json") for section in recipe.compress[:steps]],
+    }
+    digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
+    return f"{stage_name(recipe, steps)}-{digest[:12]}"
+
+
+def adopt_stages(run: RunFolder, held: Recipe, data_sha256: str) -> None:
+    """Give checkpoints of earlier versions, which were named after their stage alone, the names that they have now."""
+    for steps in range(len(held.compress) + 1):
+        earlier = run.checkpoints / stage_name(held, steps)
+        now = run.checkpoints / stage_folder(held, steps, data_sha256)
+        if earlier.is_dir() and not now.exists():
+            earlier.rename(now)
