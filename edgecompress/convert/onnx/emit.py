@@ -18,6 +18,7 @@ from edgecompress.convert.onnx import (
     resize,
     shape,
 )
+from edgecompress.convert.onnx.check import check_onnx
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.formats.tflite import parse_graph
@@ -91,7 +92,8 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
     Raises:
         ModelFileError: the bytes are no TFLite file, or a damaged one.
         UnsupportedModelError: control flow, several subgraphs, or an input that has a free axis besides the batch.
-        ConversionError: operators without an ONNX form; all of them are named.
+        ConversionError: operators without an ONNX form, all of which are named; or the file would break a rule
+            (`check_onnx`), which is a fault of ours, or the TFLite file's that contradicts itself.
     """
     graph = parse_graph(tflite)
     _require_fixed_inputs(graph)
@@ -107,7 +109,9 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
     _require_known_types(graph)
     _require_numbers(emission)
     about = dict(metadata or {}) | ({precision.KEY: precision.WHERE} if _multiplies_codes(emission) else {})
-    return emission.model(about).SerializeToString()
+    content = emission.model(about).SerializeToString()
+    check_onnx(content)
+    return content
 
 
 def _multiplies_codes(emission: Emission) -> bool:

@@ -18,16 +18,23 @@ from edgecompress.formats.tflite_building_test import T, build, model_table, opt
 from edgecompress.formats.tflite_test import mutated, published_files
 from edgecompress.runtimes import precision
 
+LEVELS = {
+    "off": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "full": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
 RELU6 = 3
 SAME = 0
 
 
 def start_session(
-    content: bytes, *, optimized: Path | None = None, without_vnni: bool = False
+    content: bytes, *, optimized: Path | None = None, without_vnni: bool = False, level: str = "full"
 ) -> onnxruntime.InferenceSession:
     """Load a model as our sessions do, or as on a processor without VNNI; write what was made of it to `optimized`."""
     session_options = onnxruntime.SessionOptions()
     session_options.log_severity_level = 3
+    session_options.graph_optimization_level = LEVELS[level]
     if without_vnni:
         session_options.add_session_config_entry(precision.KEY, precision.VALUE)
     precision.require_precision(session_options)
