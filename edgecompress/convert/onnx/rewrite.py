@@ -6,7 +6,13 @@ from collections.abc import Mapping
 
 from edgecompress.convert.onnx.check import check_onnx
 from edgecompress.convert.onnx.rewriting.editor import Editor
-from edgecompress.convert.onnx.rewriting.fusing import cancel_transposes, fold_affine, join_signs, pool_bits
+from edgecompress.convert.onnx.rewriting.fusing import (
+    cancel_transposes,
+    fold_affine,
+    join_signs,
+    name_axes_of_pads,
+    pool_bits,
+)
 from edgecompress.convert.onnx.rewriting.lowering import Convolution, Lowering, NotBits
 from edgecompress.convert.onnx.rewriting.matching import KINDS, Layer, binary_kernel, binary_layers
 from edgecompress.convert.tflite.binary.emit import BinaryFile
@@ -74,6 +80,7 @@ def _rewrite(content: bytes, metadata: Mapping[str, str]) -> BinaryFile:
     left = [node.name for node in editor.nodes if node.kind in KINDS and binary_kernel(editor, node) is not None]
     if left:
         raise ConversionError(f"These layers have binary kernels and stayed float: {', '.join(left)}.")
+    name_axes_of_pads(editor)
     content = editor.content(metadata)
     check_onnx(content)
     return BinaryFile(content, tuple(notes))

@@ -187,6 +187,11 @@ class Editor:
     def content(self, metadata: Mapping[str, str]) -> bytes:
         """The model with what was edited, the functions that it calls, and its metadata, where `metadata` prevails."""
         self.drop_unneeded()
+        names = set[str]()
+        for proto in (node.proto for node in self._nodes if node.proto.name):
+            if proto.name in names:  # others' files may use one twice
+                proto.name = self._claim(proto.name)
+            names.add(proto.name)
         needed = {value for node in self._nodes for value in node.inputs} | set(self.outputs)
         constants = [proto for name, proto in self._initializers.items() if name in needed]
         called = sorted({node.proto.op_type for node in self._nodes if node.proto.domain == DOMAIN})
