@@ -13,7 +13,6 @@ from edgecompress.convert.onnx.checking.binary import binary_problem
 from edgecompress.convert.onnx.checking.elements import clip_problem, gather_problem, number_problem, pad_problem
 from edgecompress.convert.onnx.checking.facts import Facts, facts_of
 from edgecompress.convert.onnx.checking.quantization import quantization_problem
-from edgecompress.convert.onnx.checking.types import type_problem
 from edgecompress.convert.onnx.checking.windows import convolution_problem, pool_problem, transposed_problem
 from edgecompress.convert.onnx.functions import DOMAIN, VERSION, function
 from edgecompress.errors import ConversionError, ModelFileError
@@ -38,9 +37,9 @@ _RULES: dict[str, Callable[[NodeProto, Facts], str]] = {
 def check_onnx(content: bytes) -> None:
     """Check the bytes of an emitted file without running it.
 
-    onnx's checker and its strict inference of shapes; then versions, names, functions and tensors, and for each node
-    the types that its schema allows and the rules in `checking`. A file of others that was rewritten keeps its own
-    operators of other domains, of which nothing is known.
+    Versions, names, functions and tensors; onnx's checker, and its strict inference, which holds each operator's types
+    and shapes against its schema and the shapes that the file states; then the rules in `checking`, node by node. A
+    file of others that was rewritten keeps its operators of other domains, of which nothing is known.
 
     Raises:
         ConversionError: the file breaks a rule; says which, and the node.
@@ -54,10 +53,10 @@ def check_onnx(content: bytes) -> None:
         _require(_tensors(model))
         checker.check_model(content)
         inferred = shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
-        facts = facts_of(inferred, _opset(model))
+        facts = facts_of(inferred)
     except (DecodeError, checker.ValidationError, shape_inference.InferenceError, ModelFileError) as error:
-        _require(str(error)[:_REASON_CHARACTERS])
-        raise  # not reached, unless the library fails without a word
+        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
+        raise _refusal(reason.rstrip(".") or type(error).__name__) from error
     for node in inferred.graph.node:
         if problem := _node_problem(node, facts):
             _require(f"the node '{node.name}' ({node.op_type}): {problem}")
@@ -71,10 +70,14 @@ def least_ir_version(model: ModelProto) -> int:
 
 def _require(problem: str) -> None:
     if problem:
-        raise ConversionError(
-            f"The ONNX file that was made is not valid, and was not kept: {problem}.",
-            hint="If the model runs in LiteRT, this is a fault of edgecompress; please report it with the model.",
-        )
+        raise _refusal(problem)
+
+
+def _refusal(problem: str) -> ConversionError:
+    return ConversionError(
+        f"The ONNX file that was made is not valid, and was not kept: {problem}.",
+        hint="Where numbers are not finite, look at the model's weights; else, if the model is intact, please report this.",
+    )
 
 
 def _node_problem(node: NodeProto, facts: Facts) -> str:
@@ -82,9 +85,8 @@ def _node_problem(node: NodeProto, facts: Facts) -> str:
         return binary_problem(node, facts) or number_problem(node, facts)
     if node.domain not in STANDARD:
         return ""
-    problem = type_problem(node, facts) or number_problem(node, facts)
     rule = _RULES.get(node.op_type)
-    return problem or (rule(node, facts) if rule else "")
+    return number_problem(node, facts) or (rule(node, facts) if rule else "")
 
 
 def _opset(model: ModelProto) -> int:

@@ -18,7 +18,6 @@ _MAY_MOVE = {"Cast", "DequantizeLinear", "Identity", "Reshape", "Transpose"}  # 
 class Facts:
     """Of a model whose shapes were inferred."""
 
-    opset: int  # of ONNX's own operators
     types: dict[str, int]  # ONNX's codes
     shapes: dict[str, tuple[int, ...]]  # with -1 for lengths that are not known; without values of unknown rank
     constants: dict[str, np.ndarray]
@@ -49,7 +48,7 @@ class Facts:
         return node.input[position] if position < len(node.input) else ""
 
 
-def facts_of(model: ModelProto, opset: int) -> Facts:
+def facts_of(model: ModelProto) -> Facts:
     """Collect them. Raises ModelFileError for a constant that has more or fewer elements than its shape says."""
     graph = model.graph
     types, shapes = dict[str, int](), dict[str, tuple[int, ...]]()
@@ -67,7 +66,7 @@ def facts_of(model: ModelProto, opset: int) -> Facts:
         if tensor.is_plain:
             constants[proto.name] = tensor.array()
     producers = {value: node for node in graph.node for value in node.output}
-    return Facts(opset, types, shapes, constants, producers)
+    return Facts(types, shapes, constants, producers)
 
 
 def attribute(node: NodeProto, name: str, default: object) -> object:
