@@ -76,7 +76,7 @@ def _require(problem: str) -> None:
 def _refusal(problem: str) -> ConversionError:
     return ConversionError(
         f"The ONNX file that was made is not valid, and was not kept: {problem}.",
-        hint="Where numbers are not finite, look at the model's weights; else, if the model is intact, please report this.",
+        hint="Where numbers are not finite, look at the model's weights. Else please report it with the model.",
     )
 
 

@@ -220,7 +220,7 @@ def test_a_fault_is_named(name: str) -> None:
     with pytest.raises(ConversionError, match=problem) as caught:
         check_onnx(model.SerializeToString())
     assert caught.value.message.startswith("The ONNX file that was made is not valid, and was not kept: ")
-    assert "please report" in caught.value.hint
+    assert "please report it" in caught.value.hint
 
 
 def test_what_is_no_model_is_refused() -> None:

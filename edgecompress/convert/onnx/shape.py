@@ -102,7 +102,7 @@ def mirror_pad(emission: Emission, operator: Operator) -> None:
 def depth_space(emission: Emission, operator: Operator) -> None:
     """SPACE_TO_DEPTH and DEPTH_TO_SPACE: channels are ordered by block position, then by channel.
 
-    Codes are moved by general operators: ONNX Runtime has these two for uint8 from 1.25 on only.
+    Codes are moved by general operators: ONNX Runtime 1.20 has neither for uint8, 1.24 lacks the first.
     """
     source, output, block = operator.inputs[0], operator.outputs[0], operator.options["block_size"]
     if emission.is_quantized(source):
