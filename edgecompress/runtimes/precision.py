@@ -13,8 +13,6 @@ from base64 import b64decode
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 KEY, VALUE = "session.x64quantprecision", "1"
 WHERE = "1 on x86 without VNNI"  # what a file's metadata says under that key
 # A file with one node: MatMulInteger of x, uint8[1, 2], and a constant, int8[2, 1], that is twice 127.
@@ -33,6 +31,7 @@ def require_precision(session_options: Any) -> None:
 @cache
 def saturates() -> bool:
     """Whether 255 * 127 + 255 * 127 is wrong in this ONNX Runtime on this processor, unless it is told to be exact."""
+    import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
