@@ -116,6 +116,11 @@ def command(
     missing = [f"{v} {target}" for v in variants_made for target in map(str, wanted) if (v, target) not in made]
     if missing:
         print_line(f"Not made, for want of binary layers: {', '.join(missing)}.")
+    if any(a.target in ("onnx:int8", "onnx:binary") for a in artifacts):
+        print_line(
+            "On x86 without VNNI, ONNX Runtime computes int8 layers wrongly unless an application's sessions have "
+            "session.x64quantprecision = 1 (docs/conversion.md)."
+        )
     kept = [[a.path, note.layer, note.reason] for a in artifacts for note in a.float_layers]
     if kept:
         print_table("Computed in float in int8 files, and how in binary files", ["file", "operator", "reason"], kept)

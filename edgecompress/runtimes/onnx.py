@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from edgecompress.runtimes.precision import require_precision
 from edgecompress.runtimes.registration import can_register, register
 from edgecompress.values import QuantScheme, TensorSpec
 
@@ -14,7 +15,7 @@ _FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for t
 
 
 class OnnxSession:
-    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default."""
+    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default; exact on every processor."""
 
     def __init__(self, path: str) -> None:
         self._load(path, _options())
@@ -68,6 +69,7 @@ def _options() -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # fatal: a refusal comes as an exception
+    require_precision(options)
     return options
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgecompress.errors import DeviceError
 from edgecompress.native.build import build_binary_kernels, can_build
+from edgecompress.runtimes.precision import require_precision
 
 
 def can_register() -> bool:
@@ -19,8 +20,9 @@ def can_register() -> bool:
 def register(session_options: Any, *, kernels: Path | None = None) -> str:
     """Have the sessions of an `onnxruntime.SessionOptions` use the kernels; return the name of the code they run.
 
-    A file with binary operators runs without them as well, several times slower, and gives the same bits. `kernels` is
-    a library to load in place of the one that is built for this processor.
+    A file with binary operators runs without them as well, several times slower, and gives the same bits. Its int8
+    layers are made exact on every processor (`precision`). `kernels` is a library to load in place of the one that is
+    built for this processor.
 
     Raises:
         DeviceError: the library cannot be built, or ONNX Runtime does not take it.
@@ -31,6 +33,7 @@ def register(session_options: Any, *, kernels: Path | None = None) -> str:
         loaded = ctypes.CDLL(str(library))
         loaded.binary_kernels.restype = ctypes.c_char_p
         name: bytes = loaded.binary_kernels()
+        require_precision(session_options)
     except Exception as error:  # ONNX Runtime's errors have no base of their own
         raise DeviceError(
             f"ONNX Runtime does not take the kernels in {library}: {error}",

@@ -64,6 +64,11 @@ class Emission(GraphWriter):
         """Whether the tensor of that index holds codes of real numbers."""
         return is_quantized(self.tensor(index))
 
+    def only_convolved(self, index: int) -> bool:
+        """Whether nothing but convolutions read the tensor."""
+        readers = [each.kind for each in self.graph.operators if index in each.inputs]
+        return set(readers) <= {"CONV_2D", "DEPTHWISE_CONV_2D"} and index not in self.graph.outputs
+
     def array(self, index: int, role: str) -> np.ndarray:
         """The elements of a constant as the file has them; `role`, a plural, says in the refusal what they are."""
         source = self.graph.stored_constant(index)

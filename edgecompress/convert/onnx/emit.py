@@ -18,10 +18,12 @@ from edgecompress.convert.onnx import (
     resize,
     shape,
 )
+from edgecompress.convert.onnx.check import check_onnx
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_graph import Graph, Operator
+from edgecompress.runtimes import precision
 
 OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "CONV_2D": convolution.convolution,
@@ -84,12 +86,14 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
     which the file carries. A free batch axis becomes the batch that the file states, which is 1. Weights that are int8
     beside float activations (dynamic range) are dequantized, where LiteRT quantizes the activations on the fly: ONNX
     Runtime then is the more exact of the two. On x86 without VNNI, ONNX Runtime's integer kernels saturate unless the
-    session option `session.x64quantprecision` is 1.
+    session option `session.x64quantprecision` is 1, as it is in every session of ours (`runtimes.precision`); a file
+    that has such layers says so in its metadata.
 
     Raises:
         ModelFileError: the bytes are no TFLite file, or a damaged one.
         UnsupportedModelError: control flow, several subgraphs, or an input that has a free axis besides the batch.
-        ConversionError: operators without an ONNX form; all of them are named.
+        ConversionError: operators without an ONNX form, all of which are named; or the file would break a rule
+            (`check_onnx`), which is a fault of ours, or the TFLite file's that contradicts itself.
     """
     graph = parse_graph(tflite)
     _require_fixed_inputs(graph)
@@ -104,7 +108,16 @@ def emit_onnx(tflite: bytes, *, metadata: dict[str, str] | None = None) -> bytes
         )
     _require_known_types(graph)
     _require_numbers(emission)
-    return emission.model(metadata or {}).SerializeToString()
+    about = dict(metadata or {}) | ({precision.KEY: precision.WHERE} if _multiplies_codes(emission) else {})
+    content = emission.model(about).SerializeToString()
+    check_onnx(content)
+    return content
+
+
+def _multiplies_codes(emission: Emission) -> bool:
+    """Whether a runtime sums products of 8-bit activations and weights."""
+    kinds = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+    return any(each.kind in kinds and emission.is_quantized(each.inputs[0]) for each in emission.graph.operators)
 
 
 def _require_known_types(graph: Graph) -> None:

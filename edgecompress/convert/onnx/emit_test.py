@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import random
 from collections import Counter
 from pathlib import Path
@@ -17,23 +16,28 @@ from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.errors import ConversionError, EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.tflite_building_test import T, build, model_table, options, pack, run_litert
 from edgecompress.formats.tflite_test import mutated, published_files
+from edgecompress.runtimes import precision
 
+LEVELS = {
+    "off": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "full": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
 RELU6 = 3
 SAME = 0
 
 
 def start_session(
-    content: bytes, *, optimized: Path | None = None, without_vnni: bool = False
+    content: bytes, *, optimized: Path | None = None, without_vnni: bool = False, level: str = "full"
 ) -> onnxruntime.InferenceSession:
-    """Load a model as ONNX Runtime does by default; write what it made of the graph to `optimized`.
-
-    Older x86 processors, without VNNI, add pairs of products in 16 bits, which saturates unless they are told not to.
-    """
-    flags = Path("/proc/cpuinfo")
-    old = platform.machine() == "x86_64" and flags.exists() and "vnni" not in flags.read_text()
+    """Load a model as our sessions do, or as on a processor without VNNI; write what was made of it to `optimized`."""
     session_options = onnxruntime.SessionOptions()
     session_options.log_severity_level = 3
-    session_options.add_session_config_entry("session.x64quantprecision", "1" if old or without_vnni else "0")
+    session_options.graph_optimization_level = LEVELS[level]
+    if without_vnni:
+        session_options.add_session_config_entry(precision.KEY, precision.VALUE)
+    precision.require_precision(session_options)
     if optimized is not None:
         session_options.optimized_model_filepath = str(optimized)
     return onnxruntime.InferenceSession(content, session_options, providers=["CPUExecutionProvider"])
@@ -165,6 +169,12 @@ def test_metadata_is_written_and_the_bytes_are_the_same_each_time() -> None:
     assert {entry.key: entry.value for entry in model.metadata_props} == {"labels": "cat,dog", "origin": "a.tflite"}
     assert emit_onnx(convolutions()) == emit_onnx(convolutions())
     assert {(entry.domain, entry.version) for entry in model.opset_import} == {("", 20)}
+
+
+def test_a_file_says_what_sessions_on_older_processors_need() -> None:
+    model = checked(convolutions(quantized=True), labels="cat,dog")
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert about == {"labels": "cat,dog", "session.x64quantprecision": "1 on x86 without VNNI"}
 
 
 def test_an_input_and_a_constant_may_be_outputs_and_an_output_may_be_given_twice() -> None:

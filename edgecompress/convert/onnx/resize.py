@@ -17,21 +17,27 @@ def resize_nearest(emission: Emission, operator: Operator) -> None:
 
 
 def resize_bilinear(emission: Emission, operator: Operator) -> None:
-    """RESIZE_BILINEAR; quantized tensors are interpolated as codes, whose halves go up."""
+    """RESIZE_BILINEAR; quantized tensors are interpolated as codes, whose halves go up.
+
+    ONNX Runtime moves a Transpose from in front of a Resize behind it, and then refuses to interpolate between channels
+    and one axis of an image. One axis at a time is taken wherever it lies.
+    """
     source, output = operator.inputs[0], operator.outputs[0]
     value = emission.stored(source, nchw=True)
     if emission.is_quantized(output):
         value = emission.decode(value, source, scale=1, zero_point=0)
-        value = _resized(emission, operator, value, mode="linear")
+    if any(each.kind == "TRANSPOSE" for each in emission.graph.operators):
+        value = _resized(emission, operator, value, mode="linear", width=emission.tensor(source).shape[2])
+    value = _resized(emission, operator, value, mode="linear")
+    if emission.is_quantized(output):
         value = emission.encode(value, output, scale=INTERPOLATION_SCALE, zero_point=0)
-    else:
-        value = _resized(emission, operator, value, mode="linear")
     emission.store(output, value, nchw=True)
 
 
-def _resized(emission: Emission, operator: Operator, value: str, **attributes: str) -> str:
-    batch, height, width, channels = emission.tensor(operator.outputs[0]).shape
-    sizes = emission.integers(batch, channels, height, width)
+def _resized(emission: Emission, operator: Operator, value: str, *, width: int | None = None, **attributes: str) -> str:
+    """The value in the size of the output, or in its height and another width."""
+    batch, height, own_width, channels = emission.tensor(operator.outputs[0]).shape
+    sizes = emission.integers(batch, channels, height, own_width if width is None else width)
     transform = _transform(operator)
     return emission.node("Resize", value, "", "", sizes, coordinate_transformation_mode=transform, **attributes)
 

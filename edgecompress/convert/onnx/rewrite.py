@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edgecompress.convert.onnx.check import check_onnx
 from edgecompress.convert.onnx.rewriting.editor import Editor
-from edgecompress.convert.onnx.rewriting.fusing import cancel_transposes, fold_affine, join_signs, pool_bits
+from edgecompress.convert.onnx.rewriting.fusing import (
+    cancel_transposes,
+    fold_affine,
+    join_signs,
+    name_axes_of_pads,
+    pool_bits,
+)
 from edgecompress.convert.onnx.rewriting.lowering import Convolution, Lowering, NotBits
 from edgecompress.convert.onnx.rewriting.matching import KINDS, Layer, binary_kernel, binary_layers
 from edgecompress.convert.tflite.binary.emit import BinaryFile
@@ -25,7 +32,8 @@ def rewrite_onnx(content: bytes, *, metadata: Mapping[str, str]) -> BinaryFile:
     Raises:
         ModelFileError: the bytes are no ONNX file, a damaged one, or beyond a bound.
         UnsupportedModelError: control flow, or tensors in other files.
-        ConversionError: there is no binary layer, or one that cannot be in bits; all are named.
+        ConversionError: there is no binary layer, or one that cannot be in bits, all of which are named; or the file
+            would break a rule (`check_onnx`).
     """
     try:
         return _rewrite(content, metadata)
@@ -72,7 +80,10 @@ def _rewrite(content: bytes, metadata: Mapping[str, str]) -> BinaryFile:
     left = [node.name for node in editor.nodes if node.kind in KINDS and binary_kernel(editor, node) is not None]
     if left:
         raise ConversionError(f"These layers have binary kernels and stayed float: {', '.join(left)}.")
-    return BinaryFile(editor.content(metadata), tuple(notes))
+    name_axes_of_pads(editor)
+    content = editor.content(metadata)
+    check_onnx(content)
+    return BinaryFile(content, tuple(notes))
 
 
 def _problem(layer: Layer) -> str:

@@ -57,7 +57,12 @@ def pack(emission: Emission, operator: Operator) -> None:
 
 
 def pad(emission: Emission, operator: Operator) -> None:
-    """PAD with zeros, PADV2 with a constant."""
+    """PAD with zeros, PADV2 with a constant.
+
+    ONNX Runtime moves zeros that a Pad adds into the padding of the window behind it, which is right for a convolution
+    only: a MaxPool pads with minus infinity (1.17 to 1.31 forget that), an AveragePool does not count what it pads
+    (1.20), and neither may pad more than its window's size. A Pad that names its axes is left alone.
+    """
     source, output = operator.inputs[0], operator.outputs[0]
     nchw = emission.has_nchw(source)
     pads = _paddings(emission, operator, nchw).T.reshape(-1).tolist()
@@ -67,7 +72,8 @@ def pad(emission: Emission, operator: Operator) -> None:
         fill = emission.constant(np.array(emission.code_scheme(output)[1], np.uint8))
     else:
         fill = emission.constant(np.zeros((), emission.tensor(output).dtype))
-    value = emission.node("Pad", emission.stored(source, nchw=nchw), emission.integers(*pads), fill)
+    axes = [] if emission.only_convolved(output) else [emission.integers(*range(len(pads) // 2))]
+    value = emission.node("Pad", emission.stored(source, nchw=nchw), emission.integers(*pads), fill, *axes)
     emission.store(output, value, nchw=nchw)
 
 
@@ -94,13 +100,26 @@ def mirror_pad(emission: Emission, operator: Operator) -> None:
 
 
 def depth_space(emission: Emission, operator: Operator) -> None:
-    """SPACE_TO_DEPTH and DEPTH_TO_SPACE: channels are ordered by block position, then by channel."""
-    value, block = emission.stored(operator.inputs[0], nchw=True), operator.options["block_size"]
+    """SPACE_TO_DEPTH and DEPTH_TO_SPACE: channels are ordered by block position, then by channel.
+
+    Codes are moved by general operators: ONNX Runtime 1.20 has neither for uint8, 1.24 lacks the first.
+    """
+    source, output, block = operator.inputs[0], operator.outputs[0], operator.options["block_size"]
+    if emission.is_quantized(source):
+        deep, wide = (output, source) if operator.kind == "SPACE_TO_DEPTH" else (source, output)
+        (batch, height, width, _), channels = emission.tensor(deep).shape, emission.tensor(wide).shape[3]
+        # The two middle ones of [rows, block, columns, block] change places, which is its own inverse.
+        blocks = (height, width, block, block) if operator.kind == "DEPTH_TO_SPACE" else (height, block, width, block)
+        value = emission.reshape(emission.stored(source), (batch, *blocks, channels))
+        value = emission.node("Transpose", value, perm=(0, 1, 3, 2, 4, 5))
+        emission.store(output, emission.reshape(value, emission.tensor(output).shape))
+        return
+    value = emission.stored(source, nchw=True)
     if operator.kind == "SPACE_TO_DEPTH":
         value = emission.node("SpaceToDepth", value, blocksize=block)
     else:
         value = emission.node("DepthToSpace", value, blocksize=block, mode="DCR")
-    emission.store(operator.outputs[0], value, nchw=True)
+    emission.store(output, value, nchw=True)
 
 
 def shape_of(emission: Emission, operator: Operator) -> None:

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 typedef void *handle;
 typedef void (*function)(void);
@@ -14,7 +17,7 @@ struct api_base {
     const char *(*get_version)(void);
 };
 
-/* Positions in the table, as onnxruntime_c_api.h lists them; those of the first version, which all later ones keep. */
+/* Positions in the table, as onnxruntime_c_api.h lists them; those of the first versions, which all later ones keep. */
 enum {
     GET_ERROR_MESSAGE = 2,
     CREATE_ENV = 3,
@@ -41,6 +44,7 @@ enum {
     RELEASE_VALUE = 96,
     RELEASE_TENSOR_INFO = 99,
     END_PROFILING = 110,
+    ADD_SESSION_CONFIG_ENTRY = 130,
 };
 enum { API_VERSION = 17, LOG_FATAL = 4, WARM_UP_RUNS = 3 };
 enum { MAX_TRACE_BYTES = 64 << 20 };
@@ -70,12 +74,28 @@ static const struct {
              [5] = {"int16", 2},   [6] = {"int32", 4},  [7] = {"int64", 8},    [9] = {"bool", 1},
              [10] = {"float16", 2}, [11] = {"float64", 8}, [12] = {"uint32", 4}, [13] = {"uint64", 8}};
 
+/* Whether the runtime's kernels for uint8 and int8 add two products in 16 bits, unless it is told to be exact: on x86
+   without VNNI. Where they do not, to be told costs up to half of the speed. */
+static int saturates(void) {
+#ifdef __x86_64__
+    unsigned eax, ebx, ecx, edx;
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && ecx >> 11 & 1)
+        return 0; /* AVX512_VNNI */
+    return !(__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && eax >> 4 & 1); /* AVX_VNNI */
+#else
+    return 0;
+#endif
+}
+
 static handle make_session(struct onnx *onnx, const char *trace_prefix) {
     handle options, session;
     CALL(onnx, CREATE_SESSION_OPTIONS, (handle *), &options);
     CALL(onnx, SET_LOG_SEVERITY, (handle, int), options, LOG_FATAL);
     CALL(onnx, SET_INTRA_THREADS, (handle, int), options, onnx->options->threads);
     CALL(onnx, SET_INTER_THREADS, (handle, int), options, 1);
+    if (saturates())
+        CALL(onnx, ADD_SESSION_CONFIG_ENTRY, (handle, const char *, const char *), options,
+             "session.x64quantprecision", "1");
     if (onnx->register_operators)
         check(onnx, onnx->register_operators(options, onnx->base));
     if (trace_prefix)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from edgecompress.convert.onnx.check import STANDARD, least_ir_version
 from edgecompress.convert.onnx.functions import DOMAIN, VERSION, function
-from edgecompress.convert.onnx.rewriting.opening import STANDARD, open_model
+from edgecompress.convert.onnx.rewriting.opening import open_model
 from edgecompress.formats.onnx_graph import infer_shapes
 from edgecompress.formats.onnx_summary import known_shapes
 from edgecompress.formats.onnx_tensors import constant_of, stored
 
-_LEAST_IR_VERSION = 9  # 8 is the first with functions
 _NO_FOLDER = Path()  # tensors in other files are refused before any is looked for
 
 
@@ -187,6 +187,11 @@ class Editor:
     def content(self, metadata: Mapping[str, str]) -> bytes:
         """The model with what was edited, the functions that it calls, and its metadata, where `metadata` prevails."""
         self.drop_unneeded()
+        names = set[str]()
+        for proto in (node.proto for node in self._nodes if node.proto.name):
+            if proto.name in names:  # others' files may use one twice
+                proto.name = self._claim(proto.name)
+            names.add(proto.name)
         needed = {value for node in self._nodes for value in node.inputs} | set(self.outputs)
         constants = [proto for name, proto in self._initializers.items() if name in needed]
         called = sorted({node.proto.op_type for node in self._nodes if node.proto.domain == DOMAIN})
@@ -204,7 +209,7 @@ class Editor:
         opset = next(each.version for each in model.opset_import if each.domain in STANDARD)
         model.functions.extend(function(name, opset) for name in called)
         model.opset_import.append(helper.make_opsetid(DOMAIN, VERSION))
-        model.ir_version = max(model.ir_version, _LEAST_IR_VERSION)
+        model.ir_version = max(model.ir_version, least_ir_version(model))
         helper.set_model_props(model, kept | dict(metadata))
         return model.SerializeToString()
 

@@ -62,6 +62,18 @@ def pool_bits(editor: Editor) -> None:
         editor.add("BinaryMaxPool", bits, near=pool.name, output=output, own=True, **found)
 
 
+def name_axes_of_pads(editor: Editor) -> None:
+    """Have each Pad name its axes that not only convolutions read: ONNX Runtime then does not move it into a pool.
+
+    `convert.onnx.shape.pad` has the reasons.
+    """
+    for node in [node for node in editor.nodes if node.kind == "Pad" and len(node.inputs) in (2, 3)]:
+        pads = editor.constant(node.inputs[1])
+        if pads is not None and any(reader.kind != "Conv" for reader in editor.readers(node.output)):
+            axes = editor.store(np.arange(pads.size // 2), f"{node.name}/axes")
+            editor.reads(node, [*node.inputs, *[""] * (3 - len(node.inputs)), axes])
+
+
 def join_signs(editor: Editor, lowering: Lowering, convolution: Convolution) -> bool:
     """Where all that reads a convolution is its sign, let it give bits by integer thresholds; whether it does."""
     found = None if convolution.zero_padding else _up_to_signs(editor, convolution)

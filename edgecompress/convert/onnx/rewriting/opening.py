@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from onnx import AttributeProto, ModelProto, TensorProto, helper, version_converter
 
+from edgecompress.convert.onnx.check import LEAST_OPSET, STANDARD
 from edgecompress.convert.onnx.functions import DOMAIN
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.formats.onnx_graph import nested_graphs, parse_model
 
-STANDARD = ("", "ai.onnx")
-_LEAST_OPSET = 18  # what the functions are written in: the first with BitwiseAnd
 _REASON_CHARACTERS = 300
 
 
@@ -45,15 +44,15 @@ def _require_plain(model: ModelProto) -> None:
 def _converted(model: ModelProto) -> ModelProto:
     """The model in an opset that the functions are written in."""
     opset = max((each.version for each in model.opset_import if each.domain in STANDARD), default=0)
-    if opset >= _LEAST_OPSET:
+    if opset >= LEAST_OPSET:
         return model
     try:
-        newer = version_converter.convert_version(model, _LEAST_OPSET)
+        newer = version_converter.convert_version(model, LEAST_OPSET)
     except Exception as error:  # whatever native code objects to
         reason = str(error)[:_REASON_CHARACTERS]
         raise ConversionError(
-            f"The model is of ONNX opset {opset}, and cannot be converted to {_LEAST_OPSET}: {reason}",
-            hint=f"Export it with opset {_LEAST_OPSET} or higher.",
+            f"The model is of ONNX opset {opset}, and cannot be converted to {LEAST_OPSET}: {reason}",
+            hint=f"Export it with opset {LEAST_OPSET} or higher.",
         ) from error
     helper.set_model_props(newer, {each.key: each.value for each in model.metadata_props})  # else they are lost
     return newer
