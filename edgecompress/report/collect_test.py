@@ -92,7 +92,9 @@ def test_an_accuracy_of_an_earlier_file_is_left_out(sha256: str, complete: RunFo
     checks = [replace(each, sha256=sha256) if each.artifact == INT8 else each for each in found.artifacts]
     complete.write("verification", replace(found, artifacts=tuple(checks)))
     content = collect(complete)
-    assert content.notices == (Notice(f"{INT8}: the accuracy is of an earlier file, and left out", VERIFY),)
+    assert content.notices == (
+        Notice(f"{INT8}: the accuracy is of an earlier file, and left out", to_verify(complete)),
+    )
     row = next(row for row in content.rows if row.artifact == INT8)
     assert row.accuracy is row.drop is row.keras_agreement is row.paired is None and not row.right and not row.pareto
     assert content.verification and INT8 not in {each.artifact for each in content.verification.artifacts}
