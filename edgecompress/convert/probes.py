@@ -63,7 +63,7 @@ def noise_probes(
 def index_limits(graph: Graph) -> tuple[int, ...]:
     """Return for each input one more than the greatest index that every table behind it has; 2 where there is none."""
     rows = table_rows(graph)
-    return tuple(rows.get(index, WITHOUT_TABLE) for index in graph.inputs)
+    return tuple(rows.get(index, 2) for index in graph.inputs)
 
 
 def _range(preprocessing: Preprocessing | None, calibration: np.ndarray | None) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from edgecompress.values import Artifact, Preprocessing
 
 
 @alone
+SHOWN_LAYERS = 5
+
+
 def convert_run(
     run: RunFolder,
     targets: tuple[Target, ...],
@@ -120,11 +124,21 @@ def convert_file(
             origin=f"{path.name} sha256:{sha256_of(path)}",
             options=options,
             preprocessing=preparation.preprocessing,
-            assumptions=preparation.assumptions,
+            assumptions=(*_said(opened), *preparation.assumptions),
             calibration=preparation.calibration,
             on_progress=on_progress,
         )
     return record(RunFolder(folder), files)
+
+
+def _said(opened: Opened) -> Iterator[str]:
+    """What was done to layers while the model was loaded, in a sentence for each thing that was done."""
+    layers: dict[tuple[str, str], list[str]] = {}
+    for note in opened.notes:
+        layers.setdefault((note.action, note.reason), []).append(f"'{note.layer}'")
+    for (action, reason), names in layers.items():
+        shown = ", ".join(names[:SHOWN_LAYERS]) + (f" and {len(names) - SHOWN_LAYERS} more" if names[SHOWN_LAYERS:] else "")
+        yield f"{action.capitalize()}: {shown} ({reason})."
 
 
 def _require_possible(path: Path, targets: tuple[Target, ...], options: Options, calibrate: str) -> None:

@@ -19,7 +19,7 @@ from edgecompress.convert.targets import Options, parse_target
 from edgecompress.formats.read import read_model
 from edgecompress.formats.tflite import read_graph
 from edgecompress.runtimes.check import check_runs
-from edgecompress.values import Artifact, Preprocessing, TensorSpec
+from edgecompress.values import Artifact, LayerNote, Preprocessing, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Opened:
     own_range: tuple[float, float] | None  # what pixels 0..255 are mapped to, as far as the model tells
     quantization_aware: bool
     binary: bool  # whether it has layers that are meant to be binary
+    notes: tuple[LayerNote, ...] = ()  # what was done to layers while they were loaded
 
 
 _models: dict[str, Any] = {}  # "model", and "quantized" where there is a twin with fake quantization
@@ -62,9 +63,10 @@ def _open_keras(path: str, twin: str, trust: bool) -> Opened:
     from edgecompress.convert.tflite.binary.meant import meant_binary
     from edgecompress.keras_bridge.graph import copy_model
     from edgecompress.keras_bridge.input_range import own_input_range
-    from edgecompress.keras_bridge.load import is_quantization_aware, load_model
+    from edgecompress.keras_bridge.load import is_quantization_aware, load_model, load_noted
 
-    loaded = load_model(Path(path), trust=trust)
+    noted = load_noted(Path(path), trust=trust)
+    loaded = noted.model
     aware = is_quantization_aware(loaded)
     model = loaded if aware else copy_model(loaded)
     _models["model"] = model
@@ -74,7 +76,7 @@ def _open_keras(path: str, twin: str, trust: bool) -> Opened:
         TensorSpec(name, tuple(size or -1 for size in tensor.shape), tensor.dtype.name)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     )
-    return Opened(inputs, own_input_range(model), aware, bool(meant_binary(model)))
+    return Opened(inputs, own_input_range(model), aware, bool(meant_binary(model)), noted.notes)
 
 
 def _open_emitted(path: Path) -> Opened:
