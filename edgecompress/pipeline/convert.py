@@ -20,11 +20,10 @@ from edgecompress.runs import RunFolder, alone
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact, Preprocessing
 
-
-@alone
 SHOWN_LAYERS = 5
 
 
+@alone
 def convert_run(
     run: RunFolder,
     targets: tuple[Target, ...],
@@ -137,8 +136,8 @@ def _said(opened: Opened) -> Iterator[str]:
     for note in opened.notes:
         layers.setdefault((note.action, note.reason), []).append(f"'{note.layer}'")
     for (action, reason), names in layers.items():
-        shown = ", ".join(names[:SHOWN_LAYERS]) + (f" and {len(names) - SHOWN_LAYERS} more" if names[SHOWN_LAYERS:] else "")
-        yield f"{action.capitalize()}: {shown} ({reason})."
+        more = f" and {len(names) - SHOWN_LAYERS} more" if names[SHOWN_LAYERS:] else ""
+        yield f"{action.capitalize()}: {', '.join(names[:SHOWN_LAYERS])}{more} ({reason})."
 
 
 def _require_possible(path: Path, targets: tuple[Target, ...], options: Options, calibrate: str) -> None:
