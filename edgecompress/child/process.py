@@ -67,9 +67,12 @@ class Child:
         *,
         timeout_s: float | None = TIMEOUT_S,
         on_progress: Progress = silent,
+        goes_on: bool = False,
         **arguments: Any,
     ) -> Answer:
         """Have the service answer a request, and return its JSON and its arrays, whose form the caller must check.
+
+        One that `goes_on` needs what an earlier request left in the child; no other child is started for it.
 
         Raises:
             EdgeCompressError: as the request raised it, of the same class.
@@ -77,8 +80,12 @@ class Child:
             FrameError: the request is beyond the service's limits, and was not sent.
             ChildTimeout, ChildLost: there is no answer; the child was ended.
         """
-        self._logged_bytes = self._log.stat().st_size
+        self._logged_bytes = self._log.stat().st_size if not goes_on else self._logged_bytes
         if self._process is None or self._process.poll() is not None:
+            if goes_on:
+                lost = ChildLost("was lost" if self._process is None else self._ending(), last_words=self._last_words())
+                self.end()
+                raise lost
             self.end()
             self._start()
         try:

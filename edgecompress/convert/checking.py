@@ -21,6 +21,7 @@ from edgecompress.convert.comparison import (
     output_steps,
 )
 from edgecompress.convert.making import Making
+from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.parting import first_parting
 from edgecompress.convert.probes import Probes, calibration_probes, index_limits, noise_probes
 from edgecompress.convert.targets import Target
@@ -87,11 +88,12 @@ class Checking:
             said = "The source runs in no runtime as it is: the file was run, and compared with nothing."
             return replace(alone, agreement=(), warnings=(said,))
         self._require_float()
-        warnings: tuple[str, ...] = ()
-        ends = self._written("ends.tflite", making.ends)
-        if making.ends != making.dense_float:
-            warnings = compare(ends, self._float, precision="ends").warnings
-        reference = Reference(self._source.variant, self._noise, file_function(ends))
+        # In the file's own format: in front of int8 weights LiteRT quantizes activations as it runs, ONNX Runtime not.
+        ends = making.ends if path.suffix == ".tflite" else emit_onnx(making.ends)
+        before = self._written(f"ends{path.suffix}", ends)
+        precision = "float32" if making.ends == making.dense_float else "ends"
+        warnings = compare(before, self._float, precision=precision).warnings
+        reference = Reference(self._source.variant, self._noise, file_function(before))
         compared = compare(path, reference, precision="binary")
         return replace(compared, warnings=warnings + compared.warnings)
 

@@ -106,7 +106,10 @@ class Emitter:
 
     def _request(self, name: str, arrays: Any = (), *, on_progress: Progress = silent, **arguments: Any) -> Any:
         try:
-            return self._process.request(name, arrays, timeout_s=TIMEOUT_S, on_progress=on_progress, **arguments)[0]
+            answer, _ = self._process.request(
+                name, arrays, timeout_s=TIMEOUT_S, on_progress=on_progress, goes_on=name != "open", **arguments
+            )
+            return answer
         except ChildTimeout as error:
             raise self._failed(error.what) from error
         except ChildLost as error:

@@ -123,7 +123,8 @@ class RuntimeProcess:
         if self._lost is not None or self._child is None:
             raise self._lost or RuntimeRefusal(f"{self._name} was closed.")
         try:
-            return read(*self._child.request(name, arrays, timeout_s=self._timeout_s, **arguments))
+            goes_on = name != "open"
+            return read(*self._child.request(name, arrays, timeout_s=self._timeout_s, goes_on=goes_on, **arguments))
         except FrameError as error:
             raise UnsupportedModelError(f"{self._name} cannot be fed: {error}.") from error
         except ChildRefusal as error:
