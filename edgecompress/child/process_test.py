@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -202,6 +203,7 @@ def test_a_kept_child_does_not_outlive_its_parent(occupation, end):
     while is_running(int(pid)):
         time.sleep(0.05)
     assert end is signal.SIGKILL or not Path(scratch.decode()).exists()
+    shutil.rmtree(scratch.decode(), ignore_errors=True)  # of a parent that was killed
 
 
 def is_running(pid):
