@@ -9,7 +9,6 @@ import rich_click as click
 
 from edgecompress.cli.numbers import Finite
 from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table, progress_bars
-from edgecompress.numerics.signal import EQUAL_DB
 from edgecompress.values import Artifact
 
 
@@ -128,6 +127,8 @@ def command(
 
 def _agreement(artifact: Artifact) -> str:
     """How the outputs agree with the source's: the least of them, which may be equal to the last bit."""
+    from edgecompress.numerics.signal import EQUAL_DB  # here, as help needs no NumPy
+
     if not artifact.agreement:
         return "-"
     least = min(each.signal_to_noise_db for each in artifact.agreement)
