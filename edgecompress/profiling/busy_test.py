@@ -25,7 +25,7 @@ def block(*, lost=0.0, others=0.0, threads=1, cores=2, stolen=0.0, wall_ns=50 * 
     cpu_ns = round(wall_ns * (threads - lost))
     return Block(
         **{"start_ns": 1, "cpu_ns": cpu_ns, "core": 0, "clock_khz": 0, "cores": (1 << cores) - 1},
-        **{"samples_ns": (wall_ns // 10,) * 10, "waited_ns": round(lost * wall_ns), "preempted": 3},
+        **{"inferences": 10, "samples_ns": (wall_ns // 10,) * 10, "waited_ns": round(lost * wall_ns), "preempted": 3},
         **{"busy_ns": cpu_ns + round(others * wall_ns), "stolen_ns": round(stolen * wall_ns)},
     )
 
