@@ -21,16 +21,15 @@ from edgecompress.convert.comparison import (
     output_steps,
 )
 from edgecompress.convert.making import Making
-from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.parting import first_parting
-from edgecompress.convert.probes import Probes, calibration_probes, index_limits, noise_probes
+from edgecompress.convert.probes import Probes, calibration_probes, noise_probes
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.binary.emit import has_binary_operators
+from edgecompress.convert.tflite.ends import with_float_weights
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
-from edgecompress.errors import ConversionError
+from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.values import TensorSpec
 
 FLOAT = Target("tflite", "float32")
 
@@ -88,9 +87,9 @@ class Checking:
             said = "The source runs in no runtime as it is: the file was run, and compared with nothing."
             return replace(alone, agreement=(), warnings=(said,))
         self._require_float()
-        # In the file's own format: in front of int8 weights LiteRT quantizes activations as it runs, ONNX Runtime not.
-        ends = making.ends if path.suffix == ".tflite" else emit_onnx(making.ends)
-        before = self._written(f"ends{path.suffix}", ends)
+        # In front of int8 weights LiteRT quantizes activations as it runs, and ONNX Runtime does not.
+        ends = making.ends if path.suffix == ".tflite" else with_float_weights(making.ends)
+        before = self._written("ends.tflite", ends)
         precision = "float32" if making.ends == making.dense_float else "ends"
         warnings = compare(before, self._float, precision=precision).warnings
         reference = Reference(self._source.variant, self._noise, file_function(before))
@@ -138,19 +137,18 @@ class Checking:
 
     @cached_property
     def _noise(self) -> Probes:
-        specs, limits = self._doors()
-        return noise_probes(
-            specs, limits, preprocessing=self._source.preprocessing, calibration=self._making.calibration
-        )
-
-    def _doors(self) -> tuple[tuple[TensorSpec, ...], tuple[int, ...]]:
-        """The inputs of the source, and how many values an integer of each may have."""
-        if self._making.is_onnx:
-            with RuntimeProcess(self._written("source.onnx", self._source.model)) as process:
-                inputs, _, _ = process.describe()
-                return inputs, (2,) * len(inputs)
-        graph = parse_graph(self._making.tflite)
-        return tuple(graph.tensors[index].spec for index in graph.inputs), index_limits(graph)
+        making = self._making
+        if making.is_onnx:
+            path = self._written("source.onnx", self._source.model)
+        else:
+            path = self._written("inputs.tflite", making.tflite)
+        with RuntimeProcess(path) as process:
+            inputs, _, _ = process.describe()
+            try:
+                limits = process.index_bounds()
+            except UnsupportedModelError:  # loops, whose bodies nobody follows
+                limits = {}
+        return noise_probes(inputs, limits, preprocessing=self._source.preprocessing, calibration=making.calibration)
 
     @cached_property
     def _int8_steps(self) -> list[float]:

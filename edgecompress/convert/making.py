@@ -16,7 +16,13 @@ from edgecompress.convert.tflite.binary.emit import BinaryFile, binary_tensors, 
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.ends import quantize_ends
 from edgecompress.convert.tflite.io_types import set_io
-from edgecompress.convert.tflite.post_training import NEED_CALIBRATION, Calibration, layer_pattern, quantize
+from edgecompress.convert.tflite.post_training import (
+    NEED_CALIBRATION,
+    Calibration,
+    layer_pattern,
+    quantize,
+    require_no_loops,
+)
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_graph import Graph
@@ -79,6 +85,7 @@ class Making:
         if target.format == "onnx" and self.is_onnx:
             return self._binary.content
         if target.format == "onnx":
+            require_no_loops(self.dense_float if target.precision != "int8" else self.tflite, target)
             made = {"int8": lambda: self.int8, "binary": lambda: self._binary.content}
             tflite = made.get(target.precision, lambda: self._named(self.dense_float, target))()
             return emit_onnx(tflite, metadata={METADATA_KEY: embed_json(self.source.preprocessing, target)})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from edgecompress.formats.tflite_graph import Graph
-from edgecompress.runtimes.indices import table_rows
 from edgecompress.values import Preprocessing, TensorSpec
 
 NOISE_SAMPLES = 6
@@ -35,7 +34,7 @@ def calibration_probes(calibration: tuple[np.ndarray, ...]) -> Probes:
 
 def noise_probes(
     inputs: tuple[TensorSpec, ...],
-    limits: tuple[int, ...],
+    limits: Mapping[str, int],
     *,
     preprocessing: Preprocessing | None,
     calibration: tuple[np.ndarray, ...] | None,
@@ -43,7 +42,7 @@ def noise_probes(
     """Draw seeded uniform noise for each input.
 
     The range is that of the calibration samples, else what the preprocessing maps pixels 0..255 to, else -1..1.
-    Integers lie below the input's entry in `limits`.
+    Integers lie below the input's entry in `limits`, by its name, or are 0 or 1.
     """
     generator = np.random.default_rng(SEED)
     arrays = []
@@ -52,18 +51,12 @@ def noise_probes(
         if kind == "b":
             array = generator.random(shape) < 0.5
         elif kind in "iu" and spec.quant is None:
-            array = generator.integers(0, limits[place], shape).astype(spec.dtype)
+            array = generator.integers(0, limits.get(spec.name, 2), shape).astype(spec.dtype)
         else:
             low, high = _range(preprocessing, calibration[place] if calibration else None)
             array = generator.uniform(low, high, shape).astype(np.float32)
         arrays.append(array)
     return Probes("noise", tuple(arrays))
-
-
-def index_limits(graph: Graph) -> tuple[int, ...]:
-    """Return for each input one more than the greatest index that every table behind it has; 2 where there is none."""
-    rows = table_rows(graph)
-    return tuple(rows.get(index, 2) for index in graph.inputs)
 
 
 def _range(preprocessing: Preprocessing | None, calibration: np.ndarray | None) -> tuple[float, float]:

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from edgecompress.convert.targets import Target
+from edgecompress.convert.tflite.editor import Editor
 from edgecompress.convert.tflite.post_training import Calibration, layer_pattern, quantize
 from edgecompress.formats.tflite import parse_graph
 
 KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+
+def with_float_weights(content: bytes) -> bytes:
+    """Return the file with float weights, of the same numbers, where int8 ones stand beside float activations."""
+    editor = Editor(content)
+    for operator in editor.graph.operators:
+        if editor.kind(operator) not in KERNELS or not editor.is_float(operator.inputs[0]):
+            continue
+        weights, tensor = editor.constant(operator.inputs[1]), editor.graph.tensors[operator.inputs[1]]
+        if weights is None or weights.dtype != np.int8 or tensor.quantization is None:
+            continue
+        shape = [1] * weights.ndim
+        scale = np.asarray(tensor.quantization.scale, np.float32)
+        shape[int(tensor.quantization.quantizedDimension)] = len(scale)
+        name = f"{editor.name(operator.inputs[1])}_float"
+        operator.inputs[1] = editor.add_constant(name, weights.astype(np.float32) * scale.reshape(shape))
+    return editor.content()
 
 
 def quantize_ends(

@@ -11,7 +11,7 @@ import numpy as np
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
 from edgecompress.convert.tflite.editor import Editor
-from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs
+from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs, with_unread_quantized
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.quiet import quiet
@@ -43,7 +43,7 @@ def quantize(
     recipe = _recipe(target, keep_float, operators)
     static = target.precision in NEED_CALIBRATION
     if static:
-        _require_no_loops(content, target)
+        require_no_loops(content, target)
     content, taps = take_off(content) if static else (content, None)
     with quiet():
         try:
@@ -63,20 +63,30 @@ def quantize(
             # The bytes in memory lack the constants that stand behind the flatbuffer in the file.
             path = Path(folder) / "quantized.tflite"
             result.export_model(str(path))
-            return path.read_bytes() if taps is None else put_back(path.read_bytes(), taps)
+            return path.read_bytes() if taps is None else put_back(with_unread_quantized(path.read_bytes()), taps)
 
 
-def _require_no_loops(content: bytes, target: Target) -> None:
-    """Refuse a file whose operators run further graphs, as a recurrent layer's loop does: nothing calibrates those."""
+def require_no_loops(content: bytes, target: Target) -> None:
+    """Refuse a file whose operators run further graphs, as a recurrent layer's loop does.
+
+    Nothing calibrates those, and ONNX files are made of one graph.
+    """
     editor = Editor(content)
     if len(editor.model.subgraphs) == 1:
         return
     loops = [operator for operator in editor.graph.operators if editor.kind(operator) in CONTROL_FLOW]
-    listed = ", ".join(f"'{editor.name(loop.outputs[0])}' ({editor.kind(loop)})" for loop in loops[:5])
+    layers = dict.fromkeys((layer_of(editor.name(loop.outputs[0])), editor.kind(loop)) for loop in loops)
+    listed = ", ".join(f"'{name}' ({kind})" for name, kind in layers)
     raise ConversionError(
-        f"{target} cannot be made of loops or conditions, whose activations cannot be calibrated: {listed}.",
-        hint="Use tflite:dynamic or tflite:float16, or build the recurrent layers with unroll=True.",
+        f"{target} cannot be made of loops or conditions, as these layers are in TFLite: {listed}.",
+        hint="Use tflite:float32, float16 or dynamic, or build the recurrent layers with unroll=True.",
     )
+
+
+def layer_of(tensor: str) -> str:
+    """Return the layer in a tensor's name, "model/layer/Op;...": the part behind the model's in the longest path."""
+    path = max(tensor.split(";"), key=lambda path: path.count("/")).split("/")
+    return path[1] if len(path) > 2 else path[0]
 
 
 def _ranges(content: bytes, target: Target, recipe: Any, calibration: Calibration | None) -> Any:

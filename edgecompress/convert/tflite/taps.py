@@ -11,6 +11,7 @@ import numpy as np
 from edgecompress.convert.tflite.editor import Editor
 from edgecompress.errors import ConversionError
 
+_PARTING = {"SPLIT": 1, "SPLIT_V": 0, "UNPACK": 0}  # operators that part a tensor, and which input that is
 Taps = tuple[int | str, ...]  # where each output comes from: a place among those that were left, or a tensor's name
 
 
@@ -74,6 +75,26 @@ def with_unread_as_outputs(content: bytes) -> bytes:
             entry.name, entry.tensorIndex = f"unread_{index}", index
             signature.outputs.append(entry)
     return editor.content()
+
+
+def with_unread_quantized(content: bytes) -> bytes:
+    """Return the quantized file with the parts of a tensor that nothing reads stored as the tensor is.
+
+    The quantizer leaves them in float32, for which the operator that makes them has no kernel.
+    """
+    editor = Editor(content)
+    graph = editor.graph
+    read = {index for operator in graph.operators for index in operator.inputs} | set(graph.outputs)
+    changed = False
+    for operator in graph.operators:
+        if editor.kind(operator) not in _PARTING:
+            continue
+        whole = graph.tensors[operator.inputs[_PARTING[editor.kind(operator)]]]
+        for index in operator.outputs:
+            if index not in read and graph.tensors[index].type != whole.type:
+                graph.tensors[index].type, graph.tensors[index].quantization = whole.type, whole.quantization
+                changed = True
+    return editor.content() if changed else content
 
 
 def own_outputs(editor: Editor) -> None:
