@@ -234,8 +234,8 @@ def test_a_binary_file_computes_what_the_float_tflite_file_does(plan: Plan) -> N
     kinds = [operator.custom_code for operator in parse_graph(binary).operators]
     assert kinds.count("LceBconv2d") == 2 - plan.open
     assert_equal(in_litert(binary, plan.image), expected)
-    model = onnx.load_from_string(emit_onnx(binary))
-    for session in (start(model), with_kernels(model)):
+    whole, model = (onnx.load_from_string(emit_onnx(each)) for each in (content, binary))
+    for session in (start(whole), start(model), with_kernels(model)):
         assert_equal(session.run(None, {"x": plan.image}), expected)
 
 

@@ -42,6 +42,7 @@ _UNARY: dict[str, _Build] = {
     "RELU_0_TO_1": _bounded("RELU_0_TO_1"),
     "RELU_N1_TO_1": _bounded("RELU_N1_TO_1"),
     "RSQRT": lambda e, operator, x: e.node("Reciprocal", e.node("Sqrt", x)),
+    "SIGN": _named("Sign"),
     "SIN": _named("Sin"),
     "SQRT": _named("Sqrt"),
     "SQUARE": lambda e, operator, x: e.node("Mul", x, x),
@@ -99,7 +100,7 @@ def hard_swish(emission: Emission, operator: Operator) -> None:
 
 def binary(emission: Emission, operator: Operator) -> None:
     """An operator of two tensors, with NumPy's broadcasting of the NHWC shapes."""
-    nchw = _runs_in_nchw(emission, operator)
+    nchw = runs_in_nchw(emission, operator)
     value = emission.node(_BINARY[operator.kind], *_sides(emission, operator, nchw))
     if operator.kind == "SQUARED_DIFFERENCE":
         value = emission.node("Mul", value, value)
@@ -120,7 +121,7 @@ def _sides(emission: Emission, operator: Operator, nchw: bool) -> list[str]:
     return sides[::-1] if form.swapped else sides
 
 
-def _runs_in_nchw(emission: Emission, operator: Operator) -> bool:
+def runs_in_nchw(emission: Emission, operator: Operator) -> bool:
     """Where an input is channels-first already and the others can be: they have rank 4, or are constants."""
     return emission.has_nchw(*operator.inputs) and all(
         len(emission.tensor(index).shape) == 4 or emission.graph.stored_constant(index) for index in operator.inputs

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecompress.convert.onnx import (
     binary,
+    choices,
     convolution,
     elementwise,
     indexing,
@@ -38,6 +39,9 @@ OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "SOFTMAX": elementwise.softmax,
     "LOG_SOFTMAX": elementwise.softmax,
     "CAST": elementwise.cast,
+    **dict.fromkeys(choices.CONDITIONS, choices.condition),
+    "SELECT": choices.select,
+    "SELECT_V2": choices.select,
     "AVERAGE_POOL_2D": pooling.average_pool,
     "MAX_POOL_2D": pooling.max_pool,
     **dict.fromkeys(reduce.REDUCTIONS, reduce.reduction),

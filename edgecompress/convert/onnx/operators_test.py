@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecompress.convert.onnx.choices import CONDITIONS
 from edgecompress.convert.onnx.emit import OPERATORS, emit_onnx
 from edgecompress.convert.onnx.emit_test import LEVELS, checked, run_onnx, start_session
 from edgecompress.environment import load_tensorflow
@@ -113,6 +114,7 @@ CASES = {
     "neg": Case("NEG", lambda tf, x: tf.negative(x)),
     "floor": Case("FLOOR", lambda tf, x: tf.floor(x), quantizes=False),
     "ceil": Case("CEIL", lambda tf, x: tf.math.ceil(x), quantizes=False),
+    "sign": Case("SIGN", lambda tf, x: tf.sign(x), quantizes=False),
     "sin": Case("SIN", lambda tf, x: tf.sin(x), quantizes=False),
     "cos": Case("COS", lambda tf, x: tf.cos(x), quantizes=False),
     "average pool": Case("AVERAGE_POOL_2D", lambda tf, x: tf.nn.avg_pool2d(x, 2, 2, "VALID")),
@@ -232,6 +234,7 @@ def test_int8(name: str) -> None:
 
 def test_every_operator_is_tried() -> None:
     # DENSIFY, DEQUANTIZE, SHAPE and RELU_0_TO_1 are in the emitter's tests, QUANTIZE in those of the roundings; the
-    # converter writes SQUEEZE and EXPAND_DIMS as RESHAPE, which emits them too.
+    # converter writes SQUEEZE and EXPAND_DIMS as RESHAPE, which emits them too; choices have their own.
     elsewhere = {"DENSIFY", "DEQUANTIZE", "SHAPE", "QUANTIZE", "RELU_0_TO_1", "SQUEEZE", "EXPAND_DIMS"}
-    assert {case.kind for case in CASES.values()} | elsewhere == set(OPERATORS)
+    choices = {*CONDITIONS, "SELECT", "SELECT_V2"}
+    assert {case.kind for case in CASES.values()} | elsewhere | choices == set(OPERATORS)
