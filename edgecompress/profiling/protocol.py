@@ -97,8 +97,6 @@ def _by_threads(
                 heat, busy = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
             for track in tracks:
                 track.invalid = track.invalid or heat or busy
-                if busy:
-                    track.keep_disturbed()
         conditions = {
             **{"before": looks[0], "during": looks[1:-1], "after": looks[-1], "notes": notes, "seed": plan.seed},
             "began": began,
@@ -139,7 +137,10 @@ def _round(
                 own.append(bench.look())
                 looked_s = time.monotonic()
         own.append(bench.look())
+        busy = next((why for track in tracks if (why := track.why_busy(halves))), "")
         for track in tracks:
+            if busy:
+                track.keep_disturbed()
             with track.alone():
                 track.finish(with_operators=last)
         _drop_lost(tracks)
@@ -147,7 +148,7 @@ def _round(
         bench.abort()
     looks += own
     heat = why_invalid(before, own[1:], [reading for track in tracks for reading in track.clock_readings()])
-    return heat, next((busy for track in tracks if (busy := track.why_busy(halves))), "")
+    return heat, busy
 
 
 def _drop_lost(tracks: list[_Track]) -> None:
