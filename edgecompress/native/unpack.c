@@ -17,6 +17,7 @@
 
 enum {
     MAGIC_BYTES = 8,
+    COMPACT_MAGIC_BYTES = 4,
     VERSION = 1,
     START_BYTES = 13, /* magic, version, length of the head */
     HASH_BYTES = 16,
@@ -25,7 +26,10 @@ enum {
     MAX_FILES = 1 << 12,
     MAX_NAME_BYTES = 512,
     MAX_SEGMENT_BYTES = 1 << 21,
-    MAX_PACKED_BYTES = 1 << 24,
+    MAX_SOLID_BYTES = 1 << 26,
+    MAX_PACKED_BYTES = MAX_SOLID_BYTES + 1,
+    ZEROS_BYTES = 16, /* that stand for what a bare stream of LZMA was cut off */
+    COMPACT_HASH_BYTES = 4,
     MAX_PIECES = 1 << 14,
     MAX_BYTES = 1 << 22,       /* that one coding expands to */
     MAX_SPENT_BYTES = 1 << 24, /* that all codings of a segment expand to together */
@@ -37,7 +41,7 @@ enum {
     PADDING_BYTES = 1024 /* behind packed bytes: decoders look a step ahead, and only then whether they might */
 };
 
-enum { STORED, CODED, GENERATED };
+enum { STORED, CODED, GENERATED, SOLID };
 enum { NOT_COMPRESSED = 255 };
 enum { RAW, FILL, PLANES, SYMBOLS, CODEBOOK, SPARSE, SCALED, SHARED_BYTES, PRODUCT, SCALED_CODEBOOK };
 
@@ -73,6 +77,7 @@ static const uint64_t MAX_NUMBER = UINT64_MAX >> 1;
 static const uint64_t MAX_SIZE_BYTES = UINT64_C(1) << 40;
 static const uint64_t MAX_GENERATED_BYTES = UINT64_C(1) << 32;
 static const uint8_t MAGIC[MAGIC_BYTES] = {0x89, 'E', 'C', 'Z', '\r', '\n', 0x1a, '\n'};
+static const uint8_t COMPACT_MAGIC[COMPACT_MAGIC_BYTES] = {0x89, 'E', 'C', 'z'};
 
 struct bytes {
     const uint8_t *at, *end;
@@ -115,6 +120,7 @@ struct unpacker {
     uint64_t file_left;
     struct hash hash;
     uint8_t expected_hash[HASH_BYTES];
+    size_t hash_bytes; /* of it that are known */
     char name[MAX_NAME_BYTES + 1];
 
     struct bytes parameters, payloads; /* of the segment, or of the generator's arrays */
@@ -387,14 +393,14 @@ static void add_to_hash(struct hash *hash, const uint8_t *data, size_t size) {
     }
 }
 
-static int hash_is(struct hash *hash, const uint8_t *expected) {
+static int hash_is(struct hash *hash, const uint8_t *expected, size_t size) {
     uint8_t found[HASH_BYTES];
     memset(hash->buffer + hash->held, 0, sizeof hash->buffer - hash->held);
     hash->size_bytes += hash->held;
     compress(hash, hash->buffer, 1);
     store64(found, hash->state[0]);
     store64(found + 8, hash->state[1]);
-    return !memcmp(found, expected, HASH_BYTES);
+    return !memcmp(found, expected, size);
 }
 
 /* ---- input and output ---- */
@@ -415,6 +421,12 @@ static int read_input(struct unpacker *u, uint8_t *to, size_t size, size_t *got)
     return got || have == size ? 1 : damaged(u);
 }
 
+static int begin_file(struct unpacker *u) {
+    begin_hash(&u->hash);
+    u->is_open = 1;
+    return u->io->begin_file(u->io->user, u->name, u->file_left) ? fail(u, ECZ_WRITE) : 1;
+}
+
 static int open_file(struct unpacker *u) {
     struct bytes name, hash;
     uint64_t name_bytes;
@@ -424,15 +436,14 @@ static int open_file(struct unpacker *u) {
     memcpy(u->name, name.at, name_bytes);
     u->name[name_bytes] = 0;
     memcpy(u->expected_hash, hash.at, HASH_BYTES);
-    begin_hash(&u->hash);
+    u->hash_bytes = HASH_BYTES;
     u->files_left--;
-    u->is_open = 1;
-    return u->io->begin_file(u->io->user, u->name, u->file_left) ? fail(u, ECZ_WRITE) : 1;
+    return begin_file(u);
 }
 
 static int close_file(struct unpacker *u) {
     u->is_open = 0;
-    if (!hash_is(&u->hash, u->expected_hash))
+    if (!hash_is(&u->hash, u->expected_hash, u->hash_bytes))
         return damaged(u);
     return u->io->end_file(u->io->user) ? fail(u, ECZ_WRITE) : 1;
 }
@@ -458,7 +469,7 @@ static int deliver(struct unpacker *u, const uint8_t *data, size_t size) {
     return 1;
 }
 
-/* ---- LZMA, after the LZMA specification: one raw stream of LZMA1 with an end mark ---- */
+/* ---- LZMA, after the LZMA specification ---- */
 
 /* All that takes one of these is inlined, so that it stays in registers. */
 struct range {
@@ -552,12 +563,18 @@ static INLINE uint8_t literal(struct range *r, uint16_t *p, int is_matched, uint
     return (uint8_t)node;
 }
 
-/* All of `in` must make exactly `size` bytes, up to the end mark. Behind it are PADDING_BYTES, more than a symbol
-   takes. */
-static int decode_lzma(struct unpacker *u, uint32_t properties, struct bytes in, uint8_t *out, size_t size) {
-    uint32_t context_bits = properties % 9, place_bits = properties / 9 % 5, position_bits = properties / 45;
-    if (context_bits + place_bits > 4 || position_bits > 4 || left(&in) < 5 || in.at[0])
-        return damaged(u);
+struct lzma {
+    uint32_t state, before[4], context_bits, place_bits, position_bits;
+};
+
+static int begin_lzma(struct unpacker *u, struct lzma *z, uint32_t properties) {
+    z->context_bits = properties % 9;
+    z->place_bits = properties / 9 % 5;
+    z->position_bits = properties / 45;
+    return z->context_bits + z->place_bits > 4 || z->position_bits > 4 ? damaged(u) : 1;
+}
+
+static void reset_lzma(struct unpacker *u, struct lzma *z) {
     RESET(u->lzma_match);
     RESET(u->lzma_rep);
     RESET(u->lzma_rep0);
@@ -568,18 +585,31 @@ static int decode_lzma(struct unpacker *u, uint32_t properties, struct bytes in,
     RESET(u->lzma_special);
     RESET(u->lzma_align);
     RESET(u->lzma_length);
-    reset_probabilities(u->lzma_literal, sizeof *u->lzma_literal * (0x300u << (context_bits + place_bits)));
-    struct range r = {in.at + 5, UINT32_MAX, (uint32_t)in.at[1] << 24 | in.at[2] << 16 | in.at[3] << 8 | in.at[4]};
-    uint32_t state = 0, before[4] = {0}, position_mask = (1u << position_bits) - 1, place_mask = (1u << place_bits) - 1;
-    size_t done = 0;
-    while (r.at <= in.end) {
+    reset_probabilities(u->lzma_literal, sizeof *u->lzma_literal * (0x300u << (z->context_bits + z->place_bits)));
+    z->state = 0;
+    memset(z->before, 0, sizeof z->before);
+}
+
+static struct range begin_range(const uint8_t *at) {
+    return (struct range){at + 4, UINT32_MAX, (uint32_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3]};
+}
+
+/* Makes the bytes of `out` from `done` up to `size`, and reads no symbol that begins behind `limit`. Behind that are
+   more bytes than a symbol takes. A match may reach beyond `size` where `is_cut`. */
+static int run_lzma(struct unpacker *u, struct lzma *z, struct range *range, const uint8_t *limit, uint8_t *out,
+                    size_t done, size_t size, int is_cut) {
+    struct range r = *range;
+    uint32_t state = z->state, before[4], context_bits = z->context_bits;
+    uint32_t position_mask = (1u << z->position_bits) - 1, place_mask = (1u << z->place_bits) - 1;
+    memcpy(before, z->before, sizeof before);
+    while (done < size && r.at <= limit) {
         uint32_t position = (uint32_t)done & position_mask, length;
         if (!bit(&r, u->lzma_match + (state << 4) + position)) {
-            if (done == size)
-                return damaged(u);
             uint32_t last = done ? out[done - 1] : 0;
             uint32_t which = (((uint32_t)done & place_mask) << context_bits) + (last >> (8 - context_bits));
             int is_matched = state >= 7;
+            if (is_matched && before[0] >= done)
+                return damaged(u);
             out[done] = literal(&r, u->lzma_literal + 0x300 * which, is_matched,
                                 is_matched ? out[done - before[0] - 1] : 0);
             done++;
@@ -589,14 +619,10 @@ static int decode_lzma(struct unpacker *u, uint32_t properties, struct bytes in,
         if (!bit(&r, u->lzma_rep + state)) {
             length = match_length(&r, u->lzma_length[0], position);
             uint32_t distance = match_distance(u, &r, length);
-            if (distance == UINT32_MAX) { /* the end mark */
-                normalize(&r);
-                return r.at == in.end && !r.code && done == size ? 1 : damaged(u);
-            }
             before[3] = before[2];
             before[2] = before[1];
             before[1] = before[0];
-            before[0] = distance;
+            before[0] = distance; /* an end mark is beyond all that there is */
             state = state < 7 ? 7 : 10;
         } else {
             length = 0;
@@ -613,12 +639,100 @@ static int decode_lzma(struct unpacker *u, uint32_t properties, struct bytes in,
             if (!length)
                 length = match_length(&r, u->lzma_length[1], position);
         }
-        if (before[0] >= done || length > size - done)
+        if (before[0] >= done || (length > size - done && !is_cut))
             return damaged(u);
+        length = length < size - done ? length : (uint32_t)(size - done);
         for (const uint8_t *from = out + done - before[0] - 1; length; length--)
             out[done++] = *from++;
     }
-    return damaged(u);
+    *range = r;
+    z->state = state;
+    memcpy(z->before, before, sizeof before);
+    return done == size && r.at <= limit ? 1 : damaged(u);
+}
+
+/* A bare stream: without the first byte, which is always 0, and without an end that zeros can stand for. */
+static int decode_bare(struct unpacker *u, uint32_t properties, struct bytes in, uint8_t *out, size_t size) {
+    struct lzma z;
+    uint8_t *data = take(u, left(&in) + PADDING_BYTES);
+    if (!data || !begin_lzma(u, &z, properties))
+        return 0;
+    memcpy(data, in.at, left(&in));
+    memset(data + left(&in), 0, PADDING_BYTES);
+    reset_lzma(u, &z);
+    struct range r = begin_range(data);
+    return run_lzma(u, &z, &r, data + left(&in) + ZEROS_BYTES, out, 0, size, 1);
+}
+
+/* ---- LZMA2: chunks of LZMA or of bytes as they are, after the .xz format's description ---- */
+
+enum { LZMA2_END, LZMA2_STORED_ANEW, LZMA2_STORED, LZMA2_CODED = 0x80, LZMA2_STATE = 0xa0, LZMA2_BITS = 0xc0,
+       LZMA2_ANEW = 0xe0 };
+
+static int read_big(struct unpacker *u, struct bytes *reader, uint32_t *value) {
+    uint32_t high, low;
+    if (!read_byte(u, reader, 255, &high) || !read_byte(u, reader, 255, &low))
+        return 0;
+    *value = (high << 8 | low) + 1;
+    return 1;
+}
+
+/* Makes one chunk of LZMA, and checks that its bytes are used up. */
+static int decode_chunk(struct unpacker *u, struct lzma *z, struct bytes in, uint8_t *out, size_t done, size_t size) {
+    if (left(&in) < 5 || *in.at)
+        return damaged(u);
+    struct range r = begin_range(in.at + 1);
+    if (!run_lzma(u, z, &r, in.end, out, done, size, 0))
+        return 0;
+    normalize(&r);
+    return r.at == in.end && !r.code ? 1 : damaged(u);
+}
+
+/* All of `in` must make exactly `size` bytes. Behind it are PADDING_BYTES. */
+static int decode_lzma2(struct unpacker *u, struct bytes in, uint8_t *out, size_t size) {
+    struct lzma z = {0};
+    struct bytes chunk;
+    size_t done = 0, first = 0; /* where what matches may refer to begins */
+    int is_begun = 0, has_bits = 0;
+    for (;;) {
+        uint32_t control, length, packed, properties;
+        if (!read_byte(u, &in, 255, &control))
+            return 0;
+        if (control == LZMA2_END)
+            return !left(&in) && done == size ? 1 : damaged(u);
+        if (control == LZMA2_STORED_ANEW || control >= LZMA2_ANEW) {
+            is_begun = 1;
+            has_bits = 0;
+            first = done;
+        }
+        if (!is_begun || (control > LZMA2_STORED && control < LZMA2_CODED) || !read_big(u, &in, &length))
+            return damaged(u);
+        length += control & LZMA2_CODED ? (control & 0x1f) << 16 : 0;
+        if (length > size - done)
+            return damaged(u);
+        if (control < LZMA2_CODED) {
+            if (!cut(u, &in, length, &chunk))
+                return 0;
+            memcpy(out + done, chunk.at, length);
+            done += length;
+            continue;
+        }
+        if (!read_big(u, &in, &packed))
+            return 0;
+        if (control >= LZMA2_BITS) {
+            if (!read_byte(u, &in, 255, &properties) || !begin_lzma(u, &z, properties))
+                return 0;
+            has_bits = 1;
+        } else if (!has_bits) {
+            return damaged(u);
+        }
+        if (control >= LZMA2_STATE)
+            reset_lzma(u, &z);
+        if (!cut(u, &in, packed, &chunk) ||
+            !decode_chunk(u, &z, chunk, out + first, done - first, done - first + length))
+            return 0;
+        done += length;
+    }
 }
 
 /* ---- the entropy coder ---- */
@@ -1326,26 +1440,35 @@ static int put_together(struct unpacker *u, struct layout *layout, const uint8_t
     return 1;
 }
 
+/* What is rest only, or a directory with the rest: by LZMA or as it is. */
+static const uint8_t *plain_bytes(struct unpacker *u, uint32_t properties, struct bytes packed, size_t size) {
+    if (properties == NOT_COMPRESSED) {
+        if (left(&packed) != size)
+            damaged(u);
+        return left(&packed) == size ? packed.at : NULL;
+    }
+    uint8_t *decoded = take(u, size);
+    return decoded && decode_bare(u, properties, packed, decoded, size) ? decoded : NULL;
+}
+
 static int unpack_coded(struct unpacker *u, struct bytes packed, size_t size) {
     size_t directory_bytes, rest_bytes;
     uint32_t properties;
     uint64_t lzma_bytes;
     struct bytes lzma, directory;
     struct layout layout;
-    if (!read_size(u, &packed, MAX_SEGMENT_BYTES, &directory_bytes) || !read_size(u, &packed, size, &rest_bytes) ||
-        !read_byte(u, &packed, 255, &properties) || !read_number(u, &packed, left(&packed), &lzma_bytes) ||
-        !cut(u, &packed, lzma_bytes, &lzma))
+    const uint8_t *plain;
+    if (!read_size(u, &packed, MAX_SEGMENT_BYTES, &directory_bytes))
         return 0;
-    const uint8_t *plain = lzma.at;
-    if (properties == NOT_COMPRESSED) {
-        if (lzma_bytes != directory_bytes + rest_bytes)
-            return damaged(u);
-    } else {
-        uint8_t *decoded = take(u, directory_bytes + rest_bytes);
-        if (!decoded || !decode_lzma(u, properties, lzma, decoded, directory_bytes + rest_bytes))
-            return 0;
-        plain = decoded;
-    }
+    if (!directory_bytes)
+        return read_byte(u, &packed, 255, &properties) && (plain = plain_bytes(u, properties, packed, size)) &&
+               deliver(u, plain, size);
+    if (!read_size(u, &packed, size, &rest_bytes) || !read_byte(u, &packed, 255, &properties) ||
+        !read_number(u, &packed, left(&packed), &lzma_bytes) || !cut(u, &packed, lzma_bytes, &lzma))
+        return 0;
+    plain = plain_bytes(u, properties, lzma, directory_bytes + rest_bytes);
+    if (!plain)
+        return 0;
     directory = (struct bytes){plain, plain + directory_bytes};
     uint8_t *out = take(u, size);
     if (!out || !read_layout(u, &directory, out, size - rest_bytes, rest_bytes, &layout))
@@ -1516,10 +1639,36 @@ static int unpack_generated(struct unpacker *u, struct bytes packed, uint64_t si
     return generate(u, &generator, axes, rank);
 }
 
+static int unpack_solid(struct unpacker *u, struct bytes packed, size_t size) {
+    uint32_t delta;
+    uint8_t *out = take(u, size);
+    if (!out || !read_byte(u, &packed, 255, &delta) || !decode_lzma2(u, packed, out, size))
+        return 0;
+    if (delta)
+        for (size_t i = delta; i < size; i++)
+            out[i] = (uint8_t)(out[i] + out[i - delta]);
+    return deliver(u, out, size);
+}
+
+/* Behind `packed` are PADDING_BYTES zeros. */
+static int unpack_body(struct unpacker *u, struct bytes packed, uint64_t size) {
+    uint32_t kind;
+    if (!read_byte(u, &packed, SOLID, &kind))
+        return 0;
+    if (kind == GENERATED)
+        return unpack_generated(u, packed, size);
+    if (size > (kind == CODED ? MAX_SEGMENT_BYTES : MAX_SOLID_BYTES))
+        return damaged(u);
+    if (kind == CODED)
+        return unpack_coded(u, packed, (size_t)size);
+    if (kind == SOLID)
+        return unpack_solid(u, packed, (size_t)size);
+    return left(&packed) == size ? deliver(u, packed.at, (size_t)size) : damaged(u);
+}
+
 static int unpack_segment(struct unpacker *u) {
     uint64_t size;
     size_t packed_bytes;
-    uint32_t kind;
     struct bytes check;
     if (!read_number(u, &u->segments, MAX_GENERATED_BYTES, &size) ||
         !read_size(u, &u->segments, MAX_PACKED_BYTES, &packed_bytes) || !cut(u, &u->segments, CHECK_BYTES, &check))
@@ -1528,18 +1677,9 @@ static int unpack_segment(struct unpacker *u) {
     if (!data || !read_input(u, data, packed_bytes, NULL))
         return 0;
     memset(data + packed_bytes, 0, PADDING_BYTES);
-    struct bytes packed = {data, data + packed_bytes};
     if (crc32(u, 0, data, packed_bytes) != load32(check.at))
         return damaged(u);
-    if (!read_byte(u, &packed, GENERATED, &kind))
-        return 0;
-    if (kind == GENERATED)
-        return unpack_generated(u, packed, size);
-    if (size > MAX_SEGMENT_BYTES)
-        return damaged(u);
-    if (kind == CODED)
-        return unpack_coded(u, packed, (size_t)size);
-    return left(&packed) == size ? deliver(u, packed.at, (size_t)size) : damaged(u);
+    return unpack_body(u, (struct bytes){data, data + packed_bytes}, size);
 }
 
 /* ---- the head ---- */
@@ -1638,23 +1778,19 @@ static int check_segments(struct unpacker *u, struct bytes *body, size_t head_by
     return size || left(body) ? damaged(u) : 1;
 }
 
-static int read_head(struct unpacker *u, uint64_t limit_bytes) {
-    uint8_t start[START_BYTES] = {0};
+static int read_head(struct unpacker *u, const uint8_t *start, size_t got, uint64_t limit_bytes) {
     uint64_t size = 0;
-    size_t got;
-    if (!read_input(u, start, sizeof start, &got))
-        return 0;
     if (got < MAGIC_BYTES || memcmp(start, MAGIC, MAGIC_BYTES))
         return fail(u, ECZ_NOT_PACKED);
     if (got > MAGIC_BYTES && start[MAGIC_BYTES] != VERSION)
         return fail(u, ECZ_VERSION);
     size_t head_bytes = load32(start + MAGIC_BYTES + 1);
-    if (got < sizeof start || head_bytes > MAX_HEAD_BYTES)
+    if (got < START_BYTES || head_bytes > MAX_HEAD_BYTES)
         return damaged(u);
     uint8_t *data = take(u, head_bytes + CHECK_BYTES);
     if (!data || !read_input(u, data, head_bytes + CHECK_BYTES, NULL))
         return 0;
-    if (crc32(u, crc32(u, 0, start, sizeof start), data, head_bytes) != load32(data + head_bytes))
+    if (crc32(u, crc32(u, 0, start, START_BYTES), data, head_bytes) != load32(data + head_bytes))
         return damaged(u);
     struct bytes body = {data, data + head_bytes};
     if (!check_files(u, &body, &size) || !check_segments(u, &body, head_bytes, size))
@@ -1663,10 +1799,42 @@ static int read_head(struct unpacker *u, uint64_t limit_bytes) {
     return size <= limit_bytes ? 1 : fail(u, ECZ_TOO_LARGE);
 }
 
-static int unpack_all(struct unpacker *u, uint64_t limit_bytes) {
+/* A file without a name, of one segment up to the end of the input, behind its size and some bytes of its hash. */
+static int unpack_compact(struct unpacker *u, const uint8_t *start, size_t got, uint64_t limit_bytes) {
+    struct bytes head = {start + COMPACT_MAGIC_BYTES, start + got}, hash;
     uint8_t more;
+    if (!read_number(u, &head, MAX_GENERATED_BYTES, &u->file_left) || !cut(u, &head, COMPACT_HASH_BYTES, &hash))
+        return 0;
+    uint64_t size = u->file_left;
+    if (size > limit_bytes)
+        return fail(u, ECZ_TOO_LARGE);
+    memcpy(u->expected_hash, hash.at, COMPACT_HASH_BYTES);
+    u->hash_bytes = COMPACT_HASH_BYTES;
+    u->left_steps = (int64_t)(FREE_STEPS + size / BYTES_PER_STEP);
+    size_t most = size < MAX_PACKED_BYTES ? (size_t)size + 1 : MAX_PACKED_BYTES, have = left(&head);
+    if (!size)
+        return !have && read_input(u, &more, 1, &got) && !got && begin_file(u) ? close_file(u) : damaged(u);
+    uint8_t *data = have <= most ? take(u, most + PADDING_BYTES) : NULL;
+    if (!data)
+        return have <= most ? 0 : damaged(u);
+    memcpy(data, head.at, have);
+    if (!read_input(u, data + have, most - have, &got))
+        return 0;
+    have += got;
+    memset(data + have, 0, PADDING_BYTES);
+    if (have == most && (!read_input(u, &more, 1, &got) || got))
+        return damaged(u);
+    return begin_file(u) && unpack_body(u, (struct bytes){data, data + have}, size) ? close_file(u) : 0;
+}
+
+static int unpack_all(struct unpacker *u, uint64_t limit_bytes) {
+    uint8_t start[START_BYTES] = {0}, more;
     size_t got;
-    if (!read_head(u, limit_bytes))
+    if (!read_input(u, start, sizeof start, &got))
+        return 0;
+    if (got >= COMPACT_MAGIC_BYTES && !memcmp(start, COMPACT_MAGIC, COMPACT_MAGIC_BYTES))
+        return unpack_compact(u, start, got, limit_bytes);
+    if (!read_head(u, start, got, limit_bytes))
         return 0;
     const struct block *mark = u->last;
     for (; u->segments_left; u->segments_left--) {

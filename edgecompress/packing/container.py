@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from edgecompress.errors import PackedFileError
 from edgecompress.packing.codings.base import Work, damaged
 from edgecompress.packing.generated import unpack_generated
-from edgecompress.packing.header import MAX_SEGMENT_BYTES, Header, content_hash, read_header
-from edgecompress.packing.segment import CODED, GENERATED, STORED, unpack_coded
+from edgecompress.packing.header import MAX_SEGMENT_BYTES, MAX_SOLID_BYTES, Header, read_header
+from edgecompress.packing.lzma_streams import decompress_solid
+from edgecompress.packing.segment import CODED, GENERATED, SOLID, STORED, unpack_coded
 from edgecompress.packing.wire import Reader
 
 DEFAULT_LIMIT_BYTES = 1 << 31
@@ -42,7 +43,7 @@ def unpack_files(data: bytes, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> dict
     files, start = {}, 0
     for file in header.files:
         part = content[start : start + file.size_bytes]
-        if content_hash(part) != file.blake2b:
+        if not file.holds(part):
             raise PackedFileError(
                 f"The packed file is damaged: the hash of '{file.name}' differs after unpacking.",
                 hint="Fetch it again.",
@@ -85,13 +86,16 @@ def unpack_body(packed: bytes | memoryview, size_bytes: int, *, work: Work | Non
         PackedFileError: it is damaged.
     """
     reader, work = Reader(packed, "a segment"), work or Work.of(size_bytes)
-    kind = reader.byte(most=GENERATED)
-    if kind != GENERATED and size_bytes > MAX_SEGMENT_BYTES:
-        raise damaged(f"a segment has {size_bytes} bytes; {MAX_SEGMENT_BYTES} is the limit")
+    kind = reader.byte(most=SOLID)
+    most = MAX_SEGMENT_BYTES if kind == CODED else MAX_SOLID_BYTES
+    if kind != GENERATED and size_bytes > most:
+        raise damaged(f"a segment has {size_bytes} bytes; {most} is the limit")
     if kind == STORED:
         content = bytes(reader.bytes(reader.left))
     elif kind == CODED:
         content = unpack_coded(reader, size_bytes, work)
+    elif kind == SOLID:
+        content = decompress_solid(reader.bytes(reader.left), size_bytes)
     else:
         content = unpack_generated(reader, size_bytes, work)
     if len(content) != size_bytes:

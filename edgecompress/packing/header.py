@@ -8,6 +8,14 @@
     4 bytes  CRC-32 of all before
 
 Then the segments, one after another, and nothing behind them. Together they unpack to the files one after another.
+
+Where so many bytes would weigh too much, a single file without its name has a compact head instead:
+
+    4 bytes  89 45 43 7A
+             number size_bytes
+    4 bytes  the first ones of the BLAKE2b-128 of the content
+
+Then the one segment up to the end; none where the file is empty.
 """
 
 from __future__ import annotations
@@ -21,16 +29,19 @@ from edgecompress.errors import PackedFileError
 from edgecompress.packing.wire import Reader, Writer
 
 MAGIC = b"\x89ECZ\r\n\x1a\n"
+COMPACT_MAGIC = b"\x89ECz"
 VERSION = 1
 HASH_BYTES = 16
+COMPACT_HASH_BYTES = 4
 CHECK_BYTES = 4
 MAX_HEADER_BYTES = 1 << 22
 MAX_FILES = 1 << 12
 MAX_NAME_BYTES = 512
 MAX_SIZE_BYTES = 1 << 40  # of all files together
-MAX_SEGMENT_BYTES = 1 << 21  # of a segment, unpacked; one that is generated may have more
+MAX_SEGMENT_BYTES = 1 << 21  # of a segment, unpacked; one that is solid or generated may have more
+MAX_SOLID_BYTES = 1 << 26
 MAX_GENERATED_BYTES = 1 << 32
-MAX_PACKED_BYTES = 1 << 24  # of a segment, packed; never more than one byte above the unpacked
+MAX_PACKED_BYTES = MAX_SOLID_BYTES + 1  # of a segment, packed; never more than one byte above the unpacked
 
 
 # Control characters, separators other than the space, formats, surrogates and private use: what no name may have. The
@@ -46,11 +57,15 @@ UNPRINTABLE = (
 
 @dataclass(frozen=True)
 class PackedFile:
-    """A file inside: its name (relative, with slashes; empty where none was given), size and hash."""
+    """A file inside: its name (relative, with slashes; empty where none was given), size, and hash or its beginning."""
 
     name: str
     size_bytes: int
     blake2b: bytes
+
+    def holds(self, content: bytes) -> bool:
+        """Return whether the content has the hash."""
+        return content_hash(content)[: len(self.blake2b)] == self.blake2b
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,15 @@ def content_hash(content: bytes | memoryview) -> bytes:
     return hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
 
 
+def write_compact_header(content: bytes) -> bytes:
+    """Return the bytes of a compact head of a file."""
+    head = Writer()
+    head.bytes(COMPACT_MAGIC)
+    head.number(len(content))
+    head.bytes(content_hash(content)[:COMPACT_HASH_BYTES])
+    return bytes(head.parts)
+
+
 def write_header(header: Header) -> bytes:
     """Return the bytes of a head."""
     body = Writer()
@@ -106,6 +130,8 @@ def read_header(data: bytes | memoryview) -> tuple[Header, int]:
         PackedFileError: no packed file, another version, cut short, or damaged; says which.
     """
     whole = Reader(data, "its head")
+    if bytes(whole.data[: len(COMPACT_MAGIC)]) == COMPACT_MAGIC:
+        return _read_compact(whole)
     if bytes(whole.data[: len(MAGIC)]) != MAGIC:
         raise PackedFileError(
             "This is not a packed file: its first bytes are others.",
@@ -138,6 +164,20 @@ def read_header(data: bytes | memoryview) -> tuple[Header, int]:
     if len({file.name for file in files}) != len(files):
         raise PackedFileError("The packed file is damaged: two files of one name.")
     return header, whole.position
+
+
+def _read_compact(whole: Reader) -> tuple[Header, int]:
+    whole.bytes(len(COMPACT_MAGIC))
+    size_bytes = whole.number(most=MAX_GENERATED_BYTES)
+    files = (PackedFile("", size_bytes, bytes(whole.bytes(COMPACT_HASH_BYTES))),)
+    packed = whole.data[whole.position :]
+    most = min(size_bytes + 1, MAX_PACKED_BYTES) if size_bytes else 0
+    if not bool(size_bytes) <= len(packed) <= most:
+        raise PackedFileError(
+            f"The packed file is cut short or damaged: {len(packed)} bytes hold {size_bytes}.", hint="Fetch it again."
+        )
+    segments = (SegmentPlace(size_bytes, len(packed), zlib.crc32(packed)),) if size_bytes else ()
+    return Header(files, segments), whole.position
 
 
 def _read_file(body: Reader) -> PackedFile:

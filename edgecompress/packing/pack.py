@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,19 +18,27 @@ from edgecompress.packing.container import unpack_body
 from edgecompress.packing.generators import Generator
 from edgecompress.packing.grouping import Group, group, product
 from edgecompress.packing.header import (
+    COMPACT_MAGIC,
     MAX_PACKED_BYTES,
     MAX_SEGMENT_BYTES,
+    MAX_SOLID_BYTES,
     Header,
     PackedFile,
     SegmentPlace,
     content_hash,
     read_header,
+    write_compact_header,
     write_header,
 )
+from edgecompress.packing.lzma_streams import stream_bytes
 from edgecompress.packing.regions import onnx, tflite
 from edgecompress.packing.regions.region import Region, tiles, without_overlaps
-from edgecompress.packing.segment import MAX_PIECES, Piece, pack_segment
+from edgecompress.packing.segment import MAX_PIECES, Piece, pack_segment, pack_solid
 from edgecompress.progress import Progress, silent
+
+
+NEARLY = 1.05  # what quick LZMA makes so much of may be smaller by thorough LZMA
+HEAD_SHARE = 0.002  # of a packed file, that its name and a whole hash are worth
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,10 @@ class _Log:
     notes: list[str] = field(default_factory=list)
     rest_bytes: int = 0
 
+    def packed(self, data: bytes) -> Packed:
+        coded = sum(tensor.packed_bytes for tensor in self.tensors)
+        return Packed(data, tuple(self.tensors), self.rest_bytes, len(data) - coded, tuple(self.notes))
+
 
 def pack(content: bytes, *, name: str = "model", generators: tuple[Generator, ...] = ()) -> bytes:
     """Return a packed file of one model; see `pack_files`."""
@@ -75,22 +89,56 @@ def pack_files(
     is. What a generator gives bit by bit costs its parameters only. The result was unpacked and compared.
     """
     content = b"".join(files.values())
+    with ThreadPoolExecutor(1) as pool:  # LZMA lets go of Python meanwhile
+        solid = pool.submit(_solid, content)
+        parts, log = _by_tensor(files, content, generators, on_progress)
+        return min(_candidates(files, content, parts, log, solid.result()), key=_weight)
+
+
+def _by_tensor(
+    files: dict[str, bytes], content: bytes, generators: tuple[Generator, ...], on_progress: Progress
+) -> tuple[list[tuple[int, bytes]], _Log]:
+    """Return the segments with tensors, each with its size unpacked."""
     log = _Log()
     regions = without_overlaps(_regions(files, log), len(content))
     work = Work.of(len(content))
-    places: list[SegmentPlace] = []
-    bodies: list[bytes] = []
+    bodies: list[tuple[int, bytes]] = []
     for part in _parts(regions, generators, content, log):
         body = _checked(part, content, work, log)
-        places.append(SegmentPlace(part.end - part.start, len(body), zlib.crc32(body)))
-        bodies.append(body)
+        bodies.append((part.end - part.start, body))
         on_progress("packing", part.end, len(content))
+    return bodies, log
+
+
+def _solid(content: bytes) -> list[tuple[int, bytes]]:
+    """Return segments without tensors, as long as may be, each with its size unpacked."""
+    cuts = range(0, len(content), MAX_SOLID_BYTES)
+    parts = [content[start : start + MAX_SOLID_BYTES] for start in cuts]
+    return [(len(part), pack_solid(part)) for part in parts]
+
+
+def _candidates(
+    files: dict[str, bytes], content: bytes, by_tensor: list[tuple[int, bytes]], log: _Log, solid: list[tuple[int, bytes]]
+) -> Iterator[Packed]:
+    """Yield the packed files to choose from: tensor by tensor and as one stream, with the head and with the compact one."""
+    plain = _Log(notes=log.notes, rest_bytes=len(content))
+    if log.tensors:
+        plain.notes = [*log.notes, "One stream of LZMA is smaller than all tensors by themselves: they are not told apart."]
     held = tuple(PackedFile(name, len(data), content_hash(data)) for name, data in files.items())
-    head = write_header(Header(held, tuple(places)))
-    packed = head + b"".join(bodies)
-    read_header(packed)  # raises where a name could not be read again
-    coded = sum(tensor.packed_bytes for tensor in log.tensors)
-    return Packed(packed, tuple(log.tensors), log.rest_bytes, len(packed) - coded, tuple(log.notes))
+    for parts, made in ((by_tensor, log), (solid, plain)):
+        places = tuple(SegmentPlace(size, len(body), zlib.crc32(body)) for size, body in parts)
+        head = write_header(Header(held, places))
+        bodies = b"".join(body for _, body in parts)
+        read_header(head + bodies)  # raises where a name could not be read again
+        yield made.packed(head + bodies)
+        if len(files) == 1 and len(parts) <= 1:
+            yield made.packed(write_compact_header(content) + bodies)
+
+
+def _weight(packed: Packed) -> float:
+    """Return the size; a head with the name and the whole hash is worth some thousandths."""
+    is_compact = packed.data.startswith(COMPACT_MAGIC)
+    return len(packed.data) * (1 if is_compact else 1 - HEAD_SHARE)
 
 
 def _checked(part: _Generated | _Ordinary, content: bytes, work: Work, log: _Log) -> bytes:
@@ -169,16 +217,48 @@ class _Ordinary:
     regions: tuple[Region, ...]
 
     def pack(self, content: bytes, log: _Log) -> bytes:
+        """Return the segment with what is smaller so in the rest, where LZMA finds what repeats, if that is smaller."""
+        known: dict[tuple[Region, ...], Coding] = {}
+        body, made = self._packed(self.regions, content, known)
+        left = {
+            region
+            for regions, coding in known.items()
+            if stream_bytes(_joined(regions, content)) < coded_bytes(coding) * NEARLY
+            for region in regions
+        }
+        if left:
+            kept = tuple(region for region in self.regions if region not in left)
+            other, other_made = self._packed(kept, content, known)
+            if len(other) < len(body):
+                body, made = other, other_made
+        log.tensors += made.tensors
+        log.rest_bytes += made.rest_bytes
+        return body
+
+    def _packed(
+        self, regions: tuple[Region, ...], content: bytes, known: dict[tuple[Region, ...], Coding]
+    ) -> tuple[bytes, _Log]:
+        """Return the segment with these regions coded and all else as its rest; `known` is what was coded before."""
+        log = _Log()
         codings: list[Coding] = []
         pieces: list[Piece] = []
-        groups = group(list(self.regions), content)
+        groups = group(list(regions), content)
         for index, each in enumerate(groups):
-            codings.append(_code(each, groups, codings, content))
+            if each.follows:
+                codings.append(_code(each, groups, codings, content))
+            else:
+                if each.regions not in known:
+                    known[each.regions] = _code(each, groups, codings, content)
+                codings.append(known[each.regions])
             pieces += [Piece(region.start - self.start, region.size_bytes, index) for region in each.regions]
             log.tensors.append(_logged(each, codings[-1]))
         log.rest_bytes += self.end - self.start - sum(piece.size_bytes for piece in pieces)
         ordered = sorted(pieces, key=lambda piece: piece.start)
-        return pack_segment(content[self.start : self.end], ordered, codings)
+        return pack_segment(content[self.start : self.end], ordered, codings), log
+
+
+def _joined(regions: tuple[Region, ...], content: bytes) -> bytes:
+    return b"".join(content[region.start : region.end] for region in regions)
 
 
 def _code(each: Group, groups: list[Group], codings: list[Coding], content: bytes) -> Coding:
@@ -186,7 +266,7 @@ def _code(each: Group, groups: list[Group], codings: list[Coding], content: byte
         steps = np.concatenate([follows.steps for follows in each.follows])
         return product(each, groups, codings, smallest(Array(steps.view(np.uint8), 1)))
     first = each.regions[0]
-    data = np.frombuffer(b"".join(content[region.start : region.end] for region in each.regions), np.uint8)
+    data = np.frombuffer(_joined(each.regions, content), np.uint8)
     channels = first.channels if len(each.regions) == 1 else 0
     return smallest(Array(data, first.width, first.is_float, first.bits, channels))
 

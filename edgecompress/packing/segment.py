@@ -1,9 +1,13 @@
-"""A segment: up to two mebibytes of the original files, packed by itself, so that any one can be unpacked alone.
+"""A segment: mostly up to two mebibytes of the original files, packed by itself, so that any one can be unpacked alone.
 
     kind 0   the bytes as they are
     kind 1   number directory_bytes, number rest_bytes, byte lzma_properties (255: stored), number lzma_bytes,
              LZMA(directory, rest), payloads
+             where directory_bytes is 0 all is rest: byte lzma_properties, LZMA(rest)
     kind 2   a tensor that a method can generate; see `generated`
+    kind 3   up to 64 MiB as one solid stream, for what repeats over longer distances
+
+`lzma_streams` says what a bare stream of LZMA is, which kind 1 has, and a solid one.
 
 The directory lists the pieces in the order of the file (number gap_bytes, number array, number piece_bytes), then the
 coding of each array. A piece follows `gap_bytes` of the rest; an array is the pieces that name it, one after another;
@@ -12,19 +16,17 @@ what is left of the rest comes last.
 
 from __future__ import annotations
 
-import lzma
 from dataclasses import dataclass
 
 from edgecompress.packing.codings import KINDS, Coding
 from edgecompress.packing.codings.base import Source, Work, damaged
 from edgecompress.packing.header import MAX_SEGMENT_BYTES
+from edgecompress.packing.lzma_streams import compress_bare, compress_solid, decompress_bare
 from edgecompress.packing.wire import Reader, Writer
 
-STORED, CODED, GENERATED = 0, 1, 2
+STORED, CODED, GENERATED, SOLID = 0, 1, 2, 3
 MAX_PIECES = 1 << 14
 NOT_COMPRESSED = 255
-# bits of context, of literal position, of position
-_LZMA_CHOICES = ((3, 0, 2), (0, 2, 2), (0, 0, 0), (1, 0, 2), (4, 0, 2))
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,15 @@ def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding]) -> 
     rest.bytes(content[end:])
     for coding in codings:
         coding.write_inside(directory, payloads)
-    properties, compressed = _compress(bytes(directory.parts + rest.parts))
     packed = Writer()
     packed.byte(CODED)
+    if not pieces:
+        properties, compressed = _compress(content)
+        packed.number(0)
+        packed.byte(properties)
+        packed.bytes(compressed)
+        return min(bytes(packed.parts), bytes([STORED]) + content, key=len)
+    properties, compressed = _compress(bytes(directory.parts + rest.parts))
     packed.number(len(directory.parts))
     packed.number(len(rest.parts))
     packed.byte(properties)
@@ -70,6 +78,8 @@ def unpack_coded(reader: Reader, size_bytes: int, work: Work) -> bytes:
         PackedFileError: it is damaged.
     """
     directory_bytes = reader.number(most=MAX_SEGMENT_BYTES)
+    if not directory_bytes:
+        return _decompress(reader.byte(), reader.bytes(reader.left), size_bytes)
     rest_bytes = reader.number(most=size_bytes)
     properties = reader.byte()
     plain = _decompress(properties, reader.bytes(reader.number(most=reader.left)), directory_bytes + rest_bytes)
@@ -106,39 +116,20 @@ def _read_pieces(parameters: Reader, coded_bytes: int) -> tuple[list[tuple[int, 
     return pieces, sizes
 
 
-def _filters(properties: int, size_bytes: int) -> list[dict[str, int]]:
-    literal_context, rest = properties % 9, properties // 9
-    literal_position, position = rest % 5, rest // 5
-    if literal_context + literal_position > 4 or position > 4:
-        raise damaged(f"LZMA has no properties {properties}")
-    dictionary = 1 << max(12, (size_bytes - 1).bit_length())
-    bits = {"lc": literal_context, "lp": literal_position, "pb": position}
-    return [{"id": lzma.FILTER_LZMA1, "dict_size": dictionary, **bits}]
+def pack_solid(content: bytes) -> bytes:
+    """Return a segment of one solid stream, or of the bytes as they are."""
+    return min(bytes([SOLID]) + compress_solid(content), bytes([STORED]) + content, key=len)
 
 
 def _compress(plain: bytes) -> tuple[int, bytes]:
     """Compress by LZMA, which for such rests is smaller than Zstandard, and simple enough to decode anywhere."""
-    best = (NOT_COMPRESSED, plain)
-    for literal_context, literal_position, position in _LZMA_CHOICES:
-        properties = literal_context + 9 * (literal_position + 5 * position)
-        filters = [{**_filters(properties, len(plain))[0], "preset": 9 | lzma.PRESET_EXTREME}]
-        compressed = lzma.compress(plain, lzma.FORMAT_RAW, filters=filters)
-        if len(compressed) < len(best[1]):
-            best = (properties, compressed)
-    return best
+    properties, compressed = compress_bare(plain)
+    return (properties, compressed) if len(compressed) < len(plain) else (NOT_COMPRESSED, plain)
 
 
 def _decompress(properties: int, compressed: memoryview, size_bytes: int) -> bytes:
-    if properties == NOT_COMPRESSED:
-        plain = bytes(compressed)
-    else:
-        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_filters(properties, size_bytes))
-        try:
-            plain = decoder.decompress(bytes(compressed), max_length=size_bytes + 1)
-        except lzma.LZMAError as error:
-            raise damaged(f"its LZMA stream is none ({error})") from error
-        if not decoder.eof or decoder.unused_data:
-            raise damaged("an LZMA stream does not end where it should")
-    if len(plain) != size_bytes:
-        raise damaged(f"{len(plain)} bytes came out of LZMA where {size_bytes} belong")
-    return plain
+    if properties != NOT_COMPRESSED:
+        return decompress_bare(properties, compressed, size_bytes)
+    if len(compressed) != size_bytes:
+        raise damaged(f"{len(compressed)} bytes stand where {size_bytes} belong")
+    return bytes(compressed)

@@ -11,6 +11,7 @@ from edgecompress.numerics.codecs.channel_contexts import expectations, magnitud
 from edgecompress.numerics.codecs.symbol_coder import MAX_LANES, SymbolCoding, code_length_bits, probabilities
 from edgecompress.packing.codings import Coding, Fill, Raw
 from edgecompress.packing.codings.symbols import code
+from edgecompress.packing.wire import Writer
 
 NOISE_BITS = 7.98  # a symbol; what has more is left as it is
 SAMPLE = 1 << 16  # symbols that are tried; the rest of a large array is like them
@@ -19,6 +20,7 @@ SYMBOLS_PER_STEP = 16  # at the least, of a long stream, so that it is decoded i
 FEW_SYMBOLS = 4096  # that may be decoded one by one
 PARAMETER_BYTES = 6  # of a coding, after the rest of the file was compressed with it; of contexts a few more
 CONTEXT_BYTES = 14
+COMPRESSED_SHARE = 0.7  # of parameters, of which a list of values is the most
 PRIORS = (4, 32)
 TRIAL_LANES = 32
 SHIFTS = (4, 5, 7)
@@ -52,6 +54,22 @@ def code_symbols(data: np.ndarray, *, channels: int = 0, origin: int | None = No
         return Fill(values.tobytes())
     if _entropy_bits(counts) > NOISE_BITS:
         return Raw(data.tobytes())
+    made = [_coded(data, values, counts, channels, origin)]
+    whole = np.arange(int(values[0]), int(values[-1]) + 1).astype(np.uint8)
+    if len(whole) > len(values) and len(data) <= SAMPLE:  # in a large array a list of the values weighs nothing
+        made.append(_coded(data, whole, counts, channels, origin))
+    return min(made, key=_listed_bytes)
+
+
+def _listed_bytes(coding: Coding) -> float:
+    """Return the size of a coding, with a guess of what its parameters take once they are compressed."""
+    parameters, payloads = Writer(), Writer()
+    coding.write_inside(parameters, payloads)
+    return len(parameters.parts) * COMPRESSED_SHARE + len(payloads.parts)
+
+
+def _coded(data: np.ndarray, values: np.ndarray, counts: np.ndarray, channels: int, origin: int | None) -> Coding:
+    """Return the smallest coding of bytes as symbols that stand for these values, or as they are."""
     places = np.zeros(256, np.int64)
     places[values] = np.arange(len(values))
     indices = places[data]
