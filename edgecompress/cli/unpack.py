@@ -13,7 +13,7 @@ LIMIT_MIB = 2048
 
 @click.command("unpack")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Where to; the name it was packed by if not given.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Where to; the name it was packed by, or that of FILE, if not given.")
 @click.option("--limit", type=click.IntRange(1), default=LIMIT_MIB, show_default=True, help="Refuse more MiB.")
 @json_option
 def command(file: Path, out: Path | None, limit: int, as_json: bool) -> None:
@@ -25,10 +25,13 @@ def command(file: Path, out: Path | None, limit: int, as_json: bool) -> None:
     """
     from edgecompress.packing import unpack_files
     from edgecompress.packing.files import read_packed, write_model
+    from edgecompress.packing.header import COMPACT_MAGIC
 
     files = unpack_files(read_packed(file), limit_bytes=limit << 20)
     model = next(iter(files))
-    name = Path(model).name or "model"  # never a path: it might lead through a link, or to another program's files
+    name = Path(model).name  # never a path: it might lead through a link, or to another program's files
+    if name in COMPACT_MAGIC:  # a suffix, or nothing
+        name = (file.stem if name else "model") + name
     target = out or file.parent / name
     if target.is_dir():
         target = target / name

@@ -17,7 +17,7 @@
 
 enum {
     MAGIC_BYTES = 8,
-    COMPACT_MAGIC_BYTES = 4,
+    COMPACT_MAGIC_BYTES = 3,
     VERSION = 1,
     START_BYTES = 13, /* magic, version, length of the head */
     HASH_BYTES = 16,
@@ -28,8 +28,6 @@ enum {
     MAX_SEGMENT_BYTES = 1 << 21,
     MAX_SOLID_BYTES = 1 << 26,
     MAX_PACKED_BYTES = MAX_SOLID_BYTES + 1,
-    ZEROS_BYTES = 16, /* that stand for what a bare stream of LZMA was cut off */
-    COMPACT_HASH_BYTES = 4,
     MAX_PIECES = 1 << 14,
     MAX_BYTES = 1 << 22,       /* that one coding expands to */
     MAX_SPENT_BYTES = 1 << 24, /* that all codings of a segment expand to together */
@@ -41,7 +39,7 @@ enum {
     PADDING_BYTES = 1024 /* behind packed bytes: decoders look a step ahead, and only then whether they might */
 };
 
-enum { STORED, CODED, GENERATED, SOLID };
+enum { STORED, CODED, GENERATED, SOLID, BARE = 16 };
 enum { NOT_COMPRESSED = 255 };
 enum { RAW, FILL, PLANES, SYMBOLS, CODEBOOK, SPARSE, SCALED, SHARED_BYTES, PRODUCT, SCALED_CODEBOOK };
 
@@ -77,7 +75,7 @@ static const uint64_t MAX_NUMBER = UINT64_MAX >> 1;
 static const uint64_t MAX_SIZE_BYTES = UINT64_C(1) << 40;
 static const uint64_t MAX_GENERATED_BYTES = UINT64_C(1) << 32;
 static const uint8_t MAGIC[MAGIC_BYTES] = {0x89, 'E', 'C', 'Z', '\r', '\n', 0x1a, '\n'};
-static const uint8_t COMPACT_MAGIC[COMPACT_MAGIC_BYTES] = {0x89, 'E', 'C', 'z'};
+static const uint8_t COMPACT_MAGIC[COMPACT_MAGIC_BYTES - 1] = {0x89, 'E'}; /* and a letter for the suffix */
 
 struct bytes {
     const uint8_t *at, *end;
@@ -651,7 +649,7 @@ static int run_lzma(struct unpacker *u, struct lzma *z, struct range *range, con
     return done == size && r.at <= limit ? 1 : damaged(u);
 }
 
-/* A bare stream: without the first byte, which is always 0, and without an end that zeros can stand for. */
+/* A bare stream: without the first byte, which is always 0, and without all that is not needed at its end. */
 static int decode_bare(struct unpacker *u, uint32_t properties, struct bytes in, uint8_t *out, size_t size) {
     struct lzma z;
     uint8_t *data = take(u, left(&in) + PADDING_BYTES);
@@ -661,7 +659,7 @@ static int decode_bare(struct unpacker *u, uint32_t properties, struct bytes in,
     memset(data + left(&in), 0, PADDING_BYTES);
     reset_lzma(u, &z);
     struct range r = begin_range(data);
-    return run_lzma(u, &z, &r, data + left(&in) + ZEROS_BYTES, out, 0, size, 1);
+    return run_lzma(u, &z, &r, data + left(&in), out, 0, size, 1);
 }
 
 /* ---- LZMA2: chunks of LZMA or of bytes as they are, after the .xz format's description ---- */
@@ -1460,9 +1458,6 @@ static int unpack_coded(struct unpacker *u, struct bytes packed, size_t size) {
     const uint8_t *plain;
     if (!read_size(u, &packed, MAX_SEGMENT_BYTES, &directory_bytes))
         return 0;
-    if (!directory_bytes)
-        return read_byte(u, &packed, 255, &properties) && (plain = plain_bytes(u, properties, packed, size)) &&
-               deliver(u, plain, size);
     if (!read_size(u, &packed, size, &rest_bytes) || !read_byte(u, &packed, 255, &properties) ||
         !read_number(u, &packed, left(&packed), &lzma_bytes) || !cut(u, &packed, lzma_bytes, &lzma))
         return 0;
@@ -1653,12 +1648,16 @@ static int unpack_solid(struct unpacker *u, struct bytes packed, size_t size) {
 /* Behind `packed` are PADDING_BYTES zeros. */
 static int unpack_body(struct unpacker *u, struct bytes packed, uint64_t size) {
     uint32_t kind;
-    if (!read_byte(u, &packed, SOLID, &kind))
+    if (!read_byte(u, &packed, 255, &kind))
         return 0;
     if (kind == GENERATED)
         return unpack_generated(u, packed, size);
-    if (size > (kind == CODED ? MAX_SEGMENT_BYTES : MAX_SOLID_BYTES))
+    if ((kind > SOLID && kind < BARE) || size > (kind == STORED || kind == SOLID ? MAX_SOLID_BYTES : MAX_SEGMENT_BYTES))
         return damaged(u);
+    if (kind >= BARE) {
+        uint8_t *out = take(u, (size_t)size);
+        return out && decode_bare(u, kind - BARE, packed, out, (size_t)size) && deliver(u, out, (size_t)size);
+    }
     if (kind == CODED)
         return unpack_coded(u, packed, (size_t)size);
     if (kind == SOLID)
@@ -1799,21 +1798,33 @@ static int read_head(struct unpacker *u, const uint8_t *start, size_t got, uint6
     return size <= limit_bytes ? 1 : fail(u, ECZ_TOO_LARGE);
 }
 
-/* A file without a name, of one segment up to the end of the input, behind its size and some bytes of its hash. */
+static const char *compact_name(const uint8_t *start) {
+    switch (start[COMPACT_MAGIC_BYTES - 1]) {
+    case 't':
+        return ".tflite";
+    case 'o':
+        return ".onnx";
+    case 'z':
+        return "";
+    }
+    return NULL;
+}
+
+/* A file of whose name the suffix is known, of one segment up to the end of the input, behind its size and the beginning of its hash,
+   exclusive-or the CRC-32 of all else. */
 static int unpack_compact(struct unpacker *u, const uint8_t *start, size_t got, uint64_t limit_bytes) {
     struct bytes head = {start + COMPACT_MAGIC_BYTES, start + got}, hash;
     uint8_t more;
-    if (!read_number(u, &head, MAX_GENERATED_BYTES, &u->file_left) || !cut(u, &head, COMPACT_HASH_BYTES, &hash))
+    if (!read_number(u, &head, MAX_GENERATED_BYTES, &u->file_left) || !cut(u, &head, CHECK_BYTES, &hash))
         return 0;
     uint64_t size = u->file_left;
     if (size > limit_bytes)
         return fail(u, ECZ_TOO_LARGE);
-    memcpy(u->expected_hash, hash.at, COMPACT_HASH_BYTES);
-    u->hash_bytes = COMPACT_HASH_BYTES;
+    strcpy(u->name, compact_name(start));
+    u->hash_bytes = CHECK_BYTES;
     u->left_steps = (int64_t)(FREE_STEPS + size / BYTES_PER_STEP);
-    size_t most = size < MAX_PACKED_BYTES ? (size_t)size + 1 : MAX_PACKED_BYTES, have = left(&head);
-    if (!size)
-        return !have && read_input(u, &more, 1, &got) && !got && begin_file(u) ? close_file(u) : damaged(u);
+    size_t most = size < MAX_PACKED_BYTES ? (size_t)size + !!size : MAX_PACKED_BYTES, have = left(&head);
+    uint32_t check = crc32(u, 0, start, got - have - CHECK_BYTES);
     uint8_t *data = have <= most ? take(u, most + PADDING_BYTES) : NULL;
     if (!data)
         return have <= most ? 0 : damaged(u);
@@ -1824,6 +1835,9 @@ static int unpack_compact(struct unpacker *u, const uint8_t *start, size_t got, 
     memset(data + have, 0, PADDING_BYTES);
     if (have == most && (!read_input(u, &more, 1, &got) || got))
         return damaged(u);
+    store32(u->expected_hash, load32(hash.at) ^ crc32(u, check, data, have));
+    if (!size)
+        return begin_file(u) && close_file(u);
     return begin_file(u) && unpack_body(u, (struct bytes){data, data + have}, size) ? close_file(u) : 0;
 }
 
@@ -1832,7 +1846,7 @@ static int unpack_all(struct unpacker *u, uint64_t limit_bytes) {
     size_t got;
     if (!read_input(u, start, sizeof start, &got))
         return 0;
-    if (got >= COMPACT_MAGIC_BYTES && !memcmp(start, COMPACT_MAGIC, COMPACT_MAGIC_BYTES))
+    if (got >= COMPACT_MAGIC_BYTES && !memcmp(start, COMPACT_MAGIC, sizeof COMPACT_MAGIC) && compact_name(start))
         return unpack_compact(u, start, got, limit_bytes);
     if (!read_head(u, start, got, limit_bytes))
         return 0;

@@ -37,7 +37,7 @@ struct ecz_io {
     size_t (*read)(void *user, void *to, size_t size);
 
     /* These return 0, or anything else to stop. A name is UTF-8 without control characters, a relative path with
-       slashes that never goes up; it is empty where none was given. No two files have the same. */
+       slashes that never goes up; where none was kept it is empty, or `.tflite` or `.onnx`. No two files have the same. */
     int (*begin_file)(void *user, const char *name, uint64_t size_bytes);
     int (*write)(void *user, const void *data, size_t size);
     int (*end_file)(void *user); /* called only if all of the file was written and its hash is right */

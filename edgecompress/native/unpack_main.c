@@ -66,8 +66,11 @@ static int is_inside(const char *name) {
 static int begin_file(void *user, const char *name, uint64_t size_bytes) {
     struct target *target = user;
     (void)size_bytes;
-    if (!*name)
-        name = UNNAMED;
+    char unnamed[sizeof UNNAMED + sizeof ".tflite"];
+    if (!*name || !strcmp(name, ".tflite") || !strcmp(name, ".onnx")) {
+        snprintf(unnamed, sizeof unnamed, "%s%s", UNNAMED, name);
+        name = unnamed;
+    }
     if (!is_inside(name))
         return complain(target, "'%s' lies outside of the folder", name);
     for (size_t i = 0; i < target->count; i++)

@@ -9,8 +9,8 @@ from edgecompress.errors import PackedFileError
 from edgecompress.packing.codings.base import Work, damaged
 from edgecompress.packing.generated import unpack_generated
 from edgecompress.packing.header import MAX_SEGMENT_BYTES, MAX_SOLID_BYTES, Header, read_header
-from edgecompress.packing.lzma_streams import decompress_solid
-from edgecompress.packing.segment import CODED, GENERATED, SOLID, STORED, unpack_coded
+from edgecompress.packing.lzma_streams import MAX_PROPERTIES, decompress_bare, decompress_solid
+from edgecompress.packing.segment import BARE, CODED, GENERATED, SOLID, STORED, unpack_coded
 from edgecompress.packing.wire import Reader
 
 DEFAULT_LIMIT_BYTES = 1 << 31
@@ -86,8 +86,10 @@ def unpack_body(packed: bytes | memoryview, size_bytes: int, *, work: Work | Non
         PackedFileError: it is damaged.
     """
     reader, work = Reader(packed, "a segment"), work or Work.of(size_bytes)
-    kind = reader.byte(most=SOLID)
-    most = MAX_SEGMENT_BYTES if kind == CODED else MAX_SOLID_BYTES
+    kind = reader.byte()
+    if SOLID < kind < BARE or kind > BARE + MAX_PROPERTIES:
+        raise damaged(f"there is no segment of kind {kind}")
+    most = MAX_SOLID_BYTES if kind in (STORED, SOLID) else MAX_SEGMENT_BYTES
     if kind != GENERATED and size_bytes > most:
         raise damaged(f"a segment has {size_bytes} bytes; {most} is the limit")
     if kind == STORED:
@@ -96,6 +98,8 @@ def unpack_body(packed: bytes | memoryview, size_bytes: int, *, work: Work | Non
         content = unpack_coded(reader, size_bytes, work)
     elif kind == SOLID:
         content = decompress_solid(reader.bytes(reader.left), size_bytes)
+    elif kind >= BARE:
+        content = decompress_bare(kind - BARE, reader.bytes(reader.left), size_bytes)
     else:
         content = unpack_generated(reader, size_bytes, work)
     if len(content) != size_bytes:

@@ -42,35 +42,48 @@ def small_file() -> bytes:
 
 
 CONTENT = small_file()
-PACKED = pack(CONTENT, name="m.tflite")
-
-
-def test_the_small_file_comes_back() -> None:
-    assert unpack(PACKED) == CONTENT and unpack_files(PACKED) == {"m.tflite": CONTENT}
-    assert len(PACKED) < len(CONTENT)
-
-
-def test_truncation_at_every_byte_is_an_error() -> None:
-    for length in range(len(PACKED)):
-        with pytest.raises(PackedFileError):
-            unpack(PACKED[:length])
-    for more in (b"\0", PACKED):
-        with pytest.raises(PackedFileError):
-            unpack(PACKED + more)
-
-
-def test_every_flipped_bit_is_an_error() -> None:
-    for bit in range(8 * len(PACKED)):
-        changed = bytearray(PACKED)
-        changed[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(PackedFileError):
-            unpack(bytes(changed))
 
 
 def resealed(files: tuple[PackedFile, ...], bodies: list[tuple[int, bytes]]) -> bytes:
     """Return a packed file whose check sums are right, whatever is in it."""
     places = tuple(SegmentPlace(raw_bytes, len(body), zlib.crc32(body)) for raw_bytes, body in bodies)
     return write_header(Header(files, places)) + b"".join(body for _, body in bodies)
+
+
+COMPACT = pack(CONTENT, name="m.tflite")
+PACKED = resealed(
+    (PackedFile("m.tflite", len(CONTENT), content_hash(CONTENT)),), [(len(CONTENT), COMPACT[read_header(COMPACT)[1] :])]
+)
+BOTH_HEADS = pytest.mark.parametrize("packed", [COMPACT, PACKED, pack(b""), pack(b"\0" * 99)])
+
+
+def test_the_small_file_comes_back() -> None:
+    assert unpack(PACKED) == CONTENT and unpack_files(PACKED) == {"m.tflite": CONTENT}
+    assert len(COMPACT) < len(PACKED) < len(CONTENT)
+
+
+@pytest.mark.parametrize(("name", "kept"), [("a/m.tflite", ".tflite"), ("m.onnx", ".onnx"), ("m", ""), ("", "")])
+def test_a_compact_head_keeps_the_suffix(name: str, kept: str) -> None:
+    assert unpack_files(pack(CONTENT, name=name)) == {kept: CONTENT}
+
+
+@BOTH_HEADS
+def test_truncation_at_every_byte_is_an_error(packed: bytes) -> None:
+    for length in range(len(packed)):
+        with pytest.raises(PackedFileError):
+            unpack(packed[:length])
+    for more in (b"\0", packed):
+        with pytest.raises(PackedFileError):
+            unpack(packed + more)
+
+
+@BOTH_HEADS
+def test_every_flipped_bit_is_an_error(packed: bytes) -> None:
+    for bit in range(8 * len(packed)):
+        changed = bytearray(packed)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(PackedFileError):
+            unpack(bytes(changed))
 
 
 def test_what_no_check_sum_shows_the_hash_does() -> None:
@@ -114,14 +127,14 @@ def test_segments_may_end_anywhere_in_files() -> None:
 def test_any_bytes_are_packed(content: bytes) -> None:
     packed = pack(content)
     assert unpack(packed) == content
-    assert len(packed) <= len(content) + 60
+    assert len(packed) <= len(content) + 12  # head, size and kind
 
 
 @settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_unpacked_or_an_error(data: bytes) -> None:
-    for packed in (data, PACKED[:9] + data, PACKED[: len(PACKED) - len(data) // 2] + data):
-        if packed != PACKED:
+    for packed in (data, PACKED[:9] + data, PACKED[: len(PACKED) - len(data) // 2] + data, COMPACT[:3] + data):
+        if packed not in (PACKED, COMPACT):
             with pytest.raises(PackedFileError):
                 unpack(packed)
 

@@ -9,11 +9,12 @@
 
 Then the segments, one after another, and nothing behind them. Together they unpack to the files one after another.
 
-Where so many bytes would weigh too much, a single file without its name has a compact head instead:
+Where so many bytes would weigh too much, a single file has a compact head instead:
 
-    4 bytes  89 45 43 7A
+    2 bytes  89 45
+    byte     the suffix that stands for its name: 74 .tflite, 6F .onnx, 7A none
              number size_bytes
-    4 bytes  the first ones of the BLAKE2b-128 of the content
+    4 bytes  the first ones of the BLAKE2b-128 of the content, exclusive-or the CRC-32, little-endian, of all other bytes
 
 Then the one segment up to the end; none where the file is empty.
 """
@@ -23,16 +24,17 @@ from __future__ import annotations
 import hashlib
 import zlib
 from dataclasses import dataclass
+from operator import xor
 from pathlib import PurePosixPath
 
 from edgecompress.errors import PackedFileError
 from edgecompress.packing.wire import Reader, Writer
 
 MAGIC = b"\x89ECZ\r\n\x1a\n"
-COMPACT_MAGIC = b"\x89ECz"
+COMPACT_MAGIC = {".tflite": b"\x89Et", ".onnx": b"\x89Eo", "": b"\x89Ez"}  # by suffix
 VERSION = 1
 HASH_BYTES = 16
-COMPACT_HASH_BYTES = 4
+COMPACT_MAGIC_BYTES = 3
 CHECK_BYTES = 4
 MAX_HEADER_BYTES = 1 << 22
 MAX_FILES = 1 << 12
@@ -57,7 +59,7 @@ UNPRINTABLE = (
 
 @dataclass(frozen=True)
 class PackedFile:
-    """A file inside: its name (relative, with slashes; empty where none was given), size, and hash or its beginning."""
+    """A file inside: its name (relative, with slashes; empty or a suffix where none was kept), size, and hash or its beginning."""
 
     name: str
     size_bytes: int
@@ -95,13 +97,19 @@ def content_hash(content: bytes | memoryview) -> bytes:
     return hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
 
 
-def write_compact_header(content: bytes) -> bytes:
-    """Return the bytes of a compact head of a file."""
+def is_compact(packed: bytes | memoryview) -> bool:
+    """Return whether a packed file begins with a compact head."""
+    return bytes(packed[:COMPACT_MAGIC_BYTES]) in COMPACT_MAGIC.values()
+
+
+def write_compact(name: str, content: bytes, body: bytes) -> bytes:
+    """Return a packed file of one segment with a compact head, which keeps of the file's name the suffix at most."""
     head = Writer()
-    head.bytes(COMPACT_MAGIC)
+    head.bytes(COMPACT_MAGIC.get(PurePosixPath(name).suffix, COMPACT_MAGIC[""]))
     head.number(len(content))
-    head.bytes(content_hash(content)[:COMPACT_HASH_BYTES])
-    return bytes(head.parts)
+    check = zlib.crc32(body, zlib.crc32(head.parts))
+    head.bytes(_exclusive_or(content_hash(content), check))
+    return bytes(head.parts) + body
 
 
 def write_header(header: Header) -> bytes:
@@ -130,7 +138,7 @@ def read_header(data: bytes | memoryview) -> tuple[Header, int]:
         PackedFileError: no packed file, another version, cut short, or damaged; says which.
     """
     whole = Reader(data, "its head")
-    if bytes(whole.data[: len(COMPACT_MAGIC)]) == COMPACT_MAGIC:
+    if is_compact(data):
         return _read_compact(whole)
     if bytes(whole.data[: len(MAGIC)]) != MAGIC:
         raise PackedFileError(
@@ -167,10 +175,12 @@ def read_header(data: bytes | memoryview) -> tuple[Header, int]:
 
 
 def _read_compact(whole: Reader) -> tuple[Header, int]:
-    whole.bytes(len(COMPACT_MAGIC))
+    magic = bytes(whole.bytes(COMPACT_MAGIC_BYTES))
+    name = next(suffix for suffix, each in COMPACT_MAGIC.items() if each == magic)
     size_bytes = whole.number(most=MAX_GENERATED_BYTES)
-    files = (PackedFile("", size_bytes, bytes(whole.bytes(COMPACT_HASH_BYTES))),)
+    head, check = whole.data[: whole.position], whole.bytes(CHECK_BYTES)
     packed = whole.data[whole.position :]
+    files = (PackedFile(name, size_bytes, _exclusive_or(check, zlib.crc32(packed, zlib.crc32(head)))),)
     most = min(size_bytes + 1, MAX_PACKED_BYTES) if size_bytes else 0
     if not bool(size_bytes) <= len(packed) <= most:
         raise PackedFileError(
@@ -197,6 +207,10 @@ def _read_segment(body: Reader) -> SegmentPlace:
     if not raw_bytes or not packed_bytes:
         raise PackedFileError("The packed file is damaged: a segment of nothing.")
     return SegmentPlace(raw_bytes, packed_bytes, int.from_bytes(body.bytes(CHECK_BYTES), "little"))
+
+
+def _exclusive_or(check: bytes | memoryview, crc32: int) -> bytes:
+    return bytes(map(xor, check[:CHECK_BYTES], crc32.to_bytes(CHECK_BYTES, "little")))
 
 
 def _is_unprintable(code: int) -> bool:

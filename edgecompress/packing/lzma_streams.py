@@ -1,8 +1,7 @@
 """The two forms in which a packed file holds LZMA, and the choice of their parameters.
 
 A bare stream is a raw one of LZMA1 of a known size, without what it can be decoded without: its first byte, which is
-always 0, and at its end whatever gives the same bytes when zeros stand there. Before it stands a byte of properties,
-lc + 9 (lp + 5 pb).
+always 0, and all behind the byte with which the last symbol can be told. Its properties are lc + 9 (lp + 5 pb).
 
 A solid stream is a raw one of LZMA2. Before it stands a byte, the distance of a delta filter: where it is not 0, each byte
 is the difference from the one so far before it, modulo 256.
@@ -11,7 +10,6 @@ is the difference from the one so far before it, modulo 256.
 from __future__ import annotations
 
 import lzma
-from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -19,11 +17,10 @@ from edgecompress.packing.codings.base import damaged
 
 QUICK = 1
 EXTREME = 9 | lzma.PRESET_EXTREME
-PADDING_BYTES = 16  # zeros behind a bare stream; a symbol takes fewer
 SMALL_BYTES = 1 << 14  # up to which every choice of bits is tried, and every end of a stream
 SAMPLE_BYTES = 1 << 16  # that decides where there is more
 END_BYTES = 12  # of an end mark with the coder's last bytes, at the most
-SURE_END_BYTES = 6  # of them, which can always go
+MAX_PROPERTIES = 4 + 9 * (4 + 5 * 4)
 MAX_LITERAL_BITS = 4
 SOLID_DELTAS = (0, 1, 2, 4)
 # bits of context, of literal position, of position
@@ -40,13 +37,9 @@ def compress_bare(plain: bytes) -> tuple[int, bytes]:
     if len(sample) < len(plain):
         stream = _compress(plain, _bits(*bits))
     properties = bits[0] + 9 * (bits[1] + 5 * bits[2])
-    ends = range(END_BYTES, 0, -1) if len(plain) <= SMALL_BYTES else (SURE_END_BYTES,)
-    for end in ends:
-        bare = stream[1:-end]
-        with suppress(lzma.LZMAError):
-            if _decoded(properties, bare, len(plain)) == plain:
-                return properties, bare
-    return properties, stream[1:]
+    ends = range(END_BYTES, 0, -1) if len(plain) <= SMALL_BYTES else ()
+    bare = (stream[1:-end] for end in ends)
+    return properties, next((each for each in bare if _decoded(properties, each, len(plain)) == plain), stream[1:])
 
 
 def stream_bytes(plain: bytes) -> int:
@@ -122,7 +115,7 @@ def _decoded(properties: int, bare: bytes | memoryview, size_bytes: int) -> byte
     bits = _bits(literal_context, literal_position, position)
     filters = [{"id": lzma.FILTER_LZMA1, "dict_size": _dictionary_bytes(size_bytes), **bits}]
     decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
-    return decoder.decompress(b"\0" + bytes(bare) + bytes(PADDING_BYTES), max_length=size_bytes)
+    return decoder.decompress(b"\0" + bytes(bare), max_length=size_bytes)
 
 
 def _solid(plain: bytes, delta: int, bits: tuple[int, int, int]) -> bytes:

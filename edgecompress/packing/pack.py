@@ -18,7 +18,6 @@ from edgecompress.packing.container import unpack_body
 from edgecompress.packing.generators import Generator
 from edgecompress.packing.grouping import Group, group, product
 from edgecompress.packing.header import (
-    COMPACT_MAGIC,
     MAX_PACKED_BYTES,
     MAX_SEGMENT_BYTES,
     MAX_SOLID_BYTES,
@@ -26,8 +25,9 @@ from edgecompress.packing.header import (
     PackedFile,
     SegmentPlace,
     content_hash,
+    is_compact,
     read_header,
-    write_compact_header,
+    write_compact,
     write_header,
 )
 from edgecompress.packing.lzma_streams import stream_bytes
@@ -132,13 +132,12 @@ def _candidates(
         read_header(head + bodies)  # raises where a name could not be read again
         yield made.packed(head + bodies)
         if len(files) == 1 and len(parts) <= 1:
-            yield made.packed(write_compact_header(content) + bodies)
+            yield made.packed(write_compact(*files, content, bodies))
 
 
 def _weight(packed: Packed) -> float:
     """Return the size; a head with the name and the whole hash is worth some thousandths."""
-    is_compact = packed.data.startswith(COMPACT_MAGIC)
-    return len(packed.data) * (1 if is_compact else 1 - HEAD_SHARE)
+    return len(packed.data) * (1 if is_compact(packed.data) else 1 - HEAD_SHARE)
 
 
 def _checked(part: _Generated | _Ordinary, content: bytes, work: Work, log: _Log) -> bytes:

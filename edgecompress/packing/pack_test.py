@@ -28,7 +28,7 @@ RANDOM = np.random.default_rng(1)
 
 def packed_and_compared(files: dict[str, bytes]) -> Packed:
     packed = pack_files(files)
-    assert unpack_files(packed.data) == files
+    assert list(unpack_files(packed.data).values()) == list(files.values())
     header, start = read_header(packed.data)
     assert start + sum(place.packed_bytes for place in header.segments) == len(packed.data)
     raw = sum(tensor.raw_bytes for tensor in packed.tensors)
@@ -58,7 +58,7 @@ def test_published_files_come_back_smaller_than_xz_makes_them(path: Path) -> Non
 def test_what_is_no_model_is_compressed_as_it_is(content: bytes) -> None:
     packed = packed_and_compared({"m": content})
     assert not packed.tensors and len(packed.notes) == 1 and "No constant tensors were found" in packed.notes[0]
-    assert len(packed.data) < len(content) + 60
+    assert len(packed.data) <= len(content) + 12  # head, size and kind
 
 
 KINDS = {
@@ -159,10 +159,10 @@ def test_tensors_that_are_larger_than_a_segment_are_cut_by_rows() -> None:
     assert len(packed.data) < 1.02 * kernel.size / 8 + 1000
 
 
-def test_a_rest_that_is_larger_than_a_segment_is_cut() -> None:
+def test_what_is_no_model_is_one_stream_however_large() -> None:
     content = (b"line of text\n" * 400_000)[: 2 * MAX_SEGMENT_BYTES + 5]
     packed = packed_and_compared({"m": content})
-    assert [len(part) for part in segments(packed.data)] == [MAX_SEGMENT_BYTES, MAX_SEGMENT_BYTES, 5]
+    assert [len(part) for part in segments(packed.data)] == [len(content)]
 
 
 @pytest.mark.slow

@@ -3,11 +3,11 @@
     kind 0   the bytes as they are
     kind 1   number directory_bytes, number rest_bytes, byte lzma_properties (255: stored), number lzma_bytes,
              LZMA(directory, rest), payloads
-             where directory_bytes is 0 all is rest: byte lzma_properties, LZMA(rest)
     kind 2   a tensor that a method can generate; see `generated`
     kind 3   up to 64 MiB as one solid stream, for what repeats over longer distances
+    kind 16 and above   a bare stream of LZMA whose properties are the kind less 16
 
-`lzma_streams` says what a bare stream of LZMA is, which kind 1 has, and a solid one.
+`lzma_streams` says what a bare stream of LZMA is, as kind 1 has too, and what a solid one.
 
 The directory lists the pieces in the order of the file (number gap_bytes, number array, number piece_bytes), then the
 coding of each array. A piece follows `gap_bytes` of the rest; an array is the pieces that name it, one after another;
@@ -24,7 +24,7 @@ from edgecompress.packing.header import MAX_SEGMENT_BYTES
 from edgecompress.packing.lzma_streams import compress_bare, compress_solid, decompress_bare
 from edgecompress.packing.wire import Reader, Writer
 
-STORED, CODED, GENERATED, SOLID = 0, 1, 2, 3
+STORED, CODED, GENERATED, SOLID, BARE = 0, 1, 2, 3, 16
 MAX_PIECES = 1 << 14
 NOT_COMPRESSED = 255
 
@@ -53,14 +53,11 @@ def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding]) -> 
     rest.bytes(content[end:])
     for coding in codings:
         coding.write_inside(directory, payloads)
+    if not pieces:
+        properties, compressed = compress_bare(content)
+        return min(bytes([BARE + properties]) + compressed, bytes([STORED]) + content, key=len)
     packed = Writer()
     packed.byte(CODED)
-    if not pieces:
-        properties, compressed = _compress(content)
-        packed.number(0)
-        packed.byte(properties)
-        packed.bytes(compressed)
-        return min(bytes(packed.parts), bytes([STORED]) + content, key=len)
     properties, compressed = _compress(bytes(directory.parts + rest.parts))
     packed.number(len(directory.parts))
     packed.number(len(rest.parts))
@@ -78,8 +75,6 @@ def unpack_coded(reader: Reader, size_bytes: int, work: Work) -> bytes:
         PackedFileError: it is damaged.
     """
     directory_bytes = reader.number(most=MAX_SEGMENT_BYTES)
-    if not directory_bytes:
-        return _decompress(reader.byte(), reader.bytes(reader.left), size_bytes)
     rest_bytes = reader.number(most=size_bytes)
     properties = reader.byte()
     plain = _decompress(properties, reader.bytes(reader.number(most=reader.left)), directory_bytes + rest_bytes)
