@@ -2,9 +2,9 @@
 
     python scripts/packing_against_stock.py [--made 200] [--seed 1] [--folder DIR]... [--json models/packing_stock.json]
 
-The files: made ones of twenty kinds, the same for a seed, and every `.tflite` and `.onnx` file that is installed, or lies
-in the folders. The compressors: gzip -9, zstd -19, zstd --ultra -22 --long=27, xz -9e, brotli -q 11 with a large window;
-brotli only where the package `brotli` is installed, which the project itself has no use for. Files of one content count once.
+The files: made ones of twenty kinds, the same for a seed, and every model file that is installed, or lies in the
+folders; files of one content count once. The compressors: gzip -9, zstd -19, zstd --ultra -22 --long=27, xz -9e, brotli
+-q 11 with a large window; brotli only where the package `brotli` is installed, which the project itself has no use for.
 Each packed file is unpacked and compared. The last line says how many lost by more than 16 bytes.
 """
 
@@ -64,7 +64,9 @@ def brotli_11(content: bytes) -> int:
     """Return the size by `brotli -q 11 --large_window`, as far as its Python package lets a window grow."""
     import brotli
 
-    return min(len(brotli.compress(content, quality=11, lgwin=lgwin, mode=mode)) for lgwin in (16, 24) for mode in (0, 1))
+    return min(
+        len(brotli.compress(content, quality=11, lgwin=lgwin, mode=mode)) for lgwin in (16, 24) for mode in (0, 1)
+    )
 
 
 STOCK: dict[str, Callable[[bytes], int]] = {
@@ -116,7 +118,8 @@ def _block_scaled(random: np.random.Generator, rows: int, columns: int, block: i
 
 
 def _text(random: np.random.Generator, words: int) -> str:
-    listed = "the model was trained with a batch of images and this layer is the weights of that input output for".split()
+    text = "the model was trained with a batch of images and this layer is the weights of that input output for"
+    listed = text.split()
     return " ".join(random.choice(listed, words))
 
 

@@ -16,7 +16,9 @@ from edgecompress.packing.container import unpack_files
 from edgecompress.packing.header import Header, PackedFile, SegmentPlace, content_hash, write_header
 from edgecompress.packing.pack import pack_files
 
-CONTENT = build([T([30, 20], data=np.random.default_rng(0).integers(-100, 100, 600) * np.float32(0.1), name="w"), T([1])], [])
+RANDOM = np.random.default_rng(0)
+KERNEL = RANDOM.integers(-100, 100, (30, 20)).astype(np.float32) * RANDOM.random(20).astype(np.float32)
+CONTENT = build([T([30, 20], data=KERNEL, name="w"), T([1])], [])
 
 
 @pytest.fixture

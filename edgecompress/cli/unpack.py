@@ -13,7 +13,12 @@ LIMIT_MIB = 2048
 
 @click.command("unpack")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Where to; the name it was packed by, or that of FILE, if not given.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where to; the name it was packed by, or that of FILE, if not given.",
+)
 @click.option("--limit", type=click.IntRange(1), default=LIMIT_MIB, show_default=True, help="Refuse more MiB.")
 @json_option
 def command(file: Path, out: Path | None, limit: int, as_json: bool) -> None:

@@ -33,8 +33,8 @@ from edgecompress.packing.codings.symbols import code
 from edgecompress.packing.container import unpack_body, unpack_segment
 from edgecompress.packing.generators import Axis, Hashed, Vectors
 from edgecompress.packing.header import Header, PackedFile, SegmentPlace, content_hash, read_header, write_header
-from edgecompress.packing.pack import pack_files
 from edgecompress.packing.lzma_streams import _decoded, _solid, decompress_bare
+from edgecompress.packing.pack import pack_files
 from edgecompress.packing.segment import BARE, CODED, NOT_COMPRESSED, SOLID, Piece, pack_segment
 from edgecompress.packing.wire import Reader, Writer
 
@@ -187,7 +187,9 @@ def plain_segment(body):
     packed.byte(reader.byte())
     directory, rest, properties = reader.number(), reader.number(), reader.byte()
     compressed = reader.bytes(reader.number())
-    plain = bytes(compressed) if properties == NOT_COMPRESSED else decompress_bare(properties, compressed, directory + rest)
+    plain = (
+        bytes(compressed) if properties == NOT_COMPRESSED else decompress_bare(properties, compressed, directory + rest)
+    )
     for number in (directory, rest):
         packed.number(number)
     packed.byte(NOT_COMPRESSED)

@@ -14,7 +14,7 @@ Where so many bytes would weigh too much, a single file has a compact head inste
     2 bytes  89 45
     byte     the suffix that stands for its name: 74 .tflite, 6F .onnx, 7A none
              number size_bytes
-    4 bytes  the first ones of the BLAKE2b-128 of the content, exclusive-or the CRC-32, little-endian, of all other bytes
+    4 bytes  the first ones of the BLAKE2b-128 of the content, exclusive-or the CRC-32 (little-endian) of all else
 
 Then the one segment up to the end; none where the file is empty.
 """
@@ -59,7 +59,7 @@ UNPRINTABLE = (
 
 @dataclass(frozen=True)
 class PackedFile:
-    """A file inside: its name (relative, with slashes; empty or a suffix where none was kept), size, and hash or its beginning."""
+    """A file inside: name (relative, with slashes; empty or a suffix where none was kept), size, hash or its beginning."""
 
     name: str
     size_bytes: int

@@ -3,8 +3,8 @@
 A bare stream is a raw one of LZMA1 of a known size, without what it can be decoded without: its first byte, which is
 always 0, and all behind the byte with which the last symbol can be told. Its properties are lc + 9 (lp + 5 pb).
 
-A solid stream is a raw one of LZMA2. Before it stands a byte, the distance of a delta filter: where it is not 0, each byte
-is the difference from the one so far before it, modulo 256.
+A solid stream is a raw one of LZMA2. Before it stands a byte, the distance of a delta filter: where it is not 0, each
+byte is the difference from the one so far before it, modulo 256.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from edgecompress.packing.codings.base import damaged
 QUICK = 1
 EXTREME = 9 | lzma.PRESET_EXTREME
 SMALL_BYTES = 1 << 14  # up to which every choice of bits is tried, and every end of a stream
+LENGTHS = (273, 64, 32, 16, 12)  # of a match that is taken at once; a short one may be better for little text
 SAMPLE_BYTES = 1 << 16  # that decides where there is more
 END_BYTES = 12  # of an end mark with the coder's last bytes, at the most
 MAX_PROPERTIES = 4 + 9 * (4 + 5 * 4)
@@ -34,8 +35,8 @@ def compress_bare(plain: bytes) -> tuple[int, bytes]:
     sample = plain[:SAMPLE_BYTES]
     found = [(len(stream), bits, stream) for bits in choices for stream in [_compress(sample, _bits(*bits))]]
     _, bits, stream = min(found)
-    if len(sample) < len(plain):
-        stream = _compress(plain, _bits(*bits))
+    lengths = LENGTHS if len(plain) <= SMALL_BYTES else LENGTHS[: len(sample) < len(plain)]
+    stream = min((_compress(plain, _bits(*bits), length) for length in lengths), key=len, default=stream)
     properties = bits[0] + 9 * (bits[1] + 5 * bits[2])
     ends = range(END_BYTES, 0, -1) if len(plain) <= SMALL_BYTES else ()
     bare = (stream[1:-end] for end in ends)
@@ -102,8 +103,8 @@ def _dictionary_bytes(size_bytes: int) -> int:
     return 1 << max(12, (size_bytes - 1).bit_length())
 
 
-def _compress(plain: bytes, bits: dict[str, int]) -> bytes:
-    options = {"preset": EXTREME, "dict_size": _dictionary_bytes(len(plain)), **bits}
+def _compress(plain: bytes, bits: dict[str, int], length: int = LENGTHS[0]) -> bytes:
+    options = {"preset": EXTREME, "dict_size": _dictionary_bytes(len(plain)), "nice_len": length, **bits}
     return lzma.compress(plain, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1, **options}])
 
 

@@ -36,7 +36,6 @@ from edgecompress.packing.regions.region import Region, tiles, without_overlaps
 from edgecompress.packing.segment import MAX_PIECES, Piece, pack_segment, pack_solid
 from edgecompress.progress import Progress, silent
 
-
 NEARLY = 1.05  # what quick LZMA makes so much of may be smaller by thorough LZMA
 HEAD_SHARE = 0.002  # of a packed file, that its name and a whole hash are worth
 
@@ -118,12 +117,19 @@ def _solid(content: bytes) -> list[tuple[int, bytes]]:
 
 
 def _candidates(
-    files: dict[str, bytes], content: bytes, by_tensor: list[tuple[int, bytes]], log: _Log, solid: list[tuple[int, bytes]]
+    files: dict[str, bytes],
+    content: bytes,
+    by_tensor: list[tuple[int, bytes]],
+    log: _Log,
+    solid: list[tuple[int, bytes]],
 ) -> Iterator[Packed]:
-    """Yield the packed files to choose from: tensor by tensor and as one stream, with the head and with the compact one."""
+    """Yield what to choose from: tensor by tensor and as one stream, with the head and with the compact one."""
     plain = _Log(notes=log.notes, rest_bytes=len(content))
     if log.tensors:
-        plain.notes = [*log.notes, "One stream of LZMA is smaller than all tensors by themselves: they are not told apart."]
+        plain.notes = [
+            *log.notes,
+            "One stream of LZMA is smaller than the tensors by themselves: they are not told apart.",
+        ]
     held = tuple(PackedFile(name, len(data), content_hash(data)) for name, data in files.items())
     for parts, made in ((by_tensor, log), (solid, plain)):
         places = tuple(SegmentPlace(size, len(body), zlib.crc32(body)) for size, body in parts)
@@ -132,7 +138,7 @@ def _candidates(
         read_header(head + bodies)  # raises where a name could not be read again
         yield made.packed(head + bodies)
         if len(files) == 1 and len(parts) <= 1:
-            yield made.packed(write_compact(*files, content, bodies))
+            yield made.packed(write_compact(next(iter(files)), content, bodies))
 
 
 def _weight(packed: Packed) -> float:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from edgecompress.packing.codings import KINDS, Coding
 from edgecompress.packing.codings.base import Source, Work, damaged
 from edgecompress.packing.header import MAX_SEGMENT_BYTES
-from edgecompress.packing.lzma_streams import compress_bare, compress_solid, decompress_bare
+from edgecompress.packing.lzma_streams import SAMPLE_BYTES, compress_bare, compress_solid, decompress_bare
 from edgecompress.packing.wire import Reader, Writer
 
 STORED, CODED, GENERATED, SOLID, BARE = 0, 1, 2, 3, 16
@@ -112,8 +112,11 @@ def _read_pieces(parameters: Reader, coded_bytes: int) -> tuple[list[tuple[int, 
 
 
 def pack_solid(content: bytes) -> bytes:
-    """Return a segment of one solid stream, or of the bytes as they are."""
-    return min(bytes([SOLID]) + compress_solid(content), bytes([STORED]) + content, key=len)
+    """Return a segment of one stream, or of the bytes as they are."""
+    made = [bytes([SOLID]) + compress_solid(content)]
+    if len(content) <= SAMPLE_BYTES:  # beyond, a bare stream is smaller by a few bytes in so many
+        made.append(pack_segment(content, [], []))
+    return min(*made, bytes([STORED]) + content, key=len)
 
 
 def _compress(plain: bytes) -> tuple[int, bytes]:
