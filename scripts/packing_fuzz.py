@@ -42,9 +42,19 @@ from edgecompress.packing.codings.product import Factor
 from edgecompress.packing.codings.symbols import code
 from edgecompress.packing.container import unpack_files
 from edgecompress.packing.generators import Generator, Hashed, Vectors
-from edgecompress.packing.header import Header, PackedFile, SegmentPlace, content_hash, read_header, write_header
+from edgecompress.packing.header import (
+    Header,
+    PackedFile,
+    SegmentPlace,
+    content_hash,
+    is_compact,
+    read_header,
+    write_compact,
+    write_header,
+)
+from edgecompress.packing.lzma_streams import compress_solid
 from edgecompress.packing.regions.region import Region
-from edgecompress.packing.segment import CODED, NOT_COMPRESSED, STORED, Piece, pack_segment
+from edgecompress.packing.segment import CODED, NOT_COMPRESSED, SOLID, STORED, Piece, pack_segment
 from edgecompress.packing.wire import Reader, Writer
 from edgecompress.storage import to_json, write_text
 
@@ -138,11 +148,14 @@ def an_input(seed: int, number: int) -> tuple[dict[str, bytes], bytes]:
     for place in header.segments:
         bodies.append(packed[start : start + place.packed_bytes])
         start += place.packed_bytes
-    if chooser.random() < 0.15:
+    if chooser.random() < 0.15 and not is_compact(packed):
         head = write_header(header)
         inside = changed(head[13:-4], chooser)
         whole = head[:9] + len(inside).to_bytes(4, "little") + inside
         return files, whole + zlib.crc32(whole).to_bytes(4, "little") + b"".join(bodies)
+    if is_compact(packed):
+        (name, content), body = next(iter(files.items())), changed(bodies[0], chooser) or b"\0"
+        return files, write_compact(name, content, body)
     index = chooser.randrange(len(bodies))
     bodies[index] = changed(bodies[index], chooser) or b"\0"
     raw = [place.raw_bytes for place in header.segments]
@@ -194,7 +207,17 @@ def originals() -> tuple[bytes, ...]:
     compressed = pack_segment(b"a description " * 30 + bytes(64), [Piece(420, 64, 0)], [Fill(b"\0")])
     content = b"a description " * 30 + bytes(64)
     texts = sealed((PackedFile("text", len(content), content_hash(content)),), [(len(content), compressed)])
-    return (*alone, together, texts)
+    words = b"a description " * 30
+    streams = [pack_segment(words, [], []), bytes([SOLID]) + compress_solid(words), bytes([STORED]) + words]
+    compact = [
+        write_compact(name, words, body) for name, body in zip(("m", "m.onnx", "m.tflite"), streams, strict=True)
+    ]
+    return (*alone, together, texts, *compact, *(sealed(named(words), [(len(words), body)]) for body in streams))
+
+
+def named(content: bytes) -> tuple[PackedFile, ...]:
+    """Return what a head says of one file."""
+    return (PackedFile("words", len(content), content_hash(content)),)
 
 
 def _codings(numbers: np.random.Generator) -> list[list[tuple[Coding, int]]]:

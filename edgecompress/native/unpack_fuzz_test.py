@@ -7,8 +7,9 @@ import pytest
 
 from edgecompress.native.build import MACHINES, SOURCES
 from edgecompress.native.unpack_test import any_segment, container, generated, outcome, plain_segment
-from edgecompress.packing.header import content_hash
+from edgecompress.packing.header import content_hash, write_compact
 from edgecompress.packing.pack import pack_files
+from edgecompress.packing.segment import pack_solid
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"nothing is built for {platform.machine()}")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="the system has no C compiler")
@@ -26,6 +27,10 @@ def seeds(folder):
         packed += [container(content, [each], [len(content)]) for each in (body, plain) if len(each) <= len(content)]
         bodies, sizes, both = generated(seed)
         packed.append(container(both, bodies, sizes))
+        packed += [
+            write_compact("m.onnx", content, each) for each in (body, pack_solid(content)) if len(each) <= len(content)
+        ]
+        packed.append(container(content, [pack_solid(content)], [len(content)]))
     paths = []
     for index, each in enumerate(packed):
         paths.append(folder / f"{index}.ecz")

@@ -59,7 +59,7 @@ UNPRINTABLE = (
 
 @dataclass(frozen=True)
 class PackedFile:
-    """A file inside: name (relative, with slashes; empty or a suffix where none was kept), size, hash or its beginning."""
+    """A file inside: name (relative, with slashes; empty or a suffix where none was kept), size, hash or its start."""
 
     name: str
     size_bytes: int
