@@ -4,10 +4,11 @@
    while it downloads. Nothing but the C library is needed (malloc, free, memcpy and their like). No state is shared:
    any number of threads may unpack at once. Compile with -ffp-contract=off.
 
-   Memory does not depend on the size of a model. What `edgecompress pack` writes takes 2 MiB for a segment, as much for
-   its packed bytes, up to twice as much for what is in the making, and 0.3 MiB of tables: below 9 MiB. The format's
-   limits (a head of 4 MiB, 16 MiB of a packed segment, 16 MiB that its arrays expand to) keep any file, however it came
-   about, below 64 MiB. The stack takes less than 16 KiB. */
+   What `edgecompress pack` writes takes 2 MiB for a segment, as much for its packed bytes, up to twice as much for what
+   is in the making, and 0.3 MiB of tables: below 9 MiB, whatever the size of a model. Only where a model is one stream of
+   LZMA, because that is smallest, it takes as much as the model and its packed file together, at most 64 MiB each. The
+   format's limits (a head of 4 MiB, 64 MiB of a packed segment and of a stream, 16 MiB that arrays expand to) keep any
+   file, however it came about, below 160 MiB. The stack takes less than 16 KiB. */
 #ifndef EDGECOMPRESS_UNPACK_H
 #define EDGECOMPRESS_UNPACK_H
 

@@ -9,7 +9,7 @@
 
 Then the segments, one after another, and nothing behind them. Together they unpack to the files one after another.
 
-Where so many bytes would weigh too much, a single file has a compact head instead:
+A single file of one segment has a compact head instead, which weighs less:
 
     2 bytes  89 45
     byte     the suffix that stands for its name: 74 .tflite, 6F .onnx, 7A none

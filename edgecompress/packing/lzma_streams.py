@@ -19,6 +19,7 @@ QUICK = 1
 EXTREME = 9 | lzma.PRESET_EXTREME
 SMALL_BYTES = 1 << 14  # up to which every choice of bits is tried, and every end of a stream
 LENGTHS = (273, 64, 32, 16, 12)  # of a match that is taken at once; a short one may be better for little text
+LARGE_BYTES = 1 << 22  # from which on nothing but what xz does is tried
 SAMPLE_BYTES = 1 << 16  # that decides where there is more
 END_BYTES = 12  # of an end mark with the coder's last bytes, at the most
 MAX_PROPERTIES = 4 + 9 * (4 + 5 * 4)
@@ -66,6 +67,8 @@ def decompress_bare(properties: int, bare: bytes | memoryview, size_bytes: int) 
 def compress_solid(plain: bytes) -> bytes:
     """Return the smallest solid stream with the byte before it."""
     sample, usual = plain[:SAMPLE_BYTES], _CHOICES[0]
+    if len(plain) > LARGE_BYTES:
+        return _solid(plain, 0, usual)  # each more would take seconds
     delta = min(SOLID_DELTAS, key=lambda delta: len(_solid(sample, delta, usual)))
     bits = min(_CHOICES, key=lambda bits: len(_solid(sample, delta, bits)))
     streams = [_solid(plain, delta, bits)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,7 +26,6 @@ from edgecompress.packing.header import (
     PackedFile,
     SegmentPlace,
     content_hash,
-    is_compact,
     read_header,
     write_compact,
     write_header,
@@ -33,11 +33,10 @@ from edgecompress.packing.header import (
 from edgecompress.packing.lzma_streams import stream_bytes
 from edgecompress.packing.regions import onnx, tflite
 from edgecompress.packing.regions.region import Region, tiles, without_overlaps
-from edgecompress.packing.segment import MAX_PIECES, Piece, pack_segment, pack_solid
+from edgecompress.packing.segment import MAX_PIECES, STORED, Piece, pack_segment, pack_solid
 from edgecompress.progress import Progress, silent
 
 NEARLY = 1.05  # what quick LZMA makes so much of may be smaller by thorough LZMA
-HEAD_SHARE = 0.002  # of a packed file, that its name and a whole hash are worth
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def pack_files(
     with ThreadPoolExecutor(1) as pool:  # LZMA lets go of Python meanwhile
         solid = pool.submit(_solid, content)
         parts, log = _by_tensor(files, content, generators, on_progress)
-        return min(_candidates(files, content, parts, log, solid.result()), key=_weight)
+        return min(_candidates(files, content, parts, log, solid.result()), key=lambda each: len(each.data))
 
 
 def _by_tensor(
@@ -113,7 +112,20 @@ def _solid(content: bytes) -> list[tuple[int, bytes]]:
     """Return segments without tensors, as long as may be, each with its size unpacked."""
     cuts = range(0, len(content), MAX_SOLID_BYTES)
     parts = [content[start : start + MAX_SOLID_BYTES] for start in cuts]
-    return [(len(part), pack_solid(part)) for part in parts]
+    return [(len(part), min(_alone(part), key=len)) for part in parts]
+
+
+def _alone(part: bytes) -> Iterator[bytes]:
+    """Yield segments of bytes of which nothing is known; each unpacks to them."""
+    yield bytes([STORED]) + part
+    made = [pack_solid(part)]
+    if len(part) <= MAX_SEGMENT_BYTES:
+        coding = smallest(Array(np.frombuffer(part, np.uint8), 1))
+        made.append(pack_segment(part, [Piece(0, len(part), 0)], [coding]))
+    for body in made:
+        with suppress(PackedFileError):
+            if unpack_body(body, len(part)) == part:
+                yield body
 
 
 def _candidates(
@@ -139,11 +151,6 @@ def _candidates(
         yield made.packed(head + bodies)
         if len(files) == 1 and len(parts) <= 1:
             yield made.packed(write_compact(next(iter(files)), content, bodies))
-
-
-def _weight(packed: Packed) -> float:
-    """Return the size; a head with the name and the whole hash is worth some thousandths."""
-    return len(packed.data) * (1 if is_compact(packed.data) else 1 - HEAD_SHARE)
 
 
 def _checked(part: _Generated | _Ordinary, content: bytes, work: Work, log: _Log) -> bytes:

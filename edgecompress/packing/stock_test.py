@@ -110,7 +110,8 @@ def test_tensors_in_the_rest_stand_beside_those_that_are_coded() -> None:
     assert packed.rest_bytes > table.nbytes and len(packed.data) < 20 * 300 * 4 + 0.7 * numbers.nbytes
 
 
-def test_a_larger_file_keeps_its_name_and_whole_hash() -> None:
-    content = onnx_model(np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32))
+def test_files_of_several_segments_and_several_files_keep_names_and_whole_hashes() -> None:
+    content = onnx_model(np.random.default_rng(0).normal(size=(900, 800)).astype(np.float32))
     assert not is_compact(pack_files({"net.onnx": content}).data)
+    assert not is_compact(pack_files({"net.onnx": content[:900], "b": b""}).data)
     assert is_compact(pack_files({"net.onnx": content[:900]}).data)
