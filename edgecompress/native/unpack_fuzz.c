@@ -160,7 +160,7 @@ static void keep(const char *folder, size_t index, const struct input *input, en
     snprintf(path, sizeof path, "%s/%06zu.ecz", folder, index);
     FILE *file = fopen(path, "wb");
     require(file && fwrite(input->data, 1, input->size, file) == input->size && !fclose(file), "an input is kept");
-    hash_is(&run->hash, none);
+    hash_is(&run->hash, none, sizeof none);
     snprintf(path, sizeof path, "%s/%06zu.txt", folder, index);
     file = fopen(path, "w");
     require(file != NULL, "an outcome is kept");
