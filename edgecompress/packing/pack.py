@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgecompress.errors import PackedFileError
-from edgecompress.packing.choosing.array import Array, payload_bytes, smallest
+from edgecompress.packing.choosing.array import Array, coded_bytes, payload_bytes, smallest
 from edgecompress.packing.choosing.generated import layout, pack_generated
 from edgecompress.packing.codings import Coding
 from edgecompress.packing.codings.base import MAX_BYTES, Work
