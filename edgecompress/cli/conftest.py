@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from edgecompress.cli.main import main
+from edgecompress.cli import main
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,8 @@ def cli(capsys, monkeypatch):
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["edgecompress", *map(str, arguments)])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
+        code = main.run()
         captured = capsys.readouterr()
-        return Result(int(ended.value.code or 0), captured.out, captured.err)
+        return Result(code, captured.out, captured.err)
 
     return run

@@ -142,7 +142,7 @@ def test_cores_that_are_none(cores, say, model):
 
 
 def test_a_profile_with_each_thread_count(say, model, quick):
-    result = say("profile", model, "--threads", "1,2", "--processes", "1", "--json")
+    result = say("profile", model, "--threads", "1,2", "--processes", "1", "--json", "--quiet")
     assert result.code == 0 and not result.err
     found = json.loads(result.out)
     assert [(each["artifact"], each["threads"]) for each in found["measurements"]] == [(str(model), 1), (str(model), 2)]
@@ -161,17 +161,19 @@ def test_a_trace_has_an_event_for_each_inference(say, model, quick, tmp_path):
         if event["ph"] == "X" and event["name"] == "inference"
         if lanes[event["pid"], event["tid"]].startswith("samples ")
     ]
-    assert durations_us == [sample_ns / 1000 for sample_ns in measured["samples_ns"][0]]
+    # On a busy machine blocks are set aside and rounds repeated, and the trace shows those, too.
+    left = iter(durations_us)
+    assert all(sample_ns / 1000 in left for sample_ns in measured["samples_ns"][0])
 
 
 def test_a_trace_that_cannot_be_written_is_a_sentence(say, model, quick, tmp_path):
     (tmp_path / "file").write_text("")
-    result = say("profile", model, "--processes", "1", "--trace", tmp_path / "file/out.json")
+    result = say("profile", model, "--processes", "1", "--trace", tmp_path / "file/out.json", "--quiet")
     assert result.code == 1 and result.err.startswith("Error: ") and "file" in result.err
 
 
 def test_a_device_that_fails_leaves_the_other_s_table(say, model, quick):
-    result = say("profile", model, "--processes", "1", "--on", CLOSED, "--on", "local")
+    result = say("profile", model, "--processes", "1", "--on", CLOSED, "--on", "local", "--quiet")
     assert result.code == 1
     assert "On local (" in result.out and str(model) in one_line(result.out).replace(" ", "")
     assert result.err.startswith(f"Error: {CLOSED} refuses connections. Is its ssh server running")
@@ -252,7 +254,9 @@ def test_compare_is_a_sentence_a_device(say, model, quick, tmp_path):
     other = tflite_classifier(tmp_path)  # 640 multiply-adds
     result = say("compare", model, other, "--processes", "2", "--on", "local", "--on", CLOSED)
     assert result.code == 1 and f"Error: {CLOSED} refuses connections." in result.err
-    assert result.out.startswith(f"local, 1 thread(s): {other.name} ") and result.out.endswith(f" {model.name}\n")
+    sentence, *invalid = result.out.splitlines()  # a busy machine adds a line that says so
+    assert sentence.startswith(f"local, 1 thread(s): {other.name} ") and sentence.endswith(f" {model.name}")
+    assert all("INVALID: the machine was busy" in line for line in invalid)
     assert say("compare", model, other, "--processes", "1").code == 2
 
 

@@ -68,6 +68,16 @@ def group() -> None:
 
 
 def main() -> None:
+    """Run the command line, and end the process with its exit code."""
+    code = run()
+    if code == INTERRUPTED:
+        # TensorFlow's threads are in the middle of something, and may abort while the interpreter is taken down.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def run() -> int:
     """Run the command line. Exit codes: 0 done, 1 a clear error, 2 usage, 3 a stated limit was not met."""
     from edgecompress.cli.output import take_documents
 
@@ -97,7 +107,7 @@ def main() -> None:
     except OSError as error:
         where = f" '{error.filename}'" if error.filename else ""
         code = _fail("OSError", f"The system refused{where}: {error.strerror or error}.", "", 1)
-    sys.exit(code)
+    return code
 
 
 def _help_of(error: click.ClickException) -> str:
