@@ -4,8 +4,8 @@
 
 The stock route is what tutorials show: `TFLiteConverter.from_keras_model` for float32 and again for int8,
 `tf2onnx.convert.from_keras`, `onnxruntime.quantization.quantize_static`. Both routes get the same 100 calibration
-images (Fashion-MNIST, resized) and run by turns; both load and check nothing that the other does not, except that
-edgecompress also runs each of its files once in a process of its own, which is part of its time.
+images (Fashion-MNIST, resized) and run by turns. edgecompress also checks each of its files: statically, and by running it
+beside the model in a process of its own. A third route makes the same files without these checks, which tells their cost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from edgecompress.convert.conversion import Source, convert
-from edgecompress.convert.targets import parse_target
+from edgecompress.convert.making import Making
+from edgecompress.convert.targets import Options, parse_target
 from edgecompress.data import load
 from edgecompress.data.calibration import calibration_batch
 from edgecompress.data.preprocessing import standard
@@ -48,13 +49,16 @@ def main() -> None:
     load_tf_keras().utils.set_random_seed(0)
     model = find("mobilenet_v1").build(resolution=96, channels=3, classes=10, width=0.25)
 
+    source, targets = Source("dense", model, "script", preprocessing=preprocessing), tuple(map(parse_target, TARGETS))
+
+    def unchecked(folder: Path) -> None:
+        making = Making(source, Options(), (calibration,))
+        for target in targets:
+            (folder / making.file_name(target)).write_bytes(making.content(target))
+
     routes = {
-        "edgecompress": lambda folder: convert(
-            Source("dense", model, "script", preprocessing=preprocessing),
-            tuple(parse_target(target) for target in TARGETS),
-            folder,
-            calibration=(calibration,),
-        ),
+        "edgecompress": lambda folder: convert(source, targets, folder, calibration=(calibration,)),
+        "unchecked": unchecked,
         "stock": lambda folder: stock(model, folder, calibration),
     }
     times: dict[str, list[float]] = {name: [] for name in routes}
@@ -70,9 +74,11 @@ def main() -> None:
                 print(f"{name:13} {times[name][-1]:7.2f} s", flush=True)
     medians = {name: statistics.median(values) for name, values in times.items()}
     ratio = medians["stock"] / medians["edgecompress"]
+    cost = medians["edgecompress"] / medians["unchecked"] - 1
     print(f"median: edgecompress {medians['edgecompress']:.2f} s, stock {medians['stock']:.2f} s: {ratio:.1f} x faster")
+    print(f"without its checks {medians['unchecked']:.2f} s: they cost {100 * cost:.0f} %")
     if arguments.json:
-        result = {"times_s": times, "medians_s": medians, "ratio": ratio, "calibration_images": IMAGES}
+        result = {"times_s": times, "medians_s": medians, "ratio": ratio, "checks": cost, "calibration_images": IMAGES}
         write_text(arguments.json, to_json({**result, "versions": versions(), "machine": snapshot()}))
 
 

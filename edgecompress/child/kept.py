@@ -46,6 +46,14 @@ def child(service: Service) -> Iterator[Child]:
         give_back(service, taken)
 
 
+def start(service: Service) -> None:
+    """Have a child get ready while other things are done, if children are kept."""
+    if _idle is not None:
+        taken = take(service)
+        taken.start()
+        give_back(service, taken)
+
+
 def take(service: Service) -> Child:
     """Return a child for one user, who must give it back."""
     from edgecompress.child.process import Child

@@ -123,6 +123,11 @@ class Child:
                 raise ChildLost("answered nonsense") from error
             on_progress(*step)
 
+    def start(self) -> None:
+        """Start the process, if it does not run, and do not wait for it."""
+        if self._process is None:
+            self._start()
+
     def _start(self) -> None:
         with self._log.open("ab") as log:
             # -P: no module is imported from the working folder. A process group of its own: Ctrl-C reaches the parent
@@ -130,7 +135,7 @@ class Child:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-m", "edgecompress.child.serve"),
-                    *(self._service.module, json.dumps(asdict(self._service.limits))),
+                    *(self._service.module, json.dumps(asdict(self._service.limits)), *self._service.preload),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

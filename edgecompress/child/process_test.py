@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgecompress.child.channel import FrameError
-from edgecompress.child.kept import child, kept
+from edgecompress.child.kept import child, kept, start
 from edgecompress.child.process import ChildLost, ChildRefusal, ChildTimeout
 from edgecompress.child.service import Limits, Service
 from edgecompress.errors import ModelFileError
@@ -212,3 +212,12 @@ def is_running(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(") ")[1][0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_child_can_be_started_ahead(tmp_path) -> None:
+    with kept():
+        start(EXAMPLE)
+        with child(EXAMPLE) as first:
+            answer, _ = first.request("echo")
+        with child(EXAMPLE) as second:
+            assert second.request("echo")[0]["pid"] == answer["pid"]

@@ -1,4 +1,4 @@
-"""The child process, `python -m edgecompress.child.serve MODULE LIMITS`: frames on stdin and stdout.
+"""The child process, `python -m edgecompress.child.serve MODULE LIMITS PRELOAD...`: frames on stdin and stdout.
 
 It may be killed at any moment, and a model file may take it over. So it gets no handle but its pipes, its resources are
 bounded, and its parent believes nothing that it says without a check.
@@ -58,7 +58,11 @@ def main() -> None:
     pipes = claim_pipes()
     limits = Limits(**json.loads(sys.argv[2]))
     limit_resources(limits)
-    serve(limits.channel(*pipes), importlib.import_module(sys.argv[1]).REQUESTS)
+    requests = importlib.import_module(sys.argv[1]).REQUESTS
+    for name in sys.argv[3:]:
+        with contextlib.suppress(ImportError):  # the request that needs it says so
+            importlib.import_module(name)
+    serve(limits.channel(*pipes), requests)
     os._exit(0)
 
 

@@ -37,6 +37,7 @@ class Service:
 
     module: str
     limits: Limits = Limits()
+    preload: tuple[str, ...] = ()  # modules that the child imports before it is asked anything
 
 
 @dataclass(frozen=True)

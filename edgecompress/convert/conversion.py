@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgecompress.child.kept import kept
+from edgecompress.child.kept import kept, start
 from edgecompress.convert.checking import Checking
 from edgecompress.convert.making import Making, Source
 from edgecompress.convert.targets import Options, Target
@@ -12,6 +12,7 @@ from edgecompress.convert.tflite.check import check_tflite
 from edgecompress.convert.tflite.post_training import Calibration
 from edgecompress.errors import ConversionError, RuntimeRefusal
 from edgecompress.progress import Progress, silent
+from edgecompress.runtimes.process import RUNTIME
 from edgecompress.storage import sha256_of, written_whole
 from edgecompress.values import Artifact
 
@@ -40,6 +41,7 @@ def convert(
     making.check(targets)
     artifacts = []
     with kept(), Checking(making) as checking:
+        start(RUNTIME)
         for index, target in enumerate(targets):
             on_progress(f"converting {source.variant} to {target}", index, len(targets))
             artifacts.append(_emit(making, checking, target, folder))

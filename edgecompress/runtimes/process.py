@@ -19,7 +19,7 @@ from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import DEFAULT_KERNELS, prepare, runtime_name
 from edgecompress.values import QuantScheme, TensorSpec
 
-RUNTIME = Service("edgecompress.runtimes.service")
+RUNTIME = Service("edgecompress.runtimes.service", preload=("ai_edge_litert.interpreter",))
 CHUNK_BYTES = 4 << 20  # images sent at a time: few enough to show progress, enough to hide the round trip
 CHUNK_IMAGES = 64  # so that one answer stays far from the time limit
 
