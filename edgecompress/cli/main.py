@@ -89,6 +89,8 @@ def run() -> int:
         with kept():
             code = group.main(standalone_mode=False) or 0
         sys.stdout.flush()  # here, where a reader that has gone is an exception like any other
+    except SystemExit as ended:  # a command that has said what failed, and kept what did not
+        code = int(ended.code or 0)
     except NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
