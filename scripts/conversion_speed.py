@@ -4,8 +4,9 @@
 
 The stock route is what tutorials show: `TFLiteConverter.from_keras_model` for float32 and again for int8,
 `tf2onnx.convert.from_keras`, `onnxruntime.quantization.quantize_static`. Both routes get the same 100 calibration
-images (Fashion-MNIST, resized) and run by turns. edgecompress also checks each of its files: statically, and by running it
-beside the model in a process of its own. A third route makes the same files without these checks, which tells their cost.
+images (Fashion-MNIST, resized) and run by turns. edgecompress also checks each of its files: statically, and by running
+it beside the model in a process of its own. A third route makes the same files without these checks, which tells their
+cost.
 """
 
 from __future__ import annotations

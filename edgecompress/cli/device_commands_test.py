@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from edgecompress.formats.tflite_building_test import T, build
 from edgecompress.pipeline import device_verify
 from edgecompress.pipeline.device_verify_test import int8_classifier, tflite_classifier
 from edgecompress.profiling import plan, warmup
+from edgecompress.profiling.bench import MAX_SAMPLE_SPANS
 from edgecompress.profiling.outputs import outputs_on
 from edgecompress.runtimes.sample_files_test import fixed_classifier
 
@@ -161,9 +163,9 @@ def test_a_trace_has_an_event_for_each_inference(say, model, quick, tmp_path):
         if event["ph"] == "X" and event["name"] == "inference"
         if lanes[event["pid"], event["tid"]].startswith("samples ")
     ]
-    # On a busy machine blocks are set aside and rounds repeated, and the trace shows those, too.
-    left = iter(durations_us)
-    assert all(sample_ns / 1000 in left for sample_ns in measured["samples_ns"][0])
+    # On a busy machine blocks are set aside and rounds repeated: the trace shows those, too, until it is full.
+    wanted = Counter(sample_ns / 1000 for sample_ns in measured["samples_ns"][0])
+    assert wanted <= Counter(durations_us) or len(durations_us) > 0.9 * MAX_SAMPLE_SPANS
 
 
 def test_a_trace_that_cannot_be_written_is_a_sentence(say, model, quick, tmp_path):
