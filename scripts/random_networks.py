@@ -1,6 +1,6 @@
 """Random networks through every target: how many come out right, are refused, or come out wrong without a word.
 
-    python scripts/random_networks.py [--networks 2000] [--json models/random_networks.json] [--keep FOLDER]
+    python scripts/random_networks.py [--networks 2000] [--processes 2] [--json FILE] [--keep FOLDER]
 
 Each network is built in Keras 2 or Keras 3 by turns, saved, and converted for every target as a user would convert it.
 What was emitted is then run on inputs of another seed than the conversion's own, and compared with Keras:
@@ -9,7 +9,8 @@ What was emitted is then run on inputs of another seed than the conversion's own
 - refused: an error of ours, which is counted by its first words;
 - wrong: any other file; crash: any other exception.
 
-Counts are kept after each network, so that an interrupted run goes on. Failing networks are written to FOLDER.
+Each process draws its share from a seed of its own. Counts are kept after each network, so that an interrupted run goes
+on. Failing networks are written to FOLDER.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ import tempfile
 import traceback
 import warnings
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -52,25 +56,40 @@ def main() -> None:
     """Draw, convert, compare and count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", type=Path, default=Path("build/random_networks"))
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
-    state = arguments.keep / f"counts-{arguments.seed}.json"
+    share = -(-arguments.networks // arguments.processes)
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:
+        counted = list(pool.map(partial(count, share=share, keep=arguments.keep), range(arguments.processes)))
+    drawn = sum(each["networks"] for each in counted)
+    outcomes, refusals = (sum((Counter(each[of]) for each in counted), Counter()) for of in ("files", "refusals"))
+    print(f"{drawn} networks: {dict(sum_by_outcome(outcomes))}")
+    for words, times in refusals.most_common(40):
+        print(f"{times:6} {words}")
+    if arguments.json:
+        result = {"networks": drawn, "files": outcomes, "refusals": dict(refusals.most_common())}
+        write_text(arguments.json, to_json({**result, "versions": versions(), "machine": snapshot()}))
+
+
+def count(seed_: int, share: int, keep: Path) -> dict[str, Any]:
+    """Draw `share` networks from one seed; returns how many were drawn, and the counts of outcomes and refusals."""
+    state = keep / f"counts-{seed_}.json"
     found = json.loads(state.read_text()) if state.exists() else {"networks": 0, "files": {}, "refusals": {}}
     outcomes: Counter[str] = Counter(found["files"])
     refusals: Counter[str] = Counter(found["refusals"])
     drawn = 0
     seen: set[Network] = set()
 
-    @settings(max_examples=2 * arguments.networks, deadline=None, database=None, phases=[Phase.generate],
+    @settings(max_examples=2 * share, deadline=None, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
-    @seed(arguments.seed)
+    @seed(seed_)
     @given(networks())
     def each(network: Network) -> None:
         nonlocal drawn
-        if network in seen or drawn >= arguments.networks:  # hypothesis repeats itself
+        if network in seen or drawn >= share:  # hypothesis repeats itself
             return
         seen.add(network)
         drawn += 1
@@ -81,21 +100,16 @@ def main() -> None:
             if outcome in ("refused", "not built"):
                 refusals[words] += 1
             elif outcome != "right":
-                kept = arguments.keep / f"{drawn}-{target.replace(':', '-')}-{outcome}.txt"
-                kept.write_text(f"{network}\n{words}\n")
-                print(f"{drawn} {target}: {outcome}: {words.strip().splitlines()[-1][:200]}", flush=True)
+                failing = keep / f"{seed_}-{drawn}-{target.replace(':', '-')}-{outcome}.txt"
+                failing.write_text(f"{network}\n{words}\n")
+                print(f"{seed_}-{drawn} {target}: {outcome}: {words.strip().splitlines()[-1][:200]}", flush=True)
         state.write_text(json.dumps({"networks": drawn, "files": outcomes, "refusals": refusals}))
         if drawn % 50 == 0:
-            print(drawn, dict(sum_by_outcome(outcomes)), flush=True)
+            print(seed_, drawn, dict(sum_by_outcome(outcomes)), flush=True)
 
     with kept():
         each()
-    print(f"{drawn} networks: {dict(sum_by_outcome(outcomes))}")
-    for words, count in refusals.most_common(40):
-        print(f"{count:6} {words}")
-    if arguments.json:
-        result = {"networks": drawn, "files": outcomes, "refusals": dict(refusals.most_common())}
-        write_text(arguments.json, to_json({**result, "versions": versions(), "machine": snapshot()}))
+    return json.loads(state.read_text())
 
 
 def sum_by_outcome(outcomes: Counter[str]) -> Counter[str]:

@@ -15,6 +15,7 @@ from edgecompress import __version__
 from edgecompress.child.kept import kept
 from edgecompress.cli.interrupts import what_is_kept
 from edgecompress.cli.verbosity import verbosity_options
+from edgecompress.devices.transport import end_clients
 from edgecompress.errors import EdgeCompressError
 
 COMMANDS = {
@@ -72,6 +73,7 @@ def main() -> None:
     code = run()
     if code == INTERRUPTED:
         # TensorFlow's threads are in the middle of something, and may abort while the interpreter is taken down.
+        end_clients()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

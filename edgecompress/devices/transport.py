@@ -6,15 +6,17 @@ made of quoted words, has a time limit on both sides, and dies on the device whe
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import selectors
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -192,16 +194,35 @@ def limited(words: Sequence[str], timeout_s: float) -> str:
 
 def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a client in a process group of its own, so that Ctrl-C reaches only us, who then end it."""
-    try:
-        child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
-        )
-    except OSError as error:
-        raise DeviceError(f"Cannot start `{command[0]}`: {error.strerror}.", hint="Is it installed?") from error
-    _running.add(child)
+    with _interrupts_held():  # a client may run, and even have spoken, before `Popen` returns
+        try:
+            child = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
+            )
+        except OSError as error:
+            raise DeviceError(f"Cannot start `{command[0]}`: {error.strerror}.", hint="Is it installed?") from error
+        _running.add(child)
     return child
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end of a step, not within."""
+    heeded = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(heeded):
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heeded)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+@atexit.register
 def end_clients() -> None:
     """Kill every client that runs, so that whoever waits for one goes on: with an error."""
     for child in list(_running):

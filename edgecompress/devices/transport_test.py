@@ -37,7 +37,7 @@ def is_alive(pid):
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -212,6 +212,25 @@ def test_ctrl_c_ends_a_command_on_the_host(tmp_path):
     os.killpg(parent.pid, signal.SIGINT)
     assert b"KeyboardInterrupt" in parent.communicate(timeout=20)[1]
     wait_until(lambda: not is_alive(client))
+
+
+def test_ctrl_c_while_a_client_starts_leaves_none_behind(tmp_path):
+    """The client itself interrupts us at once: before, while, or after the call that starts it returns."""
+    rounds = 20
+    script = (
+        "from edgecompress.devices.transport import execute\n"
+        f"for i in range({rounds}):\n"
+        "    try:\n"
+        f"        execute(['sh', '-c', f'echo $$ > {tmp_path}/{{i}}; kill -INT $PPID; exec sleep 600'],"
+        " timeout_s=60, what='x')\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('interrupted')\n"
+    )
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, preexec_fn=heed, timeout=120)
+    assert done.stdout == "interrupted\n" * rounds, done.stderr
+    for i in range(rounds):
+        wait_until(lambda i=i: not is_alive(int((tmp_path / str(i)).read_text())))
 
 
 def test_files_are_copied_and_what_cannot_be_is_said(tmp_path):
