@@ -32,6 +32,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from edgecompress.child.kept import kept
+from edgecompress.child.limits import die_with_parent
 from edgecompress.convert.targets import Options, Target, parse_target
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import load_tf_keras
@@ -62,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
     share = -(-arguments.networks // arguments.processes)
-    with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn"), initializer=die_with_parent) as pool:
         counted = list(pool.map(partial(count, share=share, keep=arguments.keep), range(arguments.processes)))
     drawn = sum(each["networks"] for each in counted)
     outcomes, refusals = (sum((Counter(each[of]) for each in counted), Counter()) for of in ("files", "refusals"))
