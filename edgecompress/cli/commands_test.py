@@ -127,6 +127,25 @@ def test_a_limit_that_is_not_met_ends_with_3(cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_stray_files_are_left_out_and_named(cli, run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    listed = [each["path"] for each in json.loads((folder / "artifacts.json").read_text())]
+    assert "Left out" not in cli("verify", folder, "--limit", "20").err
+    (folder / "artifacts/older").mkdir()
+    shutil.copy(folder / listed[0], folder / "artifacts/older/dense.tflite")
+    for name in ("notes.txt", ".DS_Store", "broken.onnx"):
+        (folder / "artifacts" / name).write_bytes(b"no model")
+    said = "Note: Left out, as artifacts.json does not list it: artifacts/broken.onnx, artifacts/notes.txt, "
+    for words in (["--limit", "20"], ["--limit", "5", "--on", "local"]):
+        result = cli("verify", folder, *words, "--json")
+        found = json.loads(result.out)
+        assert result.code == 0 and f"{said}artifacts/older/dense.tflite." in " ".join(result.err.split())
+        assert [each["artifact"] for each in found.get("artifacts") or found["agreements"]] == listed
+    assert cli("sensitivity", folder, "--limit", "20").code == 0  # which looks at the dense model alone
+
+
+@pytest.mark.slow
 def test_a_file_that_was_changed_or_lost_is_noticed(cli, run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)

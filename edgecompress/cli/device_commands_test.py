@@ -281,6 +281,15 @@ def test_verify_says_whether_outputs_are_the_same(say, tmp_path):
     assert f"{path} was fed pixels as -1 to 1, as you said." in one_line(table.out)
 
 
+def test_verify_of_several_files_fails_and_still_says_what_the_others_give(say, tmp_path):
+    good, bad = int8_classifier(tmp_path), tmp_path / "gone.tflite"
+    result = say("verify", bad, good, "--limit", "3", "--on", "local")
+    assert result.code == 1 and f"There is no file {bad}." in one_line(result.err) and f"{good}" in result.out
+    found = json.loads(say("verify", good, bad, "--limit", "3", "--json").out)
+    assert [each["artifact"] for each in found["agreements"]] == [str(good)]
+    assert [each["artifact"] for each in found["failures"]] == [str(bad)]
+
+
 def test_verify_without_data_feeds_random_inputs_and_says_which(say, tmp_path):
     path = int8_classifier(tmp_path)
     result = say("verify", path, "--limit", "10", "--kernels", "xnnpack,reference")

@@ -146,6 +146,8 @@ def command(
         print_table("Outputs against this machine's", columns, rows)
         for assumed in dict.fromkeys((each.artifact, each.assumed) for each in found):
             print_line(f"{assumed[0]} was fed {assumed[1]}.")
+    if not lone:
+        _warn(_strays(sources[0]))
     for failure in failures:
         print_error(failure.message, failure.hint)
     _warn(require_agreement(found, max_steps=max_steps, min_argmax=min_argmax))
@@ -172,6 +174,7 @@ def _verify_run(
         print_json(result)
     else:
         _print_tables(result)
+    _warn(_strays(run_folder))
     faults = result.faults()
     for fault in faults:
         print_error(fault)
@@ -215,6 +218,7 @@ def _print_tables(result: Verification) -> None:
     print_line(f"Run by {', '.join(dict.fromkeys(check.runtime for check in result.artifacts))}.")
 
 
+_NAMED = 5  # stray files, at most
 AGREEMENT = ("largest difference", "in steps", "equal outputs %", "equal argmax %")
 
 
@@ -235,6 +239,15 @@ def _drop(found: PairedDrop | None) -> list[str]:
     if found is None:
         return ["-", "-"]
     return [f"{found.points:+.2f}{'' if found.told else ' ≈'}", f"{found.low:+.2f} .. {found.high:+.2f}"]
+
+
+def _strays(run_folder: Path) -> list[str]:
+    """Say which files lie among a run's artifacts and are none of them; nothing where there are no such files."""
+    from edgecompress.runs import open_run
+
+    strays = open_run(run_folder).strays()
+    more = f" and {len(strays) - _NAMED} more" if len(strays) > _NAMED else ""
+    return [f"Left out, as artifacts.json does not list it: {', '.join(strays[:_NAMED])}{more}."] if strays else []
 
 
 def _warn(sentences: list[str]) -> None:

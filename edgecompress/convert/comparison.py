@@ -103,11 +103,11 @@ def keras_function(model: Any) -> Callable[[Arrays], list[np.ndarray]]:
     return compute
 
 
-def file_function(path: Path) -> Callable[[Arrays], list[np.ndarray]]:
-    """A model file as a function of N samples an input."""
+def file_function(path: Path, *, as_written: bool = False) -> Callable[[Arrays], list[np.ndarray]]:
+    """A model file as a function of N samples an input, an ONNX file `as_written` without ONNX Runtime's optimizers."""
 
     def compute(arrays: Arrays) -> list[np.ndarray]:
-        with RuntimeProcess(path) as process:
+        with RuntimeProcess(path, as_written=as_written) as process:
             return run_samples(process, arrays)
 
     return compute

@@ -15,10 +15,16 @@ _FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for t
 
 
 class OnnxSession:
-    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default; exact on every processor."""
+    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default; exact on every processor.
 
-    def __init__(self, path: str) -> None:
-        self._load(path, _options())
+    With `as_written` none of them is: 1.17 to 1.31 have some that change what a file computes.
+    """
+
+    def __init__(self, path: str, *, as_written: bool = False) -> None:
+        options = _options()
+        if as_written:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self._load(path, options)
 
     def _load(self, path: str, options: onnxruntime.SessionOptions) -> None:
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -110,11 +110,13 @@ def test_blocks_of_codes_are_moved_by_operators_that_old_runtimes_have_for_them(
     assert Counter(kinds(checked(convert(case("blocks"), quantized=False))))["DepthToSpace"] == 1
 
 
+@pytest.mark.parametrize("computed", [False, True], ids=["constant borders", "computed borders"])
 @pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
-def test_pads_of_rewritten_files_are_kept_apart_from_pools(kind: str) -> None:
+def test_pads_of_rewritten_files_are_kept_apart_from_pools(kind: str, computed: bool) -> None:
     net = Net()
     sums = net.node("Sub", net.conv(net.sign("x"), 8, CHANNELS), net.constant(200))
-    border = net.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+    border = net.constant([0, 0, 1, 1] * (1 if computed else 2), np.int64)
+    border = net.node("Concat", border, border, axis=0) if computed else border
     x = net.node(kind, net.node("Pad", sums, border), kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 0, 0])
     model = net.model(x)
     (wanted,) = start(model, graph_optimization_level=LEVELS["off"]).run(None, {"x": net.image()})

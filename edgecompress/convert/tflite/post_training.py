@@ -11,6 +11,7 @@ import numpy as np
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
 from edgecompress.convert.tflite.editor import Editor
+from edgecompress.convert.tflite.sums import with_any_scales
 from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs, with_unread_quantized
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite import parse_graph
@@ -63,7 +64,11 @@ def quantize(
             # The bytes in memory lack the constants that stand behind the flatbuffer in the file.
             path = Path(folder) / "quantized.tflite"
             result.export_model(str(path))
-            return path.read_bytes() if taps is None else put_back(with_unread_quantized(path.read_bytes()), taps)
+            made = path.read_bytes()
+    if taps is None:
+        return made
+    made = with_any_scales(made) if target.precision == "int16x8" else made
+    return put_back(with_unread_quantized(made), taps)
 
 
 def require_no_loops(content: bytes, target: Target) -> None:
