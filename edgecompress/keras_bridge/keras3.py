@@ -168,7 +168,7 @@ def _rebuilt(stored: dict[str, Any], *, trust: bool) -> Any:
 
     if "module" in stored:
         return keras.saving.deserialize_keras_object(stored, safe_mode=not trust)
-    return getattr(keras.layers, stored["class_name"]).from_config(stored["config"])  # of the .h5 format
+    return keras.utils.legacy.deserialize_keras_object(stored, module_objects=vars(keras.layers))  # of the .h5 format
 
 
 def _operation(operation: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
