@@ -16,8 +16,8 @@ _FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for t
 # What gives the elements of its first input, or of all, in other places or fewer of them.
 _JOINING = ("Concat", "Max", "Min")
 _MOVING = (
-    *_JOINING, "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "ReduceMax", "ReduceMin",
-    "Slice", "Split", "Gather", "Pad", "Tile", "Expand", "DepthToSpace", "SpaceToDepth",
+    *_JOINING, "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "ReduceMax",
+    "ReduceMin", "Slice", "Split", "Gather", "Pad", "Tile", "Expand", "DepthToSpace", "SpaceToDepth",
 )  # fmt: skip
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from variations.variation import Table, Variation
-
 from collections.abc import Callable
 from typing import Any
 
-PIXELS = (("calibrate", "images"), ("says", ("--input-range", "range")))
+from variations.variation import Table, Variation
 
 
 def _pixel_models() -> dict[str, Callable[[Any], list[Any]]]:
@@ -22,7 +20,7 @@ def _pixel_models() -> dict[str, Callable[[Any], list[Any]]]:
         "Rescaling twice": lambda L: [L.Rescaling(1 / 255), L.Rescaling(2.0, offset=-1)],
         "RandomFlip, Rescaling": lambda L: [L.RandomFlip(), L.Rescaling(1 / 255)],
         "Resizing, Rescaling": lambda L: [L.Resizing(8, 8), L.Rescaling(1 / 255)],
-        "Normalization of pixels": lambda L: [L.Normalization(mean=[123.0, 117.0, 104.0], variance=[3400.0, 3200, 3300])],
+        "Normalization of pixels": lambda L: [L.Normalization(mean=[123.0, 117, 104], variance=[3400.0, 3200, 3300])],
         "Normalization of 0..1": lambda L: [L.Normalization(mean=[0.48, 0.45, 0.4], variance=[0.05, 0.05, 0.06])],
         "Rescaling, Normalization": lambda L: [L.Rescaling(1 / 255), L.Normalization(mean=0.5, variance=0.1)],
         "BatchNormalization": lambda L: [L.BatchNormalization()],

@@ -1,4 +1,4 @@
-"""A variation, converted as a user converts it, and run by the plain runtimes beside Keras itself on inputs of its own."""
+"""A variation, converted as a user does it, and run by the plain runtimes beside Keras itself on inputs of its own."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from variations.packed import Packed
-from variations.plain import Scales, run_plain
-from variations.variation import Variation
 
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import ConversionError, EdgeCompressError
 from edgecompress.pipeline.convert import convert_file
+from edgecompress.runs import open_run
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.samples import run_samples
+from variations.packed import Packed
+from variations.plain import Scales, run_plain
+from variations.variation import Variation
 
 SAMPLES, CALIBRATION = 8, 32
 # The least signal to noise, and the share of the largest output that may be lost where there is little signal.
-LIMITS = {"float32": (60.0, 1e-5), "float16": (40.0, 2e-3), "binary": (40.0, 1e-4)}
+LIMITS = {"float32": (60.0, 1e-5), "float16": (40.0, 2e-3), "binary": (20.0, 0.02)}
 INT8_LIMITS = (10.0, 0.02)
 Outcome = tuple[str, str, str]  # target, what came, words
 
@@ -172,6 +173,8 @@ class _Made:
         before = Path.cwd()
         os.chdir(self.folder)  # where a hostile model would write
         try:
+            if self.path.is_dir():  # as the command tells folders from files
+                open_run(self.path)
             return convert_file(
                 self.path, tuple(map(parse_target, targets)), self.out, options=Options(io=io),
                 calibrate=calibrate, input_range=self.variation.input_range,

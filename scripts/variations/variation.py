@@ -1,4 +1,4 @@
-"""A variation as plain data: a layer as it is written in Python, where it stands, which Keras makes it, and the rest."""
+"""A variation as plain data: a layer as it is written in Python, where it stands, and which Keras makes it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Variation:
 
 @dataclass(frozen=True)
 class Table:
-    """Layers, a line each, in Python: `L` are Keras's layers, `O` the operations of Keras 3, `K` is Keras, `x` the input.
+    """Layers in Python, a line each: `L` are Keras's layers, `O` Keras 3's operations, `K` is Keras, `x` the input.
 
     Keras, placements and file formats are taken by turns; a line that begins with "2:" or "3:" is for that Keras.
     """

@@ -78,7 +78,7 @@ CHAINS: dict[str, Callable[[Any, Any], Any]] = {
     "slices of slices": lambda tf, x: below_zero(tf, x)[:, 1:, ::-1][:, ::2, 1:, 3:],
     "means": lambda tf, x: tf.reduce_mean(pooled(tf, x), [1, 2], keepdims=True) + pooled(tf, x),
     "channels as an axis of images": lambda tf, x: bilinear(tf, tf.transpose(pooled(tf, x), [0, 3, 1, 2]), [16, 10]),
-    "a convolution twice": lambda tf, x: [tf.nn.conv2d(x, KERNEL, 1, "SAME"), tf.nn.conv2d(x[:, ::2], KERNEL, 2, "SAME")],
+    "a convolution twice": lambda tf, x: [tf.nn.conv2d(each, KERNEL, 1, "SAME") for each in (x, x[:, ::2])],
     "a depthwise convolution twice": lambda tf, x: [
         tf.nn.depthwise_conv2d(each, DEPTHWISE, [1, 1, 1, 1], "SAME") for each in (x, x[:, ::-1])
     ],

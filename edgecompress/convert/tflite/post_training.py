@@ -136,8 +136,8 @@ def _require_finite(ranges: Any, target: Target) -> None:
     infinite = [name for name, ends in ranges.items() if not all(np.isfinite(each).all() for each in ends.values())]
     if infinite:
         raise ConversionError(
-            f"'{layer_of(infinite[0])}' computes numbers that are not finite from the calibration samples, so that it has "
-            f"no scale in {target.precision}: '{infinite[0]}' is the first such tensor.",
+            f"'{layer_of(infinite[0])}' computes numbers that are not finite from the calibration samples, so that it "
+            f"has no scale in {target.precision}: '{infinite[0]}' is the first such tensor.",
             hint="Calibrate with samples as the model sees them; or a layer overflows or divides by zero.",
         )
 
