@@ -31,6 +31,7 @@ from variations.judging import Judge
 from variations.variation import Variation
 
 from edgecompress.child.kept import kept
+from edgecompress.child.limits import die_with_parent
 from edgecompress.devices.conditions import snapshot
 from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text
@@ -48,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
     work = partial(judge, only=arguments.only, keep=arguments.keep, processes=arguments.processes)
-    with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn"), initializer=die_with_parent) as pool:
         list(pool.map(work, range(arguments.processes)))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     networks: Counter[str] = Counter()

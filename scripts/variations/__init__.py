@@ -3,5 +3,6 @@
 from variations import binary, doors, files, images, layers, outputs, packed, recurrent
 
 TABLES = (
-    *recurrent.TABLES, *images.TABLES, *outputs.TABLES, *files.TABLES, *doors.TABLES, *binary.TABLES, *packed.TABLES, *layers.TABLES,
+    *recurrent.TABLES, *images.TABLES, *outputs.TABLES, *files.TABLES, *doors.TABLES, *binary.TABLES, *packed.TABLES,
+    *layers.TABLES,
 )  # fmt: skip
