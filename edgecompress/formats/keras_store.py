@@ -74,7 +74,7 @@ class WeightStore(ABC):
         return (data for _, data in _datasets(self.root))
 
     def read(self, data: Any) -> np.ndarray:
-        """Read one array, after checking its type, its storage and its size; bfloat16 becomes float32, which holds it."""
+        """Read one array, after checking its type, its storage and its size; bfloat16 becomes float32."""
         if data.dtype.kind not in "fiub" and data.dtype != _BFLOAT16:
             raise ModelFileError(f"The weight {data.name!r} has the type {data.dtype}; numbers were expected.")
         if data.is_virtual or data.external:
