@@ -23,6 +23,18 @@ def test_a_layer_that_keras_3_does_not_read_back_from_h5(tmp_path: Path) -> None
     assert ".keras format" in caught.value.hint
 
 
+def test_operations_of_keras_3_in_h5(tmp_path: Path) -> None:
+    load_tf_keras()  # first
+    import keras
+
+    steps = keras.Input((5, 4))
+    doubled = keras.layers.Flatten(name="flat")(keras.ops.multiply(steps, 2.0))  # a layer has this name, too
+    keras.Model(steps, doubled).save(tmp_path / "model.h5")
+    with pytest.raises(UnsupportedModelError, match=r"no layers, 'multiply.*' \(Multiply\), whose") as caught:
+        load_model(tmp_path / "model.h5")
+    assert "flat" not in caught.value.message and ".keras format" in caught.value.hint
+
+
 def test_fake_quantization_in_the_keras_format(tmp_path: Path) -> None:
     layers = load_tf_keras().layers
     network = load_tf_keras().Sequential([layers.Input((4,)), layers.Dense(3, name="head")])

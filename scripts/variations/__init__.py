@@ -2,7 +2,5 @@
 
 from variations import binary, doors, files, images, layers, outputs, packed, recurrent
 
-TABLES = (
-    *recurrent.TABLES, *images.TABLES, *outputs.TABLES, *files.TABLES, *doors.TABLES, *binary.TABLES, *packed.TABLES,
-    *layers.TABLES,
-)  # fmt: skip
+MODULES = (recurrent, images, outputs, files, doors, binary, packed, layers)
+TABLES = tuple(table for module in MODULES for table in module.TABLES)

@@ -62,7 +62,20 @@ def _is(layer: str, **fields: Any) -> Callable[[dict[str, Any]], None]:
 
 SYSTEM = {"class_name": "function", "config": "system", "module": "os", "registered_name": "system"}
 LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wEAAA==", "defaults": None, "closure": None}}
-DOORS: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {  # which Keras has them, and the edit
+WRITING = {"name": "d", "function": "io.write_file"}
+METHOD = {"name": "d", "cls_ref": "os", "method_name": "system"}
+NODE = {"name": "d", "node_def": {"op": "WriteFile", "name": "d"}, "constants": {}}
+IN_LAMBDA = {"name": "d", "function": LAMBDA, "function_type": "lambda"}
+WRAPPED = {
+    "name": "d",
+    "layer": {"class_name": "Lambda", "module": "keras.layers", "config": {**IN_LAMBDA, "name": "in"}},
+}
+TOUCH = {"class_name": "system", "module": "os", "config": {"command": "touch written.txt"}}
+POPEN = {"class_name": "Popen", "module": "subprocess", "config": {"args": ["touch", "written.txt"]}}
+EXEC = {"class_name": "exec", "module": "builtins", "config": {"source": "1"}}
+GET_FILE = {"class_name": "function", "config": "get_file", "module": "keras.utils", "registered_name": "get_file"}
+Edit = Callable[[dict[str, Any]], None]
+DOORS: dict[str, tuple[str, Edit]] = {  # which Keras has them, and the edit
     "io.write_file": ("2", _calls("io.write_file", "written.txt", contents="hello")),
     "io.read_file": ("2", _calls("io.read_file", "/etc/hostname")),
     "raw_ops.WriteFile": ("2", _calls("raw_ops.WriteFile", "written.txt", contents="hello")),
@@ -72,87 +85,22 @@ DOORS: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {  # which Kera
     "keras.models.load_model": ("2", _calls("keras.models.load_model", "other.h5")),
     "keras.utils.get_file": ("2", _calls("keras.utils.get_file", "name", origin="http://localhost:1/x")),
     "a function with dots": ("2", _calls("math.__class__.add")),
-    "a slicing layer of another function": (
-        "2",
-        _is("d", class_name="SlicingOpLambda", config={"name": "d", "function": "io.write_file"}),
-    ),
-    "a class method": (
-        "2",
-        _is("d", class_name="ClassMethod", config={"name": "d", "cls_ref": "os", "method_name": "system"}),
-    ),
-    "a TensorFlow operation": (
-        "2",
-        _is(
-            "d",
-            class_name="TensorFlowOpLayer",
-            config={"name": "d", "node_def": {"op": "WriteFile", "name": "d"}, "constants": {}},
-        ),
-    ),
-    "a Lambda layer": (
-        "23",
-        _is("d", class_name="Lambda", config={"name": "d", "function": LAMBDA, "function_type": "lambda"}),
-    ),
+    "a slicing layer of another function": ("2", _is("d", class_name="SlicingOpLambda", config=WRITING)),
+    "a class method": ("2", _is("d", class_name="ClassMethod", config=METHOD)),
+    "a TensorFlow operation": ("2", _is("d", class_name="TensorFlowOpLayer", config=NODE)),
+    "a Lambda layer": ("23", _is("d", class_name="Lambda", config=IN_LAMBDA)),
     "another module": ("23", _is("d", module="os", class_name="system", registered_name=None)),
     "a registered class": ("23", _is("d", class_name="Custom>Evil", registered_name="Custom>Evil")),
     "an activation of os": ("23", _sets("d", activation=SYSTEM)),
     "an activation by a lambda": ("23", _sets("d", activation=LAMBDA)),
-    "an initializer of os": (
-        "23",
-        _sets(
-            "d", kernel_initializer={"class_name": "system", "module": "os", "config": {"command": "touch written.txt"}}
-        ),
-    ),
-    "a regularizer of subprocess": (
-        "23",
-        _sets(
-            "d",
-            kernel_regularizer={
-                "class_name": "Popen",
-                "module": "subprocess",
-                "config": {"args": ["touch", "written.txt"]},
-            },
-        ),
-    ),
-    "a constraint of builtins": (
-        "23",
-        _sets("d", bias_constraint={"class_name": "exec", "module": "builtins", "config": {"source": "1"}}),
-    ),
-    "a dtype policy of os": ("3", _sets("d", dtype={"class_name": "system", "module": "os", "config": {"name": "x"}})),
-    "a wrapper around code": (
-        "23",
-        _is(
-            "d",
-            class_name="TimeDistributed",
-            config={
-                "name": "d",
-                "layer": {
-                    "class_name": "Lambda",
-                    "module": "keras.layers",
-                    "config": {"name": "in", "function": LAMBDA},
-                },
-            },
-        ),
-    ),
-    "Keras 3's Lambda of a file": (
-        "3",
-        _is("d", class_name="TorchModuleWrapper", config={"name": "d", "module": "AAAA"}),
-    ),
-    "TFSMLayer": (
-        "3",
-        _is("d", class_name="TFSMLayer", config={"name": "d", "filepath": "/tmp/x", "call_endpoint": "serve"}),
-    ),
-    "a function of keras.utils": (
-        "3",
-        _sets(
-            "d",
-            activation={
-                "class_name": "function",
-                "config": "get_file",
-                "module": "keras.utils",
-                "registered_name": "get_file",
-            },
-        ),
-    ),
+    "an initializer of os": ("23", _sets("d", kernel_initializer=TOUCH)),
+    "a regularizer of subprocess": ("23", _sets("d", kernel_regularizer=POPEN)),
+    "a constraint of builtins": ("23", _sets("d", bias_constraint=EXEC)),
+    "a dtype policy of os": ("3", _sets("d", dtype=TOUCH)),
+    "a wrapper around code": ("23", _is("d", class_name="TimeDistributed", config=WRAPPED)),
+    "a module of PyTorch": ("3", _is("d", class_name="TorchModuleWrapper", config={"name": "d", "module": "AAAA"})),
+    "a SavedModel inside": ("3", _is("d", class_name="TFSMLayer", config={"name": "d", "filepath": "/tmp/x"})),
+    "a function of keras.utils": ("3", _sets("d", activation=GET_FILE)),
 }
 
 
@@ -173,7 +121,7 @@ class Doors:
                 for ending in ("h5", "keras"):
                     yield Variation(
                         "18", name, _doors_network, keras=keras, ending=ending, targets=FLOAT[:1], change=_edited(edit),
-                        must_be_refused=True,
+                        must_be_refused=True, says=("layer in (",),
                     )  # fmt: skip
 
 
