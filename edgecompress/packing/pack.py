@@ -96,12 +96,13 @@ def pack_files(
 def _by_tensor(
     files: dict[str, bytes], content: bytes, generators: tuple[Generator, ...], on_progress: Progress
 ) -> tuple[list[tuple[int, bytes]], _Log]:
-    """Return the segments with tensors, each with its size unpacked."""
+    """Return the segments, each with its size unpacked; none where there are no tensors."""
     log = _Log()
     regions = without_overlaps(_regions(files, log), len(content))
     work = Work.of(len(content))
     bodies: list[tuple[int, bytes]] = []
-    for part in _parts(regions, generators, content, log):
+    parts = _parts(regions, generators, content, log)
+    for part in parts if regions else ():
         body = _checked(part, content, work, log)
         bodies.append((part.end - part.start, body))
         on_progress("packing", part.end, len(content))
@@ -140,10 +141,10 @@ def _candidates(
     if log.tensors:
         plain.notes = [
             *log.notes,
-            "One stream of LZMA is smaller than the tensors by themselves: they are not told apart.",
+            "One stream of all bytes is smaller than the tensors by themselves: they are not told apart.",
         ]
     held = tuple(PackedFile(name, len(data), content_hash(data)) for name, data in files.items())
-    for parts, made in ((by_tensor, log), (solid, plain)):
+    for parts, made in ((by_tensor, log), (solid, plain)) if by_tensor else ((solid, plain),):
         places = tuple(SegmentPlace(size, len(body), zlib.crc32(body)) for size, body in parts)
         head = write_header(Header(held, places))
         bodies = b"".join(body for _, body in parts)

@@ -74,7 +74,7 @@ def test_a_segment_written_by_hand() -> None:
     ("written", "size_bytes", "told"),
     [
         (b"", 5, "too early"),
-        (b"\4", 5, "no segment of kind 4"),
+        (b"\5", 5, "no segment of kind 5"),
         (b"\xff", 5, "no segment of kind 255"),
         (b"\3", 5, "nothing"),
         (b"\3\0", 5, "does not end"),
