@@ -765,24 +765,40 @@ static const uint8_t PRIMER[] = /* of mixed_streams.py */
     "\1\1*\15\n\6transB\30\1\240\1\2\22\nmain_graphZ\33\n\1x\22\26\n\24\10\1\22\20\n\2\10\1\n\2\10\3\n\2\10 \n\2\10 Z"
     "\17\n\1y\22\n\n\10\10\1\22\4\n\2\10\2b\30\n\6output\22\16\n\14\10\1\22\10\n\2\10\1\n\2\10\nB\4\n\0\20\15";
 
-enum { MIXED_CONTEXTS = 6, SLOT_BITS = 22, HISTORIES = 256, MOST_COUNTED = 127, MOST_LOGIT = 2047, LOGIT_STEP = 67503234,
-       FIRST_WEIGHT = 20000, BIAS = 256, RATE_BITS = 14, PRIMER_BYTES = sizeof PRIMER - 1 };
+enum { MIXED_CONTEXTS = 6, MIXED_INPUTS = MIXED_CONTEXTS + 2, SLOT_BITS = 22, PLACE_BITS = 16, HISTORIES = 256,
+       MOST_COUNTED = 127, MOST_LOGIT = 2047, LOGIT_STEP = 67503234, FIRST_WEIGHT = 20000, BIAS = 256, RATE_BITS = 14,
+       LONG = 16, LONGEST = 32, PRIMER_BYTES = sizeof PRIMER - 1 };
 
 struct mixer {
-    uint8_t slots[1 << SLOT_BITS]; /* the last seven bits behind a one, by context */
-    uint16_t chances[MIXED_CONTEXTS][HISTORIES], squashed[2 * MOST_LOGIT + 1];
+    uint8_t slots[1 << SLOT_BITS];    /* the last seven bits behind a one, by context */
+    uint32_t places[1 << PLACE_BITS]; /* where it went on the last time, by the last four bytes */
+    uint8_t seen[PRIMER_BYTES + MAX_MIXED_BYTES], counts[MIXED_CONTEXTS + 1][HISTORIES];
+    uint16_t chances[MIXED_CONTEXTS + 1][HISTORIES], squashed[2 * MOST_LOGIT + 1]; /* the last of what goes on */
     int16_t logits[1 << 12];
-    uint8_t counts[MIXED_CONTEXTS][HISTORIES];
-    int32_t weights[8][MIXED_CONTEXTS + 1];
-    uint32_t rates[MOST_COUNTED + 1], word;
+    int32_t weights[3][MIXED_INPUTS], rates[MOST_COUNTED + 1];
     uint64_t recent;
-    uint8_t *places[MIXED_CONTEXTS];
-    const uint8_t *at, *end;
+    uint32_t word, match, length, size;
+    uint8_t *found[MIXED_CONTEXTS]; /* the slots of the next four bits */
+    struct bytes in;
     uint32_t range, code;
 };
 
+static void begin_chances(struct mixer *m) {
+    for (uint32_t i = 0; i < HISTORIES; i++) {
+        uint32_t chance = 1 << 15;
+        for (int bit = i > 1 ? 30 - __builtin_clz(i) : -1; bit >= 0; bit--)
+            chance = i >> bit & 1 ? chance + ((65536 - chance) >> 1) : chance - (chance >> 1);
+        for (int k = 0; k < MIXED_CONTEXTS; k++)
+            m->chances[k][i] = (uint16_t)chance;
+        uint32_t rest = 65536 / (i / 2 * 2 + 5);
+        m->chances[MIXED_CONTEXTS][i] = (uint16_t)(i < 2 ? 1 << 15 : i & 1 ? 65536 - rest : rest);
+    }
+}
+
 static void begin_mixer(struct mixer *m) {
     uint64_t odds = 1 << 20;
+    memset(m, 0, sizeof *m);
+    memset(m->slots, 1, sizeof m->slots);
     m->squashed[MOST_LOGIT] = 1 << 15;
     for (int i = 1; i <= MOST_LOGIT; i++) {
         odds = odds * LOGIT_STEP >> 26;
@@ -794,36 +810,27 @@ static void begin_mixer(struct mixer *m) {
             logit++;
         m->logits[i] = (int16_t)(logit - MOST_LOGIT);
     }
-    for (uint32_t i = 0; i <= MOST_COUNTED; i++)
-        m->rates[i] = (2u << 16) / (2 * i + 5);
-    memset(m->slots, 1, sizeof m->slots);
-    memset(m->counts, 0, sizeof m->counts);
-    for (uint32_t i = 0; i < HISTORIES; i++) {
-        uint32_t chance = 1 << 15;
-        for (int bit = i > 1 ? 30 - __builtin_clz(i) : -1; bit >= 0; bit--)
-            chance = i >> bit & 1 ? chance + ((65536 - chance) >> 1) : chance - (chance >> 1);
-        for (int k = 0; k < MIXED_CONTEXTS; k++)
-            m->chances[k][i] = (uint16_t)chance;
-    }
-    for (int i = 0; i < 8; i++)
-        for (int k = 0; k <= MIXED_CONTEXTS; k++)
+    for (int32_t i = 0; i <= MOST_COUNTED; i++)
+        m->rates[i] = (2 << 16) / (2 * i + 5);
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < MIXED_INPUTS; k++)
             m->weights[i][k] = FIRST_WEIGHT;
-    m->recent = m->word = 0;
+    begin_chances(m);
 }
 
-static void find_places(struct mixer *m, uint32_t byte) {
+static void find_slots(struct mixer *m, uint32_t byte) {
     uint64_t recent = m->recent;
     uint32_t contexts[MIXED_CONTEXTS] = {recent & 0xff, recent & 0xffff, recent & 0xffffff, m->word,
                                          (recent >> 16 & 0xff00) | recent >> 56, recent >> 8 & 0xff};
     for (uint32_t i = 0; i < MIXED_CONTEXTS; i++) {
         uint32_t mixed = contexts[i] * 0x9e3779b1u + (i << 8 | byte) * 0x85ebca6bu;
         mixed = (mixed ^ mixed >> 15) * 0xc2b2ae35u;
-        m->places[i] = m->slots + (mixed >> (32 - SLOT_BITS) & ~15u);
+        m->found[i] = m->slots + (mixed >> (32 - SLOT_BITS) & ~15u);
     }
 }
 
 static INLINE uint32_t next_byte(struct mixer *m) {
-    return m->at < m->end ? *m->at++ : 0;
+    return m->in.at < m->in.end ? *m->in.at++ : 0;
 }
 
 /* Reads a bit whose chance to be one is that of 2^16; behind the last byte are zeros. */
@@ -838,50 +845,72 @@ static INLINE uint32_t coded_bit(struct mixer *m, uint32_t chance) {
     return one;
 }
 
-/* Expects a bit, and learns from it: the one that is `known`, or where that is NULL the next one of the stream. */
-static INLINE uint32_t mixed_bit(struct mixer *m, uint32_t node, int32_t *weights, const uint32_t *known) {
-    int32_t inputs[MIXED_CONTEXTS + 1];
-    uint16_t *learned[MIXED_CONTEXTS];
-    int64_t sum = (int64_t)weights[MIXED_CONTEXTS] * (inputs[MIXED_CONTEXTS] = BIAS);
-    for (int i = 0; i < MIXED_CONTEXTS; i++) {
-        learned[i] = &m->chances[i][m->places[i][node]];
-        inputs[i] = m->logits[*learned[i] >> 4];
+/* Expects a bit, where a match of `length` bytes says `match`, and learns: from the one that is `known`, or where that
+   is NULL from the next one of the stream. */
+static INLINE uint32_t mixed_bit(struct mixer *m, uint32_t node, uint32_t length, uint32_t match,
+                                 const uint32_t *known) {
+    uint32_t histories[MIXED_CONTEXTS + 1];
+    int32_t inputs[MIXED_INPUTS], *weights = m->weights[(length > 0) + (length >= LONG)];
+    int64_t sum = 0;
+    for (int i = 0; i < MIXED_CONTEXTS; i++)
+        histories[i] = m->found[i][node];
+    histories[MIXED_CONTEXTS] = length ? 2 * length + match : 0;
+    for (int i = 0; i <= MIXED_CONTEXTS; i++)
+        inputs[i] = m->logits[m->chances[i][histories[i]] >> 4];
+    inputs[MIXED_INPUTS - 1] = BIAS;
+    for (int i = 0; i < MIXED_INPUTS; i++)
         sum += (int64_t)weights[i] * inputs[i];
-    }
     sum >>= 16;
     sum = sum < -MOST_LOGIT ? -MOST_LOGIT : sum > MOST_LOGIT ? MOST_LOGIT : sum;
     uint32_t chance = m->squashed[sum + MOST_LOGIT], one = known ? *known : coded_bit(m, chance);
-    int32_t error = (int32_t)(one << 16) - (int32_t)chance;
-    for (int i = 0; i <= MIXED_CONTEXTS; i++)
+    int32_t aim = (int32_t)one << 16, error = aim - (int32_t)chance;
+    for (int i = 0; i < MIXED_INPUTS; i++)
         weights[i] += (inputs[i] * error + (1 << (RATE_BITS - 1))) >> RATE_BITS;
     for (int i = 0; i < MIXED_CONTEXTS; i++) {
-        uint8_t *slot = m->places[i] + node, *count = &m->counts[i][*slot];
-        uint32_t before = *learned[i], rate = m->rates[*count];
-        *learned[i] = (uint16_t)(one ? before + ((65536 - before) * rate >> 16) : before - (before * rate >> 16));
-        *count += *count < MOST_COUNTED;
+        uint8_t *slot = m->found[i] + node;
         *slot = (uint8_t)(*slot < 128 ? *slot << 1 | one : 128 | (*slot << 1 & 127) | one);
+    }
+    for (int i = 0; i <= MIXED_CONTEXTS; i++) {
+        uint16_t *learned = &m->chances[i][histories[i]];
+        uint8_t *count = &m->counts[i][histories[i]];
+        *learned = (uint16_t)(*learned + ((aim - *learned) * m->rates[*count] >> 16));
+        *count += *count < MOST_COUNTED;
     }
     return one;
 }
 
-static uint8_t mixed_byte(struct mixer *m, const uint8_t *known) {
-    uint32_t byte = 1, node = 1;
-    for (int place = 7; place >= 0; place--) {
-        uint32_t bit = known ? *known >> place & 1u : 0;
-        if (place == 7 || place == 3) {
-            find_places(m, byte);
-            node = 1;
-        }
-        bit = mixed_bit(m, node, m->weights[7 - place], known ? &bit : NULL);
-        byte = byte << 1 | bit;
-        node = node << 1 | bit;
-    }
-    byte &= 0xff;
+/* Takes in a byte: what the next one depends on. */
+static void add_byte(struct mixer *m, uint8_t byte) {
     uint32_t letter = byte | 32;
     int is_in_word = byte > 127 || (letter >= 'a' && letter <= 'z') || (byte >= '0' && byte <= '9');
     m->word = is_in_word ? (m->word + letter) * 0x9e3779b1u : 0;
     m->recent = m->recent << 8 | byte;
-    return (uint8_t)byte;
+    m->length = m->length && m->seen[m->match] == byte ? least(m->length + 1, LONGEST) : 0;
+    m->match++;
+    m->seen[m->size++] = byte;
+    uint32_t *place = m->places + ((uint32_t)m->recent * 0x9e3779b1u >> (32 - PLACE_BITS));
+    if (!m->length) {
+        m->match = *place;
+        m->length = m->match > 0;
+    }
+    *place = m->size;
+}
+
+static void mixed_byte(struct mixer *m, const uint8_t *known) {
+    uint32_t byte = 1, node = 1, length = m->length, match = length ? m->seen[m->match] | 0x100u : 0;
+    for (int place = 7; place >= 0; place--) {
+        uint32_t bit = known ? *known >> place & 1u : 0;
+        if (place == 7 || place == 3) {
+            find_slots(m, byte);
+            node = 1;
+        }
+        if (match >> (place + 1) != byte)
+            length = 0;
+        bit = mixed_bit(m, node, length, match >> place & 1, known ? &bit : NULL);
+        byte = byte << 1 | bit;
+        node = node << 1 | bit;
+    }
+    add_byte(m, (uint8_t)byte);
 }
 
 static int decode_mixed(struct unpacker *u, struct bytes in, uint8_t *out, size_t size) {
@@ -895,14 +924,13 @@ static int decode_mixed(struct unpacker *u, struct bytes in, uint8_t *out, size_
     begin_mixer(m);
     for (size_t i = 0; i < PRIMER_BYTES; i++)
         mixed_byte(m, PRIMER + i);
-    m->at = in.at;
-    m->end = in.end;
+    m->in = in;
     m->range = UINT32_MAX;
-    m->code = 0;
     for (int i = 0; i < 4; i++)
         m->code = m->code << 8 | next_byte(m);
     for (size_t i = 0; i < size; i++)
-        out[i] = mixed_byte(m, NULL);
+        mixed_byte(m, NULL);
+    memcpy(out, m->seen + PRIMER_BYTES, size);
     give_back(u, mark);
     return 1;
 }

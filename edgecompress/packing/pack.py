@@ -113,20 +113,21 @@ def _solid(content: bytes) -> list[tuple[int, bytes]]:
     """Return segments without tensors, as long as may be, each with its size unpacked."""
     cuts = range(0, len(content), MAX_SOLID_BYTES)
     parts = [content[start : start + MAX_SOLID_BYTES] for start in cuts]
-    return [(len(part), min(_alone(part), key=len)) for part in parts]
+    return [(len(part), _alone(part)) for part in parts]
 
 
-def _alone(part: bytes) -> Iterator[bytes]:
-    """Yield segments of bytes of which nothing is known; each unpacks to them."""
-    yield bytes([STORED]) + part
+def _alone(part: bytes) -> bytes:
+    """Return the smallest segment of bytes of which nothing is known that unpacks to them."""
+    stored = bytes([STORED]) + part
     made = [pack_solid(part)]
     if len(part) <= MAX_SEGMENT_BYTES:
         coding = smallest(Array(np.frombuffer(part, np.uint8), 1))
         made.append(pack_segment(part, [Piece(0, len(part), 0)], [coding]))
-    for body in made:
+    for body in sorted(made, key=len):
         with suppress(PackedFileError):
             if unpack_body(body, len(part)) == part:
-                yield body
+                return min(body, stored, key=len)
+    return stored
 
 
 def _candidates(
@@ -232,7 +233,8 @@ class _Ordinary:
     def pack(self, content: bytes, log: _Log) -> bytes:
         """Return the segment with what is smaller so in the rest, where LZMA finds what repeats, if that is smaller."""
         known: dict[tuple[Region, ...], Coding] = {}
-        body, made = self._packed(self.regions, content, known)
+        chosen = self.regions
+        body = self._packed(chosen, content, known, mixes=False)[0]
         left = {
             region
             for regions, coding in known.items()
@@ -241,15 +243,15 @@ class _Ordinary:
         }
         if left:
             kept = tuple(region for region in self.regions if region not in left)
-            other, other_made = self._packed(kept, content, known)
-            if len(other) < len(body):
-                body, made = other, other_made
+            if len(self._packed(kept, content, known, mixes=False)[0]) < len(body):
+                chosen = kept
+        body, made = self._packed(chosen, content, known, mixes=True)
         log.tensors += made.tensors
         log.rest_bytes += made.rest_bytes
         return body
 
     def _packed(
-        self, regions: tuple[Region, ...], content: bytes, known: dict[tuple[Region, ...], Coding]
+        self, regions: tuple[Region, ...], content: bytes, known: dict[tuple[Region, ...], Coding], *, mixes: bool
     ) -> tuple[bytes, _Log]:
         """Return the segment with these regions coded and all else as its rest; `known` is what was coded before."""
         log = _Log()
@@ -267,7 +269,7 @@ class _Ordinary:
             log.tensors.append(_logged(each, codings[-1]))
         log.rest_bytes += self.end - self.start - sum(piece.size_bytes for piece in pieces)
         ordered = sorted(pieces, key=lambda piece: piece.start)
-        return pack_segment(content[self.start : self.end], ordered, codings), log
+        return pack_segment(content[self.start : self.end], ordered, codings, mixes=mixes), log
 
 
 def _joined(regions: tuple[Region, ...], content: bytes) -> bytes:

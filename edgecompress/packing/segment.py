@@ -30,6 +30,8 @@ STORED, CODED, GENERATED, SOLID, MIXED, BARE = 0, 1, 2, 3, 4, 16
 MAX_PIECES = 1 << 14
 NOT_COMPRESSED, MIXED_FORM = 255, 254
 WORTH_MIXING = 1 / 64  # share of the segment that LZMA must make for a slower decoder to be worth its time
+NOISE = 7 / 8  # of what is left by LZMA: codings know more of it
+FEW_BYTES = 1 << 10  # of which LZMA says nothing yet
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Piece:
     array: int
 
 
-def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding]) -> bytes:
-    """Return the segment; `pieces` are in order and do not overlap."""
+def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding], *, mixes: bool = True) -> bytes:
+    """Return the segment, mixed if that is smaller; `pieces` are in order and do not overlap."""
     directory, payloads, rest = Writer(), Writer(), Writer()
     directory.number(len(pieces))
     directory.number(len(codings))
@@ -57,12 +59,12 @@ def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding]) -> 
     for coding in codings:
         coding.write_inside(directory, payloads)
     if not pieces:
-        form, stream = _compress(content, 0)
+        form, stream = _compress(content, 0, mixes)
         kind = {NOT_COMPRESSED: STORED, MIXED_FORM: MIXED}.get(form, BARE + form)
         return bytes([kind]) + stream
     packed = Writer()
     packed.byte(CODED)
-    form, stream = _compress(bytes(directory.parts + rest.parts), len(payloads.parts))
+    form, stream = _compress(bytes(directory.parts + rest.parts), len(payloads.parts), mixes)
     packed.number(len(directory.parts))
     packed.number(len(rest.parts))
     packed.byte(form)
@@ -124,11 +126,13 @@ def pack_solid(content: bytes) -> bytes:
     return min(*made, bytes([STORED]) + content, key=len)
 
 
-def _compress(plain: bytes, payload_bytes: int) -> tuple[int, bytes]:
+def _compress(plain: bytes, payload_bytes: int, mixes: bool) -> tuple[int, bytes]:
     """Return the form and the stream of what stands beside payloads: as it is, by LZMA, or a little by mixing."""
     made = [(NOT_COMPRESSED, plain), compress_bare(plain)]
     stream_bytes = min(len(stream) for _, stream in made)
-    if len(plain) <= MAX_MIXED_BYTES and stream_bytes > WORTH_MIXING * (stream_bytes + payload_bytes):
+    is_known = len(plain) <= FEW_BYTES or stream_bytes < NOISE * len(plain)
+    is_worth_it = is_known and stream_bytes > WORTH_MIXING * (stream_bytes + payload_bytes)
+    if mixes and is_worth_it and len(plain) <= MAX_MIXED_BYTES:
         made.append((MIXED_FORM, compress_mixed(plain)))
     return min(made, key=lambda each: len(each[1]))
 
