@@ -61,6 +61,7 @@ def emit(request: Request, *, source: dict[str, Any], targets: list[str], option
 
 def _open_keras(path: str, twin: str, trust: bool) -> Opened:
     from edgecompress.convert.tflite.binary.meant import meant_binary
+    from edgecompress.keras_bridge.batches import require_samples_apart
     from edgecompress.keras_bridge.graph import copy_model
     from edgecompress.keras_bridge.input_range import own_input_range
     from edgecompress.keras_bridge.load import is_quantization_aware, load_model, load_noted
@@ -69,11 +70,12 @@ def _open_keras(path: str, twin: str, trust: bool) -> Opened:
     loaded = noted.model
     aware = is_quantization_aware(loaded)
     model = loaded if aware else copy_model(loaded)
+    require_samples_apart(model)
     _models["model"] = model
     if aware or twin:
         _models["quantized"] = load_model(Path(twin)) if twin else model
     inputs = tuple(
-        TensorSpec(name, tuple(size or -1 for size in tensor.shape), tensor.dtype.name)
+        TensorSpec(name, tuple(-1 if size is None else size for size in tensor.shape), tensor.dtype.name)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     )
     return Opened(inputs, own_input_range(model), aware, bool(meant_binary(model)), noted.notes)

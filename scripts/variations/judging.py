@@ -191,10 +191,13 @@ class _Made:
         said = f"{error.message} {error.hint}"
         if "The process that converts" in said:
             return "crash"
-        named = any(re.search(rf"'{re.escape(name)}'|layers? .*\b{re.escape(name)} \(", said) for name in self.names)
+        named = any(
+            re.search(rf"['/]{re.escape(name)}['/]|layers? .*\b{re.escape(name)} \(", said) for name in self.names
+        )
         if not named and not any(word in said for word in self.variation.says):
             return "refusal that names no layer"
-        whole = error.message.rstrip().endswith(".") and error.hint.rstrip().endswith(".") and "Traceback" not in said
+        ends = error.message.rstrip().endswith(".") or "\n  " in error.message  # a list of operators, a line each
+        whole = ends and error.hint.rstrip().endswith(".") and "Traceback" not in said
         return "refused" if whole and len(said) < 1500 else "refusal that is no sentence"
 
 

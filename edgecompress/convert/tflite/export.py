@@ -17,7 +17,7 @@ from edgecompress.quiet import quiet
 
 SHOWN_LAYERS = 5
 _OPERATION = re.compile(r"'tf\.(\w+)' op")
-_PATH = re.compile(r'"([^"\s]+/[^"\s]*)"')  # of an operation, in a location
+_PATH = re.compile(r'(?:"|node )([^"\s]+/[^"\s]*)')  # of an operation, in a location
 _PLACE = re.compile(r"^.*error: (loc\(.*?\)+: )?")
 
 
