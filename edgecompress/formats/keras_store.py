@@ -33,6 +33,7 @@ class WeightStore(ABC):
         self.root = root  # an h5py.Group
         self._claimed: set[str] = set()
         self._read_bytes = 0
+        self.read_elements = 0  # of all arrays that were read
 
     @abstractmethod
     def variables(self, layer: ConfigLayer) -> list[tuple[str, Any]]:
@@ -85,6 +86,7 @@ class WeightStore(ABC):
                 f"The weight {data.name!r} has {data.nbytes} bytes; at most {MAX_ARRAY_BYTES} for one weight "
                 f"and {MAX_TOTAL_BYTES} for all are read."
             )
+        self.read_elements += data.size
         return data[()]
 
 
