@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import rich_click as click
@@ -89,9 +90,21 @@ shape_option = click.option(
 )
 
 
-def flat(threads: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    """Put repeated `--threads` together."""
-    return tuple(dict.fromkeys(count for counts in threads for count in counts))
+def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of all that measure: on which devices, and what `plan_options` takes."""
+    for option in (runner_option, shape_option, cores_option, threads_option, on_option):  # the last stands first
+        command = option(command)
+    return command
+
+
+def plan_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a `Plan` takes of the options that `measuring_options` gives.
+
+    Raises:
+        click.UsageError: an input has two shapes.
+    """
+    threads = tuple(dict.fromkeys(count for counts in given["threads"] for count in counts))
+    return {"runner": given["runner"], "threads": threads, "cores": given["cores"], "shapes": once(given["shapes"])}
 
 
 def once(shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:

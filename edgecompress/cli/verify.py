@@ -91,9 +91,8 @@ def command(
     limit: int,
     kernels: tuple[str, ...],
     max_drop: float | None,
-    max_steps: float | None,
-    min_argmax: float | None,
     as_json: bool,
+    **agreement: Any,
 ) -> None:
     """Run every file of RUN on the test split: accuracy, agreement with Keras, TFLite against ONNX.
 
@@ -110,7 +109,7 @@ def command(
     if not devices and not lone:
         if len(sources) > 1 or data or shapes:
             raise click.UsageError("Give one RUN alone, or FILEs with --data and --shape.")
-        _verify_run(sources[0], limit, kernels, max_drop, max_steps, min_argmax, as_json)
+        _verify_run(sources[0], limit, kernels, max_drop, agreement, as_json)
         return
     if max_drop is not None:
         raise click.UsageError("--max-drop needs a RUN, and no --on.")
@@ -150,7 +149,7 @@ def command(
         _warn(_strays(sources[0]))
     for failure in failures:
         print_error(failure.message, failure.hint)
-    _warn(require_agreement(found, max_steps=max_steps, min_argmax=min_argmax))
+    _warn(require_agreement(found, **agreement))
     if failures:
         raise SystemExit(1)
 
@@ -160,8 +159,7 @@ def _verify_run(
     limit: int,
     kernels: tuple[str, ...],
     max_drop: float | None,
-    max_steps: float | None,
-    min_argmax: float | None,
+    agreement: dict[str, Any],
     as_json: bool,
 ) -> None:
     from edgecompress.pipeline.verify import verify_run
@@ -181,7 +179,7 @@ def _verify_run(
     if max_drop is not None:
         _warn(require_drop(result, max_drop=max_drop))
     pairs = (*result.parity, *result.kernels)
-    _warn(require_agreement(pairs, max_steps=max_steps, min_argmax=min_argmax, with_keras=result.artifacts))
+    _warn(require_agreement(pairs, **agreement, with_keras=result.artifacts))
     if faults:
         raise SystemExit(1)
 

@@ -34,6 +34,7 @@ class WeightStore(ABC):
         self.root = root  # an h5py.Group
         self._claimed: set[str] = set()
         self._read_bytes = 0
+        self.read_elements = 0  # of all arrays that were read
 
     @abstractmethod
     def variables(self, layer: ConfigLayer) -> list[tuple[str, Any]]:
@@ -86,6 +87,7 @@ class WeightStore(ABC):
                 f"The weight {data.name!r} has {data.nbytes} bytes; at most {MAX_ARRAY_BYTES} for one weight "
                 f"and {MAX_TOTAL_BYTES} for all are read."
             )
+        self.read_elements += data.size
         if data.dtype == _BFLOAT16:
             return np.asarray(np.asarray(data[()]).view("<u2").astype(np.uint32) << 16).view(np.float32)
         return data[()]

@@ -16,12 +16,11 @@ _APART = 2.0**-10
 _LAYER = re.compile(r"layer ['\"]([^'\"]+)['\"]")
 
 
-def require_samples_apart(model: Any) -> None:
-    """Run a model of Keras 2 on a batch of noise, and on its first sample alone; the first row must be the same.
+def require_no_state(model: Any) -> None:
+    """Refuse what an emitted file cannot do: to go on from the batch before.
 
     Raises:
-        UnsupportedModelError: it is not, and the first layer that mixes samples is named; or one sample does not run;
-            or a layer keeps its state from one batch to the next.
+        UnsupportedModelError: a layer keeps its state from one batch to the next; it is named.
     """
     for layer in model.layers:
         if getattr(layer, "stateful", False):
@@ -30,6 +29,16 @@ def require_samples_apart(model: Any) -> None:
                 "files keep nothing from one run to the next.",
                 hint="Rebuild it with stateful=False, and give whole sequences; or give its state in and out.",
             )
+
+
+def require_samples_apart(model: Any) -> None:
+    """Run a model of Keras 2 on a batch of noise, and on its first sample alone; the first row must be the same.
+
+    It takes about as long as a conversion's own comparison, and is to say why that failed.
+
+    Raises:
+        UnsupportedModelError: it is not, and the first layer that mixes samples is named; or one sample does not run.
+    """
     batch = _noise(model)
     one = [array[:1] for array in batch]
     together = _outputs(model, batch, "on a batch")

@@ -9,7 +9,7 @@ import pytest
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.batches import require_samples_apart
+from edgecompress.keras_bridge.batches import require_no_state, require_samples_apart
 
 keras, tensorflow = load_tf_keras(), load_tensorflow()
 layers = keras.layers
@@ -56,4 +56,4 @@ def test_a_model_that_takes_a_whole_batch_alone() -> None:
 def test_a_layer_that_goes_on_from_the_batch_before() -> None:
     steps = keras.Input((5, 4), batch_size=1)
     with pytest.raises(UnsupportedModelError, match=r"Layer 'remembers' \(LSTM\) is stateful"):
-        require_samples_apart(keras.Model(steps, layers.LSTM(3, stateful=True, name="remembers")(steps)))
+        require_no_state(keras.Model(steps, layers.LSTM(3, stateful=True, name="remembers")(steps)))

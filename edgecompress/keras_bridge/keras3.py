@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
-from edgecompress.errors import UnsupportedModelError
+from edgecompress.errors import EdgeCompressError, UnsupportedModelError
 from edgecompress.keras_bridge import keras3_operations
+from edgecompress.keras_bridge.bounded import no_more_weights
 from edgecompress.keras_bridge.keras3_activations import ACTIVATION_LAYERS, COMPOSED, SAME
 from edgecompress.keras_bridge.keras3_graph import functional_of, nodes_of, walk_layers
 from edgecompress.keras_bridge.keras3_layers import LAYERS, NOTHING_AT_INFERENCE, make, refusal, weights
@@ -22,11 +23,15 @@ from edgecompress.values import LayerNote
 REFUSALS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError)
 
 
-def load_keras3(source: Path, path: Path, *, trust: bool = False) -> tuple[Any, tuple[LayerNote, ...]]:
+def load_keras3(
+    source: Path, path: Path, *, stored: int | None, trust: bool = False
+) -> tuple[Any, tuple[LayerNote, ...]]:
     """Load `source`, a copy of the file `path` that Keras 3 wrote: the same network in Keras 2, with notes.
 
+    `stored` is how many elements its weights have in the file; None for what is trusted.
+
     Raises:
-        ModelFileError: its weights or its graph do not fit its layers.
+        ModelFileError: its weights or its graph do not fit its layers, or these need more weights.
         UnsupportedModelError: a layer, an option or an operation has no equal in Keras 2; it is named. Or the two
             networks part on seeded noise.
     """
@@ -34,7 +39,10 @@ def load_keras3(source: Path, path: Path, *, trust: bool = False) -> tuple[Any, 
     import keras
 
     try:
-        model = keras.models.load_model(source, compile=False, safe_mode=not trust)
+        with no_more_weights(keras.layers.Layer, stored, name=str(path)):
+            model = keras.models.load_model(source, compile=False, safe_mode=not trust)
+    except EdgeCompressError:
+        raise
     except Exception as error:  # of any class: a file may hold anything
         raise explained(
             source,
