@@ -221,6 +221,11 @@ def open_run(path: Path) -> RunFolder:
         RunFolderError: it is not one.
     """
     folder = RunFolder(path)
+    if (path / "saved_model.pb").exists():
+        raise RunFolderError(
+            f"'{path}' is a SavedModel, whose graph is TensorFlow's and no longer Keras's.",
+            hint="Save the Keras model that it was made from: model.save('model.keras').",
+        )
     if not path.is_dir() or not (folder.recipe.exists() or folder.has("artifacts")):
         raise RunFolderError(
             f"'{path}' is not a run folder: there is no recipe.toml in it.",

@@ -32,6 +32,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from edgecompress.child.kept import kept
+from edgecompress.child.limits import die_with_parent
 from edgecompress.convert.targets import Options, Target, parse_target
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import load_tf_keras
@@ -62,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
     share = -(-arguments.networks // arguments.processes)
-    with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(arguments.processes, get_context("spawn"), initializer=die_with_parent) as pool:
         counted = list(pool.map(partial(count, share=share, keep=arguments.keep), range(arguments.processes)))
     drawn = sum(each["networks"] for each in counted)
     outcomes, refusals = (sum((Counter(each[of]) for each in counted), Counter()) for of in ("files", "refusals"))
@@ -138,21 +139,38 @@ def outcomes_of(network: Network, keras3: bool) -> list[tuple[str, str, str]]:
         fresh = samples(model, SAMPLES, 2)
         expected = model(fresh if len(fresh) > 1 else fresh[0], training=False)
         expected = [np.asarray(each) for each in (expected if isinstance(expected, list | tuple) else [expected])]
-        return [(str(target), *_one(path, target, fresh, expected)) for target in TARGETS]
+        try:  # all at once, as what they share is made once
+            artifacts = _converted(path, TARGETS)
+        except Exception:  # one of them is refused or worse: which is found one by one
+            return [(str(target), *_one(path, target, fresh, expected)) for target in TARGETS]
+        return [
+            (str(each), *_judged(path, made, each, fresh, expected))
+            for each, made in zip(TARGETS, artifacts, strict=True)
+        ]
 
 
 def _names(model: Any) -> list[str]:
     return [f"input_{place}" for place in range(len(model.inputs))]
 
 
-def _one(path: Path, target: Target, fresh: list[np.ndarray], expected: list[np.ndarray]) -> tuple[str, str]:
+def _converted(path: Path, targets: tuple[Target, ...]) -> tuple[Artifact, ...]:
     calibrate = f"npz:{path.parent / 'calibration.npz'}"
+    return convert_file(path, targets, path.parent / "out", options=Options(), calibrate=calibrate)
+
+
+def _one(path: Path, target: Target, fresh: list[np.ndarray], expected: list[np.ndarray]) -> tuple[str, str]:
     try:
-        (artifact,) = convert_file(path, (target,), path.parent / "out", options=Options(), calibrate=calibrate)
+        (artifact,) = _converted(path, (target,))
     except EdgeCompressError as error:
         return "crash" if "The process that converts" in error.message else "refused", _general(error.message)
     except Exception:
         return "crash", traceback.format_exc()
+    return _judged(path, artifact, target, fresh, expected)
+
+
+def _judged(
+    path: Path, artifact: Artifact, target: Target, fresh: list[np.ndarray], expected: list[np.ndarray]
+) -> tuple[str, str]:
     try:
         worst = _worst(path.parent / "out" / artifact.path, artifact, fresh, expected)
     except EdgeCompressError as error:

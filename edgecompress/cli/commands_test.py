@@ -241,7 +241,10 @@ def test_sparse_is_refused_where_it_means_nothing(cli, run_folder: Path, tmp_pat
 
 
 def test_mistakes_are_sentences(cli, tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
     mistakes = {
+        "is a SavedModel": ["convert", tmp_path / "saved", "--to", "tflite:float32"],
         "There is no architecture": ["train", "resnet", "--out", tmp_path / "a"],
         "got width 0": ["train", "mobilenet_v1", "--width", "0", "--out", tmp_path / "b"],
         "too small for its strides": ["train", "mobilenet_v1", "--resolution", "4", "--out", tmp_path / "c"],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from edgecompress.convert.comparison import (
     Arrays,
@@ -19,6 +19,7 @@ from edgecompress.convert.comparison import (
     file_function,
     keras_function,
     output_steps,
+    references,
 )
 from edgecompress.convert.making import Making
 from edgecompress.convert.parting import first_parting
@@ -113,14 +114,20 @@ class Checking:
     def _float_compared(self) -> Compared:
         return compare(self._written("float.tflite", self._making.dense_float), self._float, precision="float32")
 
-    @cached_property
+    @property
     def _float(self) -> Reference:
-        return Reference(self._source.variant, self._noise, self._function)
+        return self._references["noise"]
+
+    @property
+    def _calibrated(self) -> Reference:
+        return self._references["calibration"]  # it is there: `Making.check` asked for it
 
     @cached_property
-    def _calibrated(self) -> Reference:
-        assert self._making.calibration is not None  # `Making.check` asked for it
-        return Reference(self._source.variant, calibration_probes(self._making.calibration), self._function)
+    def _references(self) -> dict[Literal["calibration", "noise"], Reference]:
+        calibration = self._making.calibration
+        if calibration is None or self._source.quantized is not None:
+            return references(self._source.variant, self._function, self._noise)
+        return references(self._source.variant, self._function, self._noise, calibration_probes(calibration))
 
     @cached_property
     def _aware(self) -> Reference:

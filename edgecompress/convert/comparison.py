@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Reference:
     name: str  # of the source, in messages
     probes: Probes
     compute: Callable[[Arrays], list[np.ndarray]]
+    computed: Callable[[], list[np.ndarray]] | None = None  # the outputs, where other probes share their run
 
     @cached_property
     def outputs(self) -> list[np.ndarray]:
@@ -36,7 +37,7 @@ class Reference:
         Raises:
             ConversionError: none of the numbers is finite, so that there is nothing to compare with.
         """
-        outputs = self.compute(self.probes.arrays)
+        outputs = self.computed() if self.computed else self.compute(self.probes.arrays)
         if any(not np.isfinite(output).any() for output in outputs):
             raise ConversionError(
                 f"From {self.probes.kind} in the range of its inputs, '{self.name}' computes nothing that is finite.",
@@ -59,6 +60,31 @@ class Reference:
             for new, old in zip(self.compute(changed), self.outputs, strict=True)
         ]
         return [float(np.sqrt(np.square(each).mean())) if each.size else 0.0 for each in differences]
+
+
+def references(
+    name: str, compute: Callable[[Arrays], list[np.ndarray]], *sets: Probes
+) -> dict[Literal["calibration", "noise"], Reference]:
+    """One source on several sets of probes, by their kind, computed in one run where their types and shapes are equal.
+
+    Keras takes hardly longer for all of them than for one: most of its time is between its operations.
+    """
+    forms = {tuple((array.dtype, array.shape[1:]) for array in probes.arrays) for probes in sets}
+    if len(forms) != 1:
+        return {probes.kind: Reference(name, probes, compute) for probes in sets}
+
+    @cache
+    def joined() -> list[np.ndarray]:
+        return compute([np.concatenate(column) for column in zip(*(probes.arrays for probes in sets), strict=True)])
+
+    def part(start: int, count: int) -> list[np.ndarray]:
+        return [output[start : start + count] for output in joined()]
+
+    counts = [len(probes.arrays[0]) for probes in sets]
+    return {
+        probes.kind: Reference(name, probes, compute, partial(part, sum(counts[:place]), counts[place]))
+        for place, probes in enumerate(sets)
+    }
 
 
 def keras_function(model: Any) -> Callable[[Arrays], list[np.ndarray]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgecompress.convert import making
-from edgecompress.convert.comparison import Reference, TooFar, compare, keras_function
+from edgecompress.convert.comparison import Reference, TooFar, compare, keras_function, references
 from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.probes import Probes
 from edgecompress.convert.targets import TARGETS, parse_target
@@ -41,6 +41,25 @@ def model() -> Any:
 
 def reference(model: Any) -> Reference:
     return Reference("net", Probes("noise", (INPUTS[:6],)), keras_function(model))
+
+
+def test_sets_of_probes_share_one_run_where_they_can(model: Any) -> None:
+    runs = []
+
+    def compute(arrays: Any) -> list[np.ndarray]:
+        runs.append(len(arrays[0]))
+        return [arrays[0] * 2, arrays[0].sum(axis=1)]
+
+    noise, calibration = Probes("noise", (INPUTS[:6],)), Probes("calibration", (INPUTS[6:10],))
+    found = references("net", compute, noise, calibration)
+    for probes in (calibration, noise):
+        for shared, own in zip(found[probes.kind].outputs, Reference("net", probes, compute).outputs, strict=True):
+            np.testing.assert_array_equal(shared, own)
+    assert runs == [10, 4, 6]
+    integers = Probes("calibration", (INPUTS[6:10].astype(np.int32),))
+    found = references("net", compute, noise, integers)
+    assert [found[kind].outputs[0].dtype for kind in ("noise", "calibration")] == [np.float32, np.int32]
+    assert runs[3:] == [6, 4]
 
 
 @pytest.mark.parametrize(

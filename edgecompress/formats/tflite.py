@@ -10,6 +10,7 @@ import dataclasses
 import math
 import struct
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,7 +67,7 @@ def parse_graph(content: bytes, *, name: str = "model.tflite") -> Graph:
         ModelFileError: no TFLite file, cut short, or its parts contradict each other; says which part.
         UnsupportedModelError: several subgraphs, control flow, or block-wise quantization.
     """
-    return _read(content, name, lambda: _Reader(content).graph())
+    return _read(content, name, lambda: _parsed(content))
 
 
 def describe_graphs(content: bytes, *, name: str = "model.tflite") -> tuple[tuple[Graph, ...], tuple[str, ...]]:
@@ -86,6 +87,11 @@ def describe_graphs(content: bytes, *, name: str = "model.tflite") -> tuple[tupl
 
     graphs = _read(content, name, lambda: _Reader(content, doubt=note).graphs())
     return graphs, tuple(doubts)
+
+
+@lru_cache(maxsize=2)  # what was emitted is checked, listed and compared in turn
+def _parsed(content: bytes) -> Graph:
+    return _Reader(content).graph()
 
 
 def _read(content: bytes, name: str, read: Callable[[], T]) -> T:

@@ -168,7 +168,7 @@ def _is_public(stored: dict[str, Any]) -> bool:
         return str(stored["module"]).partition(".")[0] == "keras"  # it is None of a custom class
     kind, config = stored["class_name"], stored.get("config")
     operation = str(config.get("name") if isinstance(config, dict) else "").rstrip("_0123456789")
-    return hasattr(keras.layers, kind) or hasattr(keras.ops, operation)
+    return hasattr(keras.layers, kind) or any(hasattr(each, operation) for each in (keras.ops, keras.ops.image))
 
 
 def _rebuilt(stored: dict[str, Any], *, trust: bool) -> Any:
@@ -176,7 +176,7 @@ def _rebuilt(stored: dict[str, Any], *, trust: bool) -> Any:
 
     if "module" in stored:
         return keras.saving.deserialize_keras_object(stored, safe_mode=not trust)
-    return getattr(keras.layers, stored["class_name"]).from_config(stored["config"])  # of the .h5 format
+    return keras.utils.legacy.deserialize_keras_object(stored, module_objects=vars(keras.layers))  # of the .h5 format
 
 
 def _operation(operation: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:

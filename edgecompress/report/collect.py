@@ -155,10 +155,13 @@ def _notices(
     for each in measured:
         if why := str(each.conditions.get("interpreter", "")).rstrip("."):
             yield Notice(f"{each.artifact} on {setting_of(each)}: ran in the runtime's interpreter. {why}")
+    invalid: dict[tuple[str, str], list[str]] = {}  # files were measured by turns, so that one reason holds for many
     for row in rows:
         for timing in row.timings:
             if timing.invalid:
-                yield Notice(f"{row.artifact} on {timing.setting.device}: invalid, {timing.invalid}", profile)
+                invalid.setdefault((timing.setting.device, timing.invalid), []).append(row.artifact)
+    for (device, why), artifacts in invalid.items():
+        yield Notice(f"{', '.join(dict.fromkeys(artifacts))} on {device}: invalid, {why}", profile)
 
 
 def _history(run: RunFolder) -> tuple[Epoch, ...]:

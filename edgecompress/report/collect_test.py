@@ -170,6 +170,16 @@ def test_a_file_that_ran_in_the_interpreter_is_named_so(complete: RunFolder) -> 
     assert "interpreter" not in content.conditions[0].before
 
 
+def test_what_a_busy_machine_spoiled_is_said_once(complete: RunFolder) -> None:
+    measured = complete.read_measurements()
+    complete.write("measurements", [replace(each, invalid="the machine was busy") for each in measured])
+    artifacts = dict.fromkeys(each.artifact for each in measured)
+    assert len(artifacts) > 1
+    assert collect(complete).notices == (
+        Notice(f"{', '.join(artifacts)} on local: invalid, the machine was busy", to_profile(complete)),
+    )
+
+
 def test_an_imprecise_median_is_said(complete: RunFolder) -> None:
     measured = complete.read_measurements()
     loose = [replace(each, conditions={**each.conditions, "precise": each.artifact != INT8}) for each in measured]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +20,9 @@ from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import DEFAULT_KERNELS, prepare, runtime_name
 from edgecompress.values import QuantScheme, TensorSpec
 
-RUNTIME = Service("edgecompress.runtimes.service", preload=("ai_edge_litert.interpreter",))
-CHUNK_BYTES = 4 << 20  # images sent at a time: few enough to show progress, enough to hide the round trip
-CHUNK_IMAGES = 64  # so that one answer stays far from the time limit
+RUNTIME = Service("edgecompress.runtimes.service", preload=("ai_edge_litert.interpreter", "onnxruntime"))
+CHUNK_BYTES = 4 << 20  # of samples at a time: few enough to show progress, enough to hide the round trip
+CHUNK_ROWS = 64  # so that one answer stays far from the time limit
 
 Description = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], str]  # inputs, outputs, runtime
 Result = TypeVar("Result")
@@ -95,6 +96,15 @@ class RuntimeProcess:
         """Run one inference on one array an input, in the inputs' own types; the outputs are raw, too."""
         return self._request("run", arrays, read=lambda _, outputs: outputs)
 
+    def run_rows(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run N rows of each input, one after another; what an output gives is joined along its first axis, raw."""
+        rows = self._chunk_rows(sum(array[:1].nbytes for array in arrays))
+        chunks = []
+        for start in range(0, len(arrays[0]), rows):
+            chunk = [array[start : start + rows] for array in arrays]
+            chunks.append(self._request("run_rows", chunk, read=lambda _, outputs: outputs))
+        return [np.concatenate(column) for column in zip(*chunks, strict=True)]
+
     def run_batch(self, images: np.ndarray, *, on_progress: Progress = silent) -> np.ndarray:
         """Run float images (N, ...), one after another, through a model with one input and one output.
 
@@ -106,14 +116,18 @@ class RuntimeProcess:
                 f"{self._name} has {len(self._inputs)} inputs and {len(self._outputs)} outputs; "
                 "a batch of images needs one of each."
             )
-        rows = min(max(1, CHUNK_BYTES // max(1, images[:1].nbytes)), CHUNK_IMAGES)
-        outputs = []
+        rows, outputs = self._chunk_rows(images[:1].nbytes), []
         for start in range(0, len(images), rows):
             on_progress("inference", start, len(images))
             chunk = quantize(images[start : start + rows], self._inputs[0])
             outputs.append(self._request("run_batch", [chunk], read=lambda _, outputs: outputs[0]))
         on_progress("inference", len(images), len(images))
         return np.concatenate(outputs)
+
+    def _chunk_rows(self, row_bytes: int) -> int:
+        """How many rows of the inputs, `row_bytes` each, are sent at a time, so that what comes back is bounded."""
+        largest_bytes = max(1, row_bytes, sum(map(_size_bytes, self._outputs)))
+        return min(max(1, CHUNK_BYTES // largest_bytes), CHUNK_ROWS)
 
     def _request(
         self,
@@ -155,6 +169,11 @@ def _description(answer: dict[str, Any], _: list[np.ndarray]) -> Description:
 
 def _bounds(answer: dict[str, Any], _: list[np.ndarray]) -> dict[str, int]:
     return {str(name): int(rows) for name, rows in answer.items()}
+
+
+def _size_bytes(spec: TensorSpec) -> int:
+    """The size of a tensor, each free axis taken for one element."""
+    return math.prod(max(1, side) for side in spec.shape) * np.dtype(spec.dtype).itemsize
 
 
 def _spec(fields: dict[str, Any]) -> TensorSpec:

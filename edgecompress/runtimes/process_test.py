@@ -11,9 +11,10 @@ import pytest
 
 from edgecompress.child.kept import kept
 from edgecompress.errors import EdgeCompressError, ModelFileError, RuntimeRefusal, UnsupportedModelError
+from edgecompress.formats.tflite_building_test import T, build, options
 from edgecompress.numerics.affine import dequantize, quantize
 from edgecompress.runtimes.inputs import example_inputs
-from edgecompress.runtimes.process import CHUNK_IMAGES, RuntimeProcess
+from edgecompress.runtimes.process import CHUNK_ROWS, RuntimeProcess
 from edgecompress.runtimes.sample_files_test import (
     CLASSIFIER,
     FACE,
@@ -70,7 +71,7 @@ def test_an_onnx_file_with_free_axes_takes_any_length():
 
 @pytest.mark.parametrize("make", [int8_relu, quantized_relu])
 def test_a_batch_is_quantized_as_the_input_says(make, tmp_path):
-    count = CHUNK_IMAGES + 3  # more than one chunk
+    count = CHUNK_ROWS + 3  # more than one chunk
     images = np.random.default_rng(0).normal(0, 20, (count, 2, 2, 1)).astype(np.float32)
     seen = []
     with RuntimeProcess(make(tmp_path)) as process:
@@ -78,7 +79,17 @@ def test_a_batch_is_quantized_as_the_input_says(make, tmp_path):
         stored = process.run_batch(images, on_progress=lambda *progress: seen.append(progress))
     assert np.array_equal(stored, np.maximum(quantize(images, spec), spec.quant.zero_points[0]))
     assert np.array_equal(dequantize(stored, output) > 0, dequantize(quantize(images, spec), spec) > 0)
-    assert seen == [("inference", 0, count), ("inference", CHUNK_IMAGES, count), ("inference", count, count)]
+    assert seen == [("inference", 0, count), ("inference", CHUNK_ROWS, count), ("inference", count, count)]
+
+
+def test_rows_of_several_inputs_run_one_after_another(tmp_path):
+    """More than one chunk of them; each output is what the row alone gives."""
+    path = tmp_path / "two.tflite"
+    operators = [("ADD", [0, 1], [2], options("AddOptions")), ("SUB", [0, 1], [3], options("SubOptions"))]
+    path.write_bytes(build([T([1, 3])] * 4, operators, inputs=[0, 1], outputs=[2, 3]))
+    left, right = np.random.default_rng(0).normal(size=(2, CHUNK_ROWS + 1, 3)).astype(np.float32)
+    with RuntimeProcess(path) as process:
+        np.testing.assert_array_equal(process.run_rows([left, right]), [left + right, left - right])
 
 
 def test_the_scheme_of_integer_inputs_is_found_in_an_onnx_file(tmp_path):

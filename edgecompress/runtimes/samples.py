@@ -17,7 +17,4 @@ def run_samples(process: RuntimeProcess, arrays: Sequence[np.ndarray]) -> list[n
     """
     inputs, outputs, _ = process.describe()
     stored = [quantize(array, spec) for array, spec in zip(arrays, inputs, strict=True)]
-    rows = [process.run([array[row : row + 1] for array in stored]) for row in range(len(arrays[0]))]
-    return [
-        dequantize(np.concatenate(column), spec) for column, spec in zip(zip(*rows, strict=True), outputs, strict=True)
-    ]
+    return [dequantize(found, spec) for found, spec in zip(process.run_rows(stored), outputs, strict=True)]

@@ -42,18 +42,23 @@ def run(request: Request) -> Answer:
     return {}, session.read()
 
 
-def run_batch(request: Request) -> Answer:
-    """Run the rows of one array, one after another, and stack each output."""
+def run_rows(request: Request) -> Answer:
+    """Run the rows of the arrays, one after another, and join what each output gives along its first axis."""
     (session,) = _open
-    images = request.arrays[0]
     rows = []
-    for index in range(len(images)):
-        session.bind([images[index : index + 1]])
+    for index in range(len(request.arrays[0])):
+        session.bind([array[index : index + 1] for array in request.arrays])
         session.invoke()
         rows.append(session.read())
-    if any(len(output) != 1 for output in rows[0]):
-        raise ValueError("the outputs have no batch axis of one")
     return {}, [np.concatenate(output) for output in zip(*rows, strict=True)]
+
+
+def run_batch(request: Request) -> Answer:
+    """Run the rows of one array, one after another, and stack each output."""
+    answer, outputs = run_rows(request)
+    if any(len(output) != len(request.arrays[0]) for output in outputs):
+        raise ValueError("the outputs have no batch axis of one")
+    return answer, outputs
 
 
 REQUESTS: dict[str, Handler] = {
@@ -61,6 +66,7 @@ REQUESTS: dict[str, Handler] = {
     "close": close_model,
     "index_bounds": bounds_of_indices,
     "run": run,
+    "run_rows": run_rows,
     "run_batch": run_batch,
     "inner": inner_tensor,
 }
