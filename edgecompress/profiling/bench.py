@@ -37,6 +37,7 @@ class Bench:
         self._spans: list[Span] = []
         self._gauges: list[Gauge] = []
         self._sessions: list[RunnerSession] = []
+        self._silent: list[str] = []  # programs of the device that hung
         self.mask = 0
         if plan.cores != "all":
             if isinstance(transport, EmulatedTransport):
@@ -138,7 +139,9 @@ class Bench:
 
     def look(self) -> dict[str, Any]:
         """Ask the device for its conditions."""
-        found = {**snapshot(self.transport), "at_s": round((time.monotonic_ns() - self._began_ns) / 1e9, 3)}
+        told = snapshot(self.transport, without=self._silent)
+        self._silent = told.get("silent", [])
+        found = {**told, "at_s": round((time.monotonic_ns() - self._began_ns) / 1e9, 3)}
         for name, degrees in found.get("temperatures", {}).items():
             self._gauge(f"{name} (C)", degrees)
         for cores, clock in found.get("clocks", {}).items():
