@@ -31,8 +31,9 @@ FLAGS = (
     *("amx_int8", "neon", "asimd", "fphp", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
 )
 
-# $1: a folder that stands for the root; $2: programs that are not asked; $3: seconds for each that is. `grep -s ''` prints `path:line` for each
-# readable file, in one process. The limit on programs is the shell's own, as not every device has a `timeout`.
+# $1: a folder that stands for the root; $2: programs that are not asked; $3: seconds for each that is.
+# `grep -s ''` prints `path:line` for each readable file, in one process. The limit on programs is the shell's own, as
+# not every device has a `timeout`.
 _SCRIPT = r"""
 cd "${1:-/}" || exit 0
 grep -s '' /dev/null proc/loadavg proc/meminfo proc/sys/kernel/osrelease \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,28 @@ def clusters(conditions: dict[str, Any]) -> tuple[Cluster, ...]:
         kinds.setdefault((capacities.get(core), clocks.get(core)), []).append(core)
     found = [Cluster(tuple(cores), *kind) for kind, cores in kinds.items()]
     return tuple(sorted(found, key=lambda each: (each.capacity or 0, each.max_mhz or 0.0)))
+
+
+def listed(text: str) -> frozenset[int]:
+    """Return the cores of a list as kernels write it, such as "0-3,6"; what is no such list has none."""
+    found: set[int] = set()
+    for part in text.replace(" ", ",").split(","):
+        first, dash, last = part.partition("-")
+        low, high = whole(first), whole(last if dash else first)
+        if low is not None and high is not None:
+            found |= set(range(low, min(high, MAX_CORES - 1) + 1))
+    return frozenset(found)
+
+
+def in_ranges(cores: Iterable[int]) -> str:
+    """Return cores as a kernel writes them: "0-3,6"."""
+    runs: list[list[int]] = []
+    for core in sorted(cores):
+        if runs and core == runs[-1][-1] + 1:
+            runs[-1].append(core)
+        else:
+            runs.append([core])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def core_mask(wanted: str, conditions: dict[str, Any], *, device: str) -> int:

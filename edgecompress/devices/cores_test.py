@@ -1,6 +1,6 @@
 import pytest
 
-from edgecompress.devices.cores import Cluster, clusters, core_mask
+from edgecompress.devices.cores import Cluster, clusters, core_mask, in_ranges, listed
 from edgecompress.errors import DeviceError
 
 
@@ -59,3 +59,23 @@ def test_masks(text, mask):
 def test_no_masks(text):
     with pytest.raises(DeviceError, match="names no cores"):
         core_mask(text, {}, device="local")
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [
+        ("0-3", {0, 1, 2, 3}),
+        ("0 1 2 3", {0, 1, 2, 3}),
+        ("7", {7}),
+        ("0-1,4,6-7", {0, 1, 4, 6, 7}),
+        ("60-99999999999", {60, 61, 62, 63}),  # no more than a mask holds
+        *((text, set()) for text in ("", "-", "3-1", "x", "policy0", "0-x", "1-2-3", "-1")),
+    ],
+)
+def test_lists_of_cores(text, cores):
+    assert listed(text) == cores
+    assert listed(in_ranges(cores)) == cores
+
+
+def test_cores_in_ranges():
+    assert in_ranges([7, 0, 1, 2, 5]) == "0-2,5,7" and in_ranges([]) == ""
