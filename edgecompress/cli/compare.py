@@ -11,8 +11,10 @@ from edgecompress.cli.device_options import (
     flat,
     on_option,
     once,
+    require_good_conditions,
     runner_option,
     shape_option,
+    strict_option,
     threads_option,
 )
 from edgecompress.cli.output import json_option, print_error, print_json, print_line, progress_bars
@@ -31,6 +33,7 @@ PROCESSES = 16  # so that a difference of 3 % is found nine times in ten, by scr
 @click.option(
     "--processes", type=click.IntRange(2, 1000), default=PROCESSES, show_default=True, help="Pairs of processes."
 )
+@strict_option
 @json_option
 def command(
     first: Path,
@@ -41,6 +44,7 @@ def command(
     shapes: tuple[tuple[str, tuple[int, ...]], ...],
     runner: str,
     processes: int,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Say whether SECOND is faster or slower than FIRST, from interleaved runs, or that one cannot tell.
@@ -68,7 +72,13 @@ def command(
             print_line(f"{each.device}, {each.threads} thread(s): {second.name} {each.sentence} {first.name}")
             if each.invalid:
                 print_line(f"  INVALID: {each.invalid}.")
+            if each.conditions:
+                print_line(f"  Conditions: {each.conditions}.")
+            for remark in each.remarks:
+                print_line(f"  On {each.device}, {remark}.")
     for failure in found.failures:
         print_error(failure.message, failure.hint)
     if found.failures:
         raise SystemExit(1)
+    if strict:
+        require_good_conditions((each.device, each.invalid, each.remarks) for each in found.verdicts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import rich_click as click
@@ -70,7 +71,10 @@ threads_option = click.option(
     "--threads", multiple=True, type=Counts(), default=("1",), show_default=True, help="Such as 1,4; may be repeated."
 )
 cores_option = click.option(
-    "--cores", default="all", show_default=True, metavar="big|little|all|MASK", help="Cores to keep to."
+    "--cores", default="all", show_default=True, metavar="prime|big|mid|little|all|MASK", help="Cores to keep to."
+)
+strict_option = click.option(
+    "--strict", is_flag=True, help="End with 3 if a figure is invalid, or taken in conditions that need a remark."
 )
 runner_option = click.option(
     "--runner",
@@ -87,6 +91,22 @@ shape_option = click.option(
     type=Shape(),
     help="The shape of an input that leaves an axis free, such as input=1x512; may be repeated.",
 )
+
+
+def require_good_conditions(figures: Iterable[tuple[str, str, Iterable[str]]]) -> None:
+    """See that none of these is invalid or remarked on: devices, why they are invalid, and remarks.
+
+    Raises:
+        LimitNotMet: one is.
+    """
+    from edgecompress.errors import LimitNotMet
+
+    found = [f"{device}: {why}" for device, invalid, remarks in figures for why in (invalid, *remarks) if why]
+    if found:
+        raise LimitNotMet(
+            f"The conditions were not what --strict asks for: {'; '.join(dict.fromkeys(found))}.",
+            hint="The figures are printed all the same.",
+        )
 
 
 def flat(threads: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:

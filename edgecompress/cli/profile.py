@@ -14,8 +14,10 @@ from edgecompress.cli.device_options import (
     flat,
     on_option,
     once,
+    require_good_conditions,
     runner_option,
     shape_option,
+    strict_option,
     threads_option,
 )
 from edgecompress.cli.output import json_option, print_error, print_json, progress_bars
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     "--trace", type=click.Path(path_type=Path), help="Write a trace for Perfetto, with 20,000 inferences at most."
 )
 @click.option("--operators", type=click.IntRange(0), default=5, show_default=True, help="Rows of the operator tables.")
+@strict_option
 @json_option
 def command(sources: tuple[Path, ...], threads: tuple[tuple[int, ...], ...], **options: Any) -> None:
     """Measure a RUN's files, or FILEs, interleaved, on devices: load, first inference, steady state, memory, operators.
@@ -68,6 +71,13 @@ def command(sources: tuple[Path, ...], threads: tuple[tuple[int, ...], ...], **o
         write_trace(options["trace"], found.timelines)
     if found.failures:
         raise SystemExit(1)
+    if options["strict"]:
+        require_good_conditions(
+            [
+                *((each.device, each.invalid, each.conditions.get("remarks", ())) for each in found.measurements),
+                *((each.device, "", each.conditions.get("remarks", ())) for each in found.sustained),
+            ]
+        )
 
 
 def _measure(sources: tuple[Path, ...], threads: tuple[int, ...], options: dict[str, Any]) -> Profiled:
