@@ -11,15 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecompress.cli.device_options import require_good_conditions
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.cores import clusters
+from edgecompress.devices.cores import KINDS, clusters
 from edgecompress.devices.local import LocalTransport
-from edgecompress.errors import LimitNotMet
 from edgecompress.formats.tflite_building_test import T, build
 from edgecompress.pipeline import device_verify
 from edgecompress.pipeline.device_verify_test import int8_classifier, tflite_classifier
-from edgecompress.profiling import bench, plan, warmup
+from edgecompress.profiling import plan, warmup
 from edgecompress.profiling.bench import MAX_SAMPLE_SPANS
 from edgecompress.profiling.outputs import outputs_on
 from edgecompress.runtimes.sample_files_test import fixed_classifier
@@ -133,7 +131,7 @@ def test_times_that_are_none(words, say, model):
 
 
 @pytest.mark.skipif(len(clusters(snapshot())) > 1, reason="this machine has cores of several kinds")
-@pytest.mark.parametrize("cores", ["big", "little"])
+@pytest.mark.parametrize("cores", KINDS)
 def test_cores_of_a_kind_that_is_not_there(cores, say, model):
     result = say("profile", model, "--cores", cores)
     assert result.code == 1 and f"so that none are '{cores}'. Give `--cores all`, or a mask." in result.err
@@ -263,39 +261,6 @@ def test_compare_is_a_sentence_a_device(say, model, quick, tmp_path):
     assert invalid.pop(next(i for i, line in enumerate(invalid) if line.startswith("  Conditions: ")))
     assert all(line.startswith(("  INVALID: the machine was busy", "  On local, ")) for line in invalid)
     assert say("compare", model, other, "--processes", "1").code == 2
-
-
-@pytest.fixture
-def saving(monkeypatch):
-    """This machine says that its battery saver is on."""
-    told = bench.snapshot
-    monkeypatch.setattr(bench, "snapshot", lambda *words, **more: {**told(*words, **more), "battery_saver": True})
-
-
-def test_conditions_stand_under_every_table_and_strict_ends_with_3(say, model, quick, saving):
-    words = ["profile", model, "--processes", "1"]
-    plain = say(*words)
-    assert plain.code == 0 and "Conditions: " in plain.out and "battery saver on" in plain.out
-    assert f"INVALID: {model}, 1 thread(s): the battery saver was on" in plain.out
-    strict = say(*words, "--strict", "--json")
-    assert strict.code == 3 and "local: the battery saver was on" in strict.err
-    (found,) = json.loads(strict.out)["measurements"]
-    assert "battery saver on" in found["conditions"]["line"] and found["invalid"]
-
-
-def test_strict_is_for_compare_and_sustained_too(say, model, quick, saving):
-    compared = say("compare", model, model, "--processes", "2", "--strict")
-    assert compared.code == 3 and "  Conditions: " in compared.out and "battery saver" in compared.err
-    sustained = say("profile", model, "--sustained", "1s", "--strict")
-    assert sustained.code == 3 and "Conditions: " in sustained.out
-    assert "On local, the battery saver was on" in sustained.out
-
-
-def test_good_conditions_pass():
-    require_good_conditions([("local", "", ()), ("pi", "", [])])
-    with pytest.raises(LimitNotMet, match="pi: it was hot; pi: 4 threads shared 2 cores; local: hot") as raised:
-        require_good_conditions([("pi", "it was hot", ["4 threads shared 2 cores"]), ("local", "", ["hot", "hot"])])
-    assert raised.value.exit_code == 3
 
 
 def test_verify_says_whether_outputs_are_the_same(say, tmp_path):
