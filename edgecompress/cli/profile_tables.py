@@ -56,6 +56,9 @@ def _print_conditions(device: str, found: Sequence[Measurement | InstructionCoun
             print_line(f"Conditions{f', {threads} thread(s)' if len(lines) > 1 else ''}: {line}.")
     for remark in dict.fromkeys(remark for each in found for remark in each.conditions.get("remarks", ())):
         print_line(f"On {device}, {remark}.")
+    for artifact, cost in dict.fromkeys((each.artifact, each.conditions.get("kernels")) for each in found):
+        if cost:
+            print_line(f"{artifact}: {cost}.")
 
 
 def device_label(measurement: Measurement) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgecompress.devices.answers import whole
 from edgecompress.errors import DeviceError
+from edgecompress.formats.tflite_uint8 import what_uint8_costs_in
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.launch import Launch
 from edgecompress.profiling.losses import OnFailure, only_itself
@@ -80,6 +81,7 @@ def _count_of(bench: Bench, path: Path, report: Callable[[float], None]) -> Inst
             "seed": bench.plan.seed,
             "device": bench.info.as_json(),
             **({"interpreter": why} if why else {}),
+            **({"kernels": cost} if (cost := what_uint8_costs_in(path)) else {}),
         },
     )
 

@@ -15,6 +15,7 @@ import numpy as np
 from edgecompress.errors import DeviceError, ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.formats.tflite import read_graph
 from edgecompress.formats.tflite_graph import Graph
+from edgecompress.formats.tflite_uint8 import what_uint8_costs_in
 from edgecompress.profiling import operators
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.busy import (
@@ -283,6 +284,7 @@ class _Track:
             "precise": all(width <= plan.half_width for width in widths),
             "library_ns": [each.library_ns for each in opened],
             **({"interpreter": why} if (why := lives[0].how.why_interpreter(opened[0])) else {}),
+            **({"kernels": cost} if (cost := what_uint8_costs_in(self.path)) else {}),
             "blocks": [len(life.blocks) for life in lives],
             "disturbed_blocks": [len(life.disturbed) for life in lives],
             "others_cores": [others_cores(life.blocks) for life in lives],

@@ -16,6 +16,7 @@ OF_ONE_FILE = {"operators", "warm_up", "median_half_width", "precise", "library_
     "blocks",
     "disturbed_blocks",
     "others_cores",
+    "kernels",
 }
 ELSEWHERE = {"before", "during", "after", "line", "remarks"}
 
