@@ -12,6 +12,7 @@ from typing import Any, Self
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import core_mask
 from edgecompress.devices.emulated import EmulatedTransport
+from edgecompress.devices.emulated_info import emulated_info
 from edgecompress.devices.probe import DeviceInfo, probe
 from edgecompress.devices.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, RuntimeRefusal
@@ -32,7 +33,9 @@ class Bench:
     def __init__(self, transport: Transport, plan: Plan, *, on_push: Callable[[str], None] = lambda name: None) -> None:
         self.transport, self.plan, self._on_push = transport, plan, on_push
         self.device = str(transport.address)
-        self.info: DeviceInfo = probe(transport)
+        self.info: DeviceInfo = (
+            emulated_info(transport) if isinstance(transport, EmulatedTransport) else probe(transport)
+        )
         self._began_ns = time.monotonic_ns()
         self._spans: list[Span] = []
         self._gauges: list[Gauge] = []
