@@ -10,8 +10,8 @@ from collections import defaultdict
 from typing import Any
 
 from edgecompress.devices.answers import number, whole
-from edgecompress.devices.local import LocalTransport
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.transport import Transport
 
 SNAPSHOT_TIMEOUT_S = 30
 
