@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgecompress.devices.answers import number, whole
-from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.temperatures import degrees
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 
 SNAPSHOT_TIMEOUT_S = 30

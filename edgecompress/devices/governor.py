@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 
 LONGEST_S = 4 * 3600

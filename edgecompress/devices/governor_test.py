@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecompress.devices.governor import governor
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError
 
 HAS_GOVERNORS = any(Path("/sys/devices/system/cpu/cpufreq").glob("policy*/scaling_governor"))

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import core_mask
-from edgecompress.devices.emulated import EmulatedTransport
-from edgecompress.devices.emulated_info import emulated_info
 from edgecompress.devices.probe import DeviceInfo, probe
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.emulated import EmulatedTransport
+from edgecompress.devices.ways.emulated_info import emulated_info
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, RuntimeRefusal
 from edgecompress.profiling.launch import Launch, choose_runner, launch
 from edgecompress.profiling.operator_names import UNKNOWN

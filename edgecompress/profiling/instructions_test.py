@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.emulated import LIBRARIES, QEMU, EmulatedTransport
+from edgecompress.devices.ways.emulated import LIBRARIES, QEMU, EmulatedTransport
 from edgecompress.errors import DeviceError, ModelFileError
 from edgecompress.native.build import MACHINES
 from edgecompress.profiling.bench import Bench

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import ModelFileError, RuntimeRefusal
 from edgecompress.profiling import bench as bench_module
 from edgecompress.profiling import warmup

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgecompress.devices.emulated import QEMU, EmulatedTransport
 from edgecompress.devices.probe import DeviceInfo
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.emulated import QEMU, EmulatedTransport
+from edgecompress.devices.wire.transport import Transport
 
 VERSION_TIMEOUT_S = 10.0
 _MAX_VERSION = 200
