@@ -17,10 +17,10 @@ from edgecompress.devices.answers import number, whole
 from edgecompress.devices.temperatures import degrees
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire.transport import Transport
-from edgecompress.errors import DeviceError
+from edgecompress.errors import DeviceError, DeviceGone
 
 SNAPSHOT_TIMEOUT_S = 30
-PROGRAM_LIMIT_S = 2
+PROGRAM_LIMIT_S = 5
 PROGRAMS = ("vcgencmd", "dumpsys", "settings")  # of a device, which may be missing, fail or hang
 MAX_MHZ = 20_000
 MAX_TEXT = 120
@@ -53,6 +53,7 @@ for each in sys/firmware/devicetree/base/model proc/device-tree/model; do
 done
 [ -n "$1" ] && exit 0
 exec 4>&1
+PATH="$PATH:/system/bin"
 ask() {
   case " $without " in *" $1 "*) return ;; esac
   "$@" 2>/dev/null </dev/null & asked=$!
@@ -87,18 +88,20 @@ def snapshot(transport: Transport | None = None, *, root: str = "", without: Seq
     Raises:
         DeviceError: the device cannot be reached.
     """
-    local = transport is None
+    about = {} if transport else {"machine": platform.machine()}
     transport = transport or LocalTransport()
     began_s = time.monotonic()
     try:
         words = (root, " ".join(without), str(PROGRAM_LIMIT_S))
         said = transport.shell(_SCRIPT, *words, timeout_s=SNAPSHOT_TIMEOUT_S).stdout
+    except DeviceGone:
+        raise
     except DeviceError:
         if set(without) >= set(PROGRAMS) or time.monotonic() - began_s < SNAPSHOT_TIMEOUT_S:
             raise
-        return snapshot(transport, root=root, without=PROGRAMS)  # one of them cannot even be killed
+        return {**about, **snapshot(transport, root=root, without=PROGRAMS)}  # one of them cannot even be killed
     said += "".join(f"\nsilent:{program}" for program in without)
-    return {**({"machine": platform.machine()} if local else {}), **parse_snapshot(said)}
+    return {**about, **parse_snapshot(said)}
 
 
 def parse_snapshot(text: str) -> dict[str, Any]:
