@@ -203,7 +203,7 @@ def test_a_phone_that_sleeps_is_invalid_at_once_and_no_round_is_repeated(monkeyp
     monkeypatch.setattr(bench_module, "snapshot", asleep)
     (measurement,) = measure([FACE], replace(SHORT, processes=1, repeats=2, cool_down_s=0.0))
     assert measurement.invalid.startswith("the screen was off") and measurement.conditions["notes"] == []
-    assert "cores 0-63 were limited to 600 of 1800 MHz from the start" in measurement.conditions["remarks"]
+    assert "cores 0-63 were limited to 600 of 1800 MHz" in measurement.conditions["remarks"]
     assert "governor schedutil, 600 (idle) of 600 MHz (limited from 1800)" in measurement.conditions["line"]
 
 

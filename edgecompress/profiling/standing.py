@@ -31,7 +31,7 @@ def standing(
     return {
         "line": conditions_line(looks, cores=cores, readings=readings),
         "remarks": [
-            *_limits(looks[0], cores, readings),
+            *_limits((looks[0], looks[-1]), cores, readings),
             *_load(first),
             *_threads(threads, cores.bit_count() or len(listed(looks[0].get("allowed_cores", "")))),
         ],
@@ -47,23 +47,24 @@ def why_unfit(looks: Sequence[dict[str, Any]]) -> str:
     return ""
 
 
-def _limits(before: dict[str, Any], cores: int, readings: Sequence[tuple[int, int]]) -> list[str]:
-    """Clusters whose clocks were limited from the start, by their files or as their cores show."""
+def _limits(ends: Sequence[dict[str, Any]], cores: int, readings: Sequence[tuple[int, int]]) -> list[str]:
+    """Clusters whose clocks were limited at the beginning or the end, by their files or as their cores show."""
     clocks_khz: dict[int, list[int]] = defaultdict(list)
     for core, khz in readings:
         if khz > 0:
             clocks_khz[core].append(khz)
     found = []
-    for name, clock in before.get("clocks", {}).items():
-        own = listed(name)
-        limit_mhz, max_mhz = clock.get("limit_mhz"), clock.get("max_mhz")
+    for name, clock in ends[-1].get("clocks", {}).items():
+        own, max_mhz = listed(name), clock.get("max_mhz")
+        limits_mhz = [look.get("clocks", {}).get(name, {}).get("limit_mhz") for look in ends]
+        limit_mhz = min(filter(None, limits_mhz), default=None)
         if not max_mhz or (cores and own and not any(cores >> core & 1 for core in own)):
             continue
         which = f"cores {in_ranges(own)}" if own else name
         highest_mhz = max_mhz
         if limit_mhz and limit_mhz < LIMITED * max_mhz:
             highest_mhz = limit_mhz
-            found.append(f"{which} were limited to {limit_mhz:.0f} of {max_mhz:.0f} MHz from the start")
+            found.append(f"{which} were limited to {limit_mhz:.0f} of {max_mhz:.0f} MHz")
         ran_khz = [khz for core in own for khz in clocks_khz[core]]
         if clock.get("governor") and ran_khz and (ran_mhz := median(ran_khz) / 1000) < SLOW * highest_mhz:
             found.append(f"{which} ran at {ran_mhz:.0f} of {highest_mhz:.0f} MHz")

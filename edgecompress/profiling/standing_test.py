@@ -51,11 +51,11 @@ def test_a_cool_idle_board_at_its_full_clock_has_no_remark():
     ("changes", "options", "remark"),
     [
         ({"clocks": {"0 1 2 3": clock(600.0, 600.0, 1800.0)}}, {"readings": [(0, 600_000)]},
-         "cores 0-3 were limited to 600 of 1800 MHz from the start"),
+         "cores 0-3 were limited to 600 of 1800 MHz"),
         ({"clocks": {"0 1 2 3": clock(600.0, 1781.0, 1800.0)}}, {},
-         "cores 0-3 were limited to 1781 of 1800 MHz from the start"),
+         "cores 0-3 were limited to 1781 of 1800 MHz"),
         ({"clocks": {"policy0": clock(600.0, 600.0, 1800.0)}}, {},
-         "policy0 were limited to 600 of 1800 MHz from the start"),
+         "policy0 were limited to 600 of 1800 MHz"),
         # a cap of the firmware, which the limit hides
         ({}, {"readings": [(1, 600_000)] * 3 + [(2, 600_000)]}, "cores 0-3 ran at 600 of 1800 MHz"),
         ({}, {"readings": [(1, 1_349_000)]}, "cores 0-3 ran at 1349 of 1800 MHz"),
@@ -87,10 +87,17 @@ def test_what_is_usual_or_not_told_is_none(changes, options):
     assert remarks({**PI, **changes}, **options) == []
 
 
+def test_a_limit_that_came_in_a_round_that_was_repeated_counts_as_well():
+    later = {**PI, "clocks": {"0 1 2 3": clock(600.0, 1000.0, 1800.0)}}
+    for looks in ([PI, PI, later], [later, PI]):
+        found = standing(looks, first=PI, threads=1, cores=0xF, readings=[(0, 1_000_000)])["remarks"]
+        assert found == ["cores 0-3 were limited to 1000 of 1800 MHz"]
+
+
 def test_only_clusters_that_the_model_might_run_on_count():
     assert remarks(PHONE, cores=0x7F, readings=[]) == []
-    assert remarks(PHONE, cores=0x80, readings=[]) == ["cores 7 were limited to 1800 of 2842 MHz from the start"]
-    assert remarks(PHONE, cores=0, readings=[]) == ["cores 7 were limited to 1800 of 2842 MHz from the start"]
+    assert remarks(PHONE, cores=0x80, readings=[]) == ["cores 7 were limited to 1800 of 2842 MHz"]
+    assert remarks(PHONE, cores=0, readings=[]) == ["cores 7 were limited to 1800 of 2842 MHz"]
 
 
 def test_the_load_is_that_from_before_the_first_measurement():

@@ -156,7 +156,7 @@ def test_files_that_were_measured_apart_are_named_so(complete: RunFolder) -> Non
 
 
 def test_the_conditions_are_a_line_and_what_was_unusual_is_a_notice(complete: RunFolder) -> None:
-    remark, line = "cores 0-3 were limited to 600 of 1800 MHz from the start", "governor ondemand, 600 of 600 MHz"
+    remark, line = "cores 0-3 were limited to 600 of 1800 MHz", "governor ondemand, 600 of 600 MHz"
     measured = complete.read_measurements()
     odd = [
         replace(
