@@ -28,10 +28,10 @@ from device_tests.servers import (
     in_namespace,
     ssh_server,
 )
-from edgecompress.devices.adb import adb_program
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
-from edgecompress.devices.transport import execute
+from edgecompress.devices.ways.adb_server import adb_program
+from edgecompress.devices.wire.client import execute
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 

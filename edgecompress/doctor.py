@@ -21,7 +21,7 @@ from typing import Literal
 
 from edgecompress import __version__
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.emulated import PACKAGES, QEMU
+from edgecompress.devices.ways.emulated import PACKAGES, QEMU
 from edgecompress.errors import EdgeCompressError
 
 PYTHON = (3, 11)

@@ -71,6 +71,10 @@ class DeviceError(EdgeCompressError):
     """A device is unknown, unreachable or cannot measure."""
 
 
+class DeviceGone(DeviceError):
+    """A device went away in the middle of something; what was measured before is worth keeping."""
+
+
 class LimitNotMet(EdgeCompressError):
     """Everything worked, but a limit that the user stated was not met."""
 

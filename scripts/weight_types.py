@@ -20,7 +20,7 @@ import onnx
 from onnx import numpy_helper
 
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.emulated import QEMU
+from edgecompress.devices.ways.emulated import QEMU
 from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.runs import versions

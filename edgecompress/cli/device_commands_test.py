@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.cores import clusters
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.cores import KINDS, clusters
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.formats.tflite_building_test import T, build
 from edgecompress.pipeline import device_verify
 from edgecompress.pipeline.device_verify_test import int8_classifier, tflite_classifier
@@ -131,7 +131,7 @@ def test_times_that_are_none(words, say, model):
 
 
 @pytest.mark.skipif(len(clusters(snapshot())) > 1, reason="this machine has cores of several kinds")
-@pytest.mark.parametrize("cores", ["big", "little"])
+@pytest.mark.parametrize("cores", KINDS)
 def test_cores_of_a_kind_that_is_not_there(cores, say, model):
     result = say("profile", model, "--cores", cores)
     assert result.code == 1 and f"so that none are '{cores}'. Give `--cores all`, or a mask." in result.err
@@ -258,7 +258,8 @@ def test_compare_is_a_sentence_a_device(say, model, quick, tmp_path):
     assert result.code == 1 and f"Error: {CLOSED} refuses connections." in result.err
     sentence, *invalid = result.out.splitlines()  # a busy machine adds a line that says so
     assert sentence.startswith(f"local, 1 thread(s): {other.name} ") and sentence.endswith(f" {model.name}")
-    assert all("INVALID: the machine was busy" in line for line in invalid)
+    assert invalid.pop(next(i for i, line in enumerate(invalid) if line.startswith("  Conditions: ")))
+    assert all(line.startswith(("  INVALID: the machine was busy", "  On local, ")) for line in invalid)
     assert say("compare", model, other, "--processes", "1").code == 2
 
 

@@ -15,7 +15,7 @@ from edgecompress import __version__
 from edgecompress.child.kept import kept
 from edgecompress.cli.interrupts import what_is_kept
 from edgecompress.cli.verbosity import verbosity_options
-from edgecompress.devices.transport import end_clients
+from edgecompress.devices.wire.client import end_clients
 from edgecompress.errors import EdgeCompressError
 
 COMMANDS = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from edgecompress.cli.device_options import Duration, measuring_options, plan_options
+from edgecompress.cli.device_options import Duration, measuring_options, plan_options, require_good_conditions
 from edgecompress.cli.output import json_option, print_error, print_json, progress_bars
 
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ def command(sources: tuple[Path, ...], **options: Any) -> None:
         write_trace(options["trace"], found.timelines)
     if found.failures:
         raise SystemExit(1)
+    if options["strict"]:
+        require_good_conditions(
+            [
+                *((each.device, each.invalid, each.conditions.get("remarks", ())) for each in found.measurements),
+                *((each.device, "", each.conditions.get("remarks", ())) for each in found.sustained),
+            ]
+        )
 
 
 def _measure(sources: tuple[Path, ...], options: dict[str, Any]) -> Profiled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edgecompress.errors import DeviceError
@@ -26,6 +26,7 @@ class Address:
     kind: Literal["local", "adb", "ssh", "emulated"]
     target: str = ""  # serial (empty: the only one), [user@]host, or processor
     port: int | None = None
+    folder: str = field(default="", compare=False)  # that the user wants our files in; empty: one is looked for
 
     def __str__(self) -> str:
         return ":".join(filter(None, (self.kind, self.target, str(self.port or ""))))

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgecompress.devices.adb import AdbTransport
 from edgecompress.devices.address import Address
-from edgecompress.devices.emulated import EmulatedTransport
-from edgecompress.devices.local import LocalTransport
-from edgecompress.devices.ssh import SshTransport
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.adb import AdbTransport
+from edgecompress.devices.ways.emulated import EmulatedTransport
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.ways.ssh import SshTransport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 
 LONGEST_WAIT_S = 3600.0

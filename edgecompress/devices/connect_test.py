@@ -8,8 +8,8 @@ import pytest
 from edgecompress.devices import connect as module
 from edgecompress.devices.address import Address
 from edgecompress.devices.connect import connect, reserved
-from edgecompress.devices.local import LocalTransport
-from edgecompress.devices.ssh import SshTransport
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.ways.ssh import SshTransport
 from edgecompress.errors import DeviceError
 
 # Says that it holds the device, holds it until its input closes, and says that it has let go.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from edgecompress.devices.adb import attached_devices, state_hint
 from edgecompress.devices.address import EMULATED_CPUS, Address
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.configured import configured_devices
 from edgecompress.devices.connect import connect
 from edgecompress.devices.cores import Cluster, clusters
 from edgecompress.devices.probe import DeviceInfo, probe
+from edgecompress.devices.ways.adb_server import attached_devices, state_hint
 from edgecompress.errors import DeviceError
 
 

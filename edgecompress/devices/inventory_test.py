@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecompress.devices import adb
 from edgecompress.devices.address import EMULATED_CPUS
 from edgecompress.devices.configured import configuration_file
-from edgecompress.devices.emulated import LIBRARIES, QEMU
 from edgecompress.devices.inventory import inventory
+from edgecompress.devices.ways import adb_server
+from edgecompress.devices.ways.emulated import LIBRARIES, QEMU
 from edgecompress.errors import DeviceError
 
 CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
@@ -29,7 +29,7 @@ def tools(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
-    monkeypatch.setattr(adb.importlib.util, "find_spec", lambda name: None)  # nor one that a package brings
+    monkeypatch.setattr(adb_server.importlib.util, "find_spec", lambda name: None)  # nor one that a package brings
     return folder
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgecompress.devices.answers import whole
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.wire.transport import Transport
 
 # Each answer on a line of its own, behind a key; whatever a device lacks is simply not said.
 _QUESTIONS = r"""

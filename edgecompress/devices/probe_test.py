@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.probe import DeviceInfo, describe, probe
-from edgecompress.devices.transport import Finished
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.client import Finished
 
 NOTHING = DeviceInfo("", "", "", "", "", None, False, None, "", (), False)
 

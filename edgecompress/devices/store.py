@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgecompress.devices.answers import whole
-from edgecompress.devices.local import LocalTransport
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 from edgecompress.storage import sha256_of
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.store import clean, place
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 from edgecompress.storage import sha256_of
 
@@ -29,7 +29,7 @@ class FolderTransport(Transport):
         there = f"cd {shlex.quote(str(self.home))} && HOME={shlex.quote(str(self.home))} PATH={shlex.quote(self.path)}"
         return ["sh", "-c", f"{there} && {command}"]
 
-    def explain(self, finished):
+    def refusal(self, finished):
         return None
 
     def push(self, source, target):

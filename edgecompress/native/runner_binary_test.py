@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.emulated import LIBRARIES, QEMU, EmulatedTransport
-from edgecompress.devices.transport import Conversation
+from edgecompress.devices.ways.emulated import LIBRARIES, QEMU, EmulatedTransport
+from edgecompress.devices.wire.conversation import Conversation
 from edgecompress.native.build import MACHINES, build_binary_kernels, build_instruction_counter, build_runner
 from edgecompress.native.libraries import library_file, library_for
 from edgecompress.native.runner_test import REFUSED, ends_with, fnv, running, seeded

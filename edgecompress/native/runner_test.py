@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from edgecompress.devices.local import LocalTransport
-from edgecompress.devices.transport import Conversation
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.conversation import Conversation
 from edgecompress.native.build import MACHINES, SOURCES, build_runner
 from edgecompress.native.libraries import library_file, library_for
 from edgecompress.runtimes.process import RuntimeProcess

@@ -14,7 +14,7 @@ import numpy as np
 from edgecompress.data import load
 from edgecompress.data.stratified import stratified_order
 from edgecompress.devices.address import Address
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.numerics.affine import dequantize
 from edgecompress.numerics.paired import PairedDrop, paired_drop

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 
 from edgecompress.convert.embedded import METADATA_KEY
 from edgecompress.data import load
-from edgecompress.devices.emulated import LIBRARIES, QEMU
-from edgecompress.devices.emulated_test import CAN_EMULATE
+from edgecompress.devices.ways.emulated import LIBRARIES, QEMU
+from edgecompress.devices.ways.emulated_test import CAN_EMULATE
 from edgecompress.errors import DataError, DeviceError, ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.native.build import MACHINES
 from edgecompress.pipeline import device_verify

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.connect import connect, reserved
-from edgecompress.devices.transport import Transport, end_clients
+from edgecompress.devices.wire.client import end_clients
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError
 from edgecompress.progress import Progress, silent
 from edgecompress.values import Failure

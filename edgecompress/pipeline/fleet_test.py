@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, ModelFileError
 from edgecompress.pipeline.fleet import on_each
 from edgecompress.values import Failure

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.configured import resolve
-from edgecompress.devices.emulated import EmulatedTransport
 from edgecompress.devices.governor import governor
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.emulated import EmulatedTransport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError, RunFolderError
 from edgecompress.pipeline.fleet import on_each
 from edgecompress.pipeline.kept import KINDS, add_to_run, read_earlier

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecompress.devices.emulated import LIBRARIES, PACKAGES, EmulatedTransport
-from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.probe import DeviceInfo
 from edgecompress.devices.store import place
-from edgecompress.devices.transport import Transport
+from edgecompress.devices.ways.emulated import LIBRARIES, PACKAGES, EmulatedTransport
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 from edgecompress.formats.tflite_inputs import peek_inputs
 from edgecompress.native.build import (

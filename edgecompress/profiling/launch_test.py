@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.emulated import LIBRARIES as ARM_LIBRARIES
-from edgecompress.devices.emulated import QEMU, EmulatedTransport
-from edgecompress.devices.emulated_test import CAN_EMULATE
-from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.probe import probe
 from edgecompress.devices.store_test import FolderTransport
+from edgecompress.devices.ways.emulated import LIBRARIES as ARM_LIBRARIES
+from edgecompress.devices.ways.emulated import QEMU, EmulatedTransport
+from edgecompress.devices.ways.emulated_test import CAN_EMULATE
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, ModelFileError
 from edgecompress.native.build import MACHINES, SOURCES, build_runner
 from edgecompress.native.libraries import library_for

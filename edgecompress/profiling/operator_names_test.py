@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.probe import probe
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.formats.tflite import parse_graph, read_graph
 from edgecompress.formats.tflite_building_test import T, build, options
 from edgecompress.profiling.launch import launch

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecompress.child.channel import DTYPES
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, UnsupportedModelError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.session import RunnerTensor

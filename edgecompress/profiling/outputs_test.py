@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.outputs import MAX_OUTPUT_BYTES, _split, outputs_on

@@ -12,7 +12,7 @@ class Plan:
     runner: str = "auto"
     python: str = "python3"  # the device's, for the Python runner
     threads: tuple[int, ...] = (1,)
-    cores: str = "all"  # or "big", "little", a mask
+    cores: str = "all"  # or "prime", "big", "mid", "little", a mask
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()  # of inputs that leave an axis free, by their names
     processes: int = 3
     min_runs: int = 50

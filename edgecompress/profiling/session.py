@@ -12,8 +12,10 @@ from typing import Annotated, Any, TypeVar
 from annotated_types import Len
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from edgecompress.devices.transport import GRACE_S, KILL_AFTER_S, Transport, last_line
-from edgecompress.errors import DeviceError, RuntimeRefusal
+from edgecompress.devices.wire.client import GRACE_S, last_line
+from edgecompress.devices.wire.limits import KILL_AFTER_S
+from edgecompress.devices.wire.transport import Transport
+from edgecompress.errors import DeviceError, DeviceGone, RuntimeRefusal
 from edgecompress.formats.tflite_graph import Graph
 from edgecompress.profiling.onnx_trace import parse_trace
 from edgecompress.profiling.operator_names import UNKNOWN, Event, layer_names
@@ -219,7 +221,7 @@ class RunnerSession:
     def _silent_end(self) -> DeviceError:
         said = self._conversation.stderr_end()
         if not said.strip():  # what adb leaves when a cable is pulled
-            return DeviceError(f"{self._device} went away in the middle of a measurement.", hint="Is it connected?")
+            return DeviceGone(f"{self._device} went away in the middle of a measurement.", hint="Is it connected?")
         return DeviceError(f"The runner on {self._device} ended early: {last_line(said)}.")
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgecompress.devices import transport
-from edgecompress.devices.local import LocalTransport
 from edgecompress.devices.probe import probe
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire import conversation
 from edgecompress.errors import DeviceError, RuntimeRefusal
 from edgecompress.formats.tflite import read_graph
 from edgecompress.profiling import session as module
@@ -289,7 +289,7 @@ def test_whatever_is_said_of_operators_is_a_table_or_a_refusal(open_session, key
 
 
 def test_a_line_without_an_end_is_bounded(open_session, monkeypatch):
-    monkeypatch.setattr(transport, "MAX_OUTPUT_BYTES", 1 << 20)
+    monkeypatch.setattr(conversation, "MAX_OUTPUT_BYTES", 1 << 20)
     with pytest.raises(DeviceError, match=r"^local answered with more than 1048576 bytes\."):
         RunnerSession(LOCAL, ["sh", "-c", "yes | tr -d '\\n'"], model="m.tflite", limit_s=30)
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import RuntimeRefusal
 from edgecompress.profiling import sustained
 from edgecompress.profiling.bench import Bench

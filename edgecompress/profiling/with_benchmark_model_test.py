@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, UnsupportedModelError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.benchmark_model import parse_operators_csv, parse_output

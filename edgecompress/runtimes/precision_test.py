@@ -17,8 +17,8 @@ import onnxruntime
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.devices.local import LocalTransport
-from edgecompress.devices.transport import Conversation
+from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.conversation import Conversation
 from edgecompress.formats.tflite_building_test import T, build, options, run_litert
 from edgecompress.native import runner
 from edgecompress.native.runner_test import words

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.local import LocalTransport
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError
 
 LIBRARIES = Path("/usr/aarch64-linux-gnu/lib")  # where Debian and Ubuntu put the C library for another processor

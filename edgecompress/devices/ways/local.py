@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.transport import PROTOCOL, Finished, Transport
+from edgecompress.devices.wire.client import Finished
+from edgecompress.devices.wire.transport import PROTOCOL, Transport
 from edgecompress.errors import DeviceError
 
 
@@ -23,7 +24,7 @@ class LocalTransport(Transport):
         """Return the shell itself."""
         return ["/bin/sh", "-c", command]
 
-    def explain(self, finished: Finished) -> DeviceError | None:
+    def refusal(self, finished: Finished) -> DeviceError | None:
         """A shell on this machine does not fail by itself."""
         return None
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from edgecompress.devices import emulated
 from edgecompress.devices.address import EMULATED_CPUS, Address
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.emulated import LIBRARIES, QEMU, EmulatedTransport
 from edgecompress.devices.probe import probe
+from edgecompress.devices.ways import emulated
+from edgecompress.devices.ways.emulated import LIBRARIES, QEMU, EmulatedTransport
 from edgecompress.errors import DeviceError
 from edgecompress.native.build import MACHINES
 from edgecompress.profiling.launch import launch

@@ -6,10 +6,12 @@ import os
 import tempfile
 from pathlib import Path
 
-from edgecompress.devices.adb import copy_error
 from edgecompress.devices.address import Address
 from edgecompress.devices.answers import whole
-from edgecompress.devices.transport import PROTOCOL, Finished, Transport, execute, last_line
+from edgecompress.devices.ways.adb_refusals import copy_error
+from edgecompress.devices.ways.ssh_refusals import known
+from edgecompress.devices.wire.client import Finished, execute, last_line
+from edgecompress.devices.wire.transport import PROTOCOL, Transport
 from edgecompress.errors import DeviceError
 
 FOLDER = f".cache/edgecompress/{PROTOCOL}"  # below the home folder, where ssh and sftp both begin
@@ -18,20 +20,6 @@ CONNECT_TIMEOUT_S = 10
 COPY_TIMEOUT_S = 300
 FULL_KIB = 64
 SOCKETS = "/tmp"  # a socket's path must be short, which TMPDIR need not be
-
-_REASONS = (  # what ssh says, what it means, what to try
-    (
-        "Host key verification failed",
-        "has a host key that is unknown or has changed",
-        "Connect once by hand: `ssh {}`.",
-    ),
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "has another host key than before", "Connect once by hand: `ssh {}`."),
-    ("Permission denied", "does not let us in without a password", "Set up a key: `ssh-copy-id {}`."),
-    ("Could not resolve hostname", "cannot be found by its name", "Is the name right, and the device on?"),
-    ("Connection refused", "refuses connections", "Is its ssh server running, and the port right?"),
-    ("timed out", "does not answer", "Is it on, and in the same network?"),
-    ("No route to host", "cannot be reached", "Is it on, and in the same network?"),
-)
 
 
 class SshTransport(Transport):
@@ -58,13 +46,13 @@ class SshTransport(Transport):
         port = ["-p", str(self.address.port)] if self.address.port else []
         return ["ssh", "-T", *self._options, *port, "--", self.address.target, command]
 
-    def explain(self, finished: Finished) -> DeviceError | None:
+    def refusal(self, finished: Finished) -> DeviceError | None:
         """Turn ssh's own words into a sentence; a command of the device that ends with 255 has none of them."""
         if finished.status != CLIENT_FAILED:
             return None
-        if error := self._known(finished.stderr):
-            return error
-        return DeviceError(f"The connection to {self.address} was lost: {last_line(finished.stderr)}.")
+        return known(self.address, finished.stderr) or DeviceError(
+            f"The connection to {self.address} was lost: {last_line(finished.stderr)}."
+        )
 
     def push(self, source: Path, target: str) -> None:
         """Copy a file with `scp`, over sftp: no shell on the device sees the name."""
@@ -90,15 +78,9 @@ class SshTransport(Transport):
         finished = execute(command, timeout_s=COPY_TIMEOUT_S, what=str(self.address))
         if finished.status:
             reason = finished.stderr
-            if not self._known(reason) and self._is_full():
+            if not known(self.address, reason) and self._is_full():
                 reason = "No space left on device"  # sftp says no more than "Failure"
-            raise copy_error(self.address, last_line(reason), self._known(reason))
-
-    def _known(self, said: str) -> DeviceError | None:
-        for words, meaning, hint in _REASONS:
-            if words in said:
-                return DeviceError(f"{self.address} {meaning}.", hint=hint.format(self.address.target))
-        return None
+            raise copy_error(self.address, last_line(reason), known(self.address, reason))
 
     def _is_full(self) -> bool:
         lines = self.shell('df -Pk "$1" 2>/dev/null', self.folder).stdout.splitlines()

@@ -1,0 +1,1 @@
+"""The ways to a device: this machine, an emulated processor, ssh, adb."""
