@@ -24,5 +24,5 @@ def number(text: str) -> float | None:
 
 def printable_lines(text: str, *, longest: int = 300) -> list[str]:
     """Return the lines that say something, each bounded and without what could move a terminal's cursor."""
-    lines = ("".join(filter(str.isprintable, line)).strip()[:longest] for line in text.splitlines())
+    lines = ("".join(filter(str.isprintable, line.expandtabs())).strip()[:longest] for line in text.splitlines())
     return [line for line in lines if line]
