@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from edgecompress.cli.device_options import (
     cores_option,
     flat,
+    folder_option,
     on_option,
     once,
     runner_option,
@@ -17,6 +19,9 @@ from edgecompress.cli.device_options import (
 )
 from edgecompress.cli.output import json_option, print_error, print_json, print_line, progress_bars
 
+if TYPE_CHECKING:
+    from edgecompress.devices.address import Address
+
 PROCESSES = 16  # so that a difference of 3 % is found nine times in ten, by scripts/comparison_calls.py
 
 
@@ -24,6 +29,7 @@ PROCESSES = 16  # so that a difference of 3 % is found nine times in ten, by scr
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
 @on_option
+@folder_option
 @threads_option
 @cores_option
 @shape_option
@@ -35,7 +41,7 @@ PROCESSES = 16  # so that a difference of 3 % is found nine times in ten, by scr
 def command(
     first: Path,
     second: Path,
-    devices: tuple[str, ...],
+    devices: tuple[str | Address, ...],
     threads: tuple[tuple[int, ...], ...],
     cores: str,
     shapes: tuple[tuple[str, tuple[int, ...]], ...],

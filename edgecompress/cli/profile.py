@@ -12,6 +12,7 @@ from edgecompress.cli.device_options import (
     Duration,
     cores_option,
     flat,
+    folder_option,
     on_option,
     once,
     runner_option,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.command("profile")
 @click.argument("sources", metavar="RUN|FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @on_option
+@folder_option
 @threads_option
 @cores_option
 @shape_option

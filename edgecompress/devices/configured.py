@@ -47,12 +47,14 @@ def configured_devices() -> dict[str, Address]:
     return {name: _address(name, device) for name, device in table.items()}
 
 
-def resolve(text: str) -> Address:
+def resolve(text: str | Address) -> Address:
     """Return the address behind a name of the user's, or take `text` as an address itself.
 
     Raises:
         DeviceError: it is neither.
     """
+    if isinstance(text, Address):
+        return text
     devices = configured_devices()
     if text in devices:
         return devices[text]

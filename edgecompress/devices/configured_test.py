@@ -53,7 +53,9 @@ def test_a_table_names_the_folder_and_the_python_too(configure):
 
 def test_what_is_no_name_is_an_address(configure):
     configure(DEVICES)
-    assert resolve("local") == Address("local") and resolve("ssh:board:2222") == Address("ssh", "board", 2222)
+    assert resolve("local") == Address("local") == resolve(Address("local")) and resolve("ssh:board:2222") == Address(
+        "ssh", "board", 2222
+    )
     with pytest.raises(DeviceError, match=r"^'usb:1' is no device\. The forms are: local, adb,"):
         resolve("usb:1")
 

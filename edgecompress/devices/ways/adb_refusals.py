@@ -22,8 +22,8 @@ STATES = {  # as `adb devices` has them, but for "device", which can be used
     "rescue": _BOOT,
     "bootloader": _BOOT,
     "detached": "Give it back to adb: `adb attach`.",
-    "no permissions": "Give yourself access to the USB device (udev rules): "
-    "`sudo apt-get install android-sdk-platform-tools-common` and `sudo usermod -aG plugdev $USER`; log in anew, and run `adb kill-server`.",
+    "no permissions": "Give yourself access to the USB device (udev rules): `sudo apt-get install "
+    "android-sdk-platform-tools-common` and `sudo usermod -aG plugdev $USER`; log in anew, and run `adb kill-server`.",
 }
 
 _STATE = re.compile(rf"\b(?:device|is) (?:still )?({'|'.join(STATES)})\b")
