@@ -78,7 +78,7 @@ def test_devices_are_listed(say, tmp_path):
     rows = [line.split() for line in result.out.splitlines()]
     assert next(row for row in rows if row and row[0] == "local")[-1] == "ready"
     assert next(row for row in rows if row[:2] == [CLOSED, "(pi)"])[-1] == "unusable"
-    assert f"{CLOSED}: {CLOSED} refuses connections." in result.out
+    assert f"{CLOSED}: {CLOSED} refuses connections at port 1." in result.out
 
     found = json.loads(say("devices", "--json").out)
     assert {"device", "name", "state", "why", "info", "clusters"} == set(found[0])
@@ -178,7 +178,7 @@ def test_a_device_that_fails_leaves_the_other_s_table(say, model, quick):
     result = say("profile", model, "--processes", "1", "--on", CLOSED, "--on", "local", "--quiet")
     assert result.code == 1
     assert "On local (" in result.out and str(model) in one_line(result.out).replace(" ", "")
-    assert result.err.startswith(f"Error: {CLOSED} refuses connections. Is its ssh server running")
+    assert result.err.startswith(f"Error: {CLOSED} refuses connections at port 1. Is its ssh server running")
     assert result.err.count("\n") == 1
 
 
@@ -255,7 +255,7 @@ def test_sustained_prints_speed_against_time(say, model):
 def test_compare_is_a_sentence_a_device(say, model, quick, tmp_path):
     other = tflite_classifier(tmp_path)  # 640 multiply-adds
     result = say("compare", model, other, "--processes", "2", "--on", "local", "--on", CLOSED)
-    assert result.code == 1 and f"Error: {CLOSED} refuses connections." in result.err
+    assert result.code == 1 and f"Error: {CLOSED} refuses connections at port 1." in result.err
     sentence, *invalid = result.out.splitlines()  # a busy machine adds a line that says so
     assert sentence.startswith(f"local, 1 thread(s): {other.name} ") and sentence.endswith(f" {model.name}")
     assert invalid.pop(next(i for i, line in enumerate(invalid) if line.startswith("  Conditions: ")))

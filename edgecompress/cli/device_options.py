@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+if TYPE_CHECKING:
+    from edgecompress.devices.address import Address
+
+_FOLDER = "edgecompress.device_folder"
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d+)?)(s|m|h)?")
 _SHAPE = re.compile(r"(?P<name>.+)=(?P<lengths>[0-9]{1,10}(?:x[0-9]{1,10}){0,7})", re.DOTALL)
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -58,6 +62,41 @@ class Shape(click.ParamType):
         return found["name"], tuple(map(int, found["lengths"].split("x")))
 
 
+def in_folder(
+    context: click.Context, parameter: click.Parameter, devices: tuple[str, ...]
+) -> tuple[str | Address, ...]:
+    """Return the devices with the folder of `--device-folder`, if there is one.
+
+    Raises:
+        click.UsageError: a device has no folder of ours.
+        DeviceError: there is no such device, or the folder is no absolute path.
+    """
+    folder = context.meta.get(_FOLDER)
+    if folder is None:
+        return devices
+    from edgecompress.devices.configured import resolve
+
+    addresses = [resolve(device) for device in devices]
+    if not addresses:
+        raise click.UsageError("--device-folder is for the devices of --on, and there is none.")
+    for address in addresses:
+        if address.kind not in ("adb", "ssh"):
+            raise click.UsageError(f"--device-folder is for phones and boards, and {address} is none.")
+    return tuple(address.using(folder=folder) for address in addresses)
+
+
+def _keep(context: click.Context, parameter: click.Parameter, folder: str | None) -> None:
+    context.meta[_FOLDER] = folder
+
+
+folder_option = click.option(
+    "--device-folder",
+    metavar="PATH",
+    is_eager=True,  # --on takes it along
+    expose_value=False,
+    callback=_keep,
+    help="Where files lie on the devices; otherwise a folder is looked for that can be written and executed.",
+)
 on_option = click.option(
     "--on",
     "devices",
@@ -65,6 +104,7 @@ on_option = click.option(
     default=("local",),
     show_default=True,
     metavar="DEVICE",
+    callback=in_folder,
     help="local, adb, adb:SERIAL, ssh:USER@HOST[:PORT], emulated:CPU, or a name from devices.toml; may be repeated.",
 )
 threads_option = click.option(
@@ -101,6 +141,7 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
         shape_option,
         cores_option,
         threads_option,
+        folder_option,
         on_option,
     ):  # the last stands first
         command = option(command)

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.option("--sustained", type=Duration(), help="Run each file so long without a pause: speed against heat.")
 @click.option("--set-governor", "governor", metavar="NAME", default="", help="Set the governor, and restore it.")
 @click.option(
-    "--device-python", default="python3", show_default=True, help="The device's Python, such as one of a venv there."
+    "--device-python",
+    default="",
+    show_default="devices.toml's, or python3",
+    metavar="PYTHON",
+    help="The device's Python, such as one of a venv there.",
 )
 @click.option(
     "--benchmark-model", type=click.Path(path_type=Path), help="Google's tool, built for the device, to measure with."

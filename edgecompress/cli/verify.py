@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from edgecompress.cli.device_options import once, shape_option
+from edgecompress.cli.device_options import folder_option, in_folder, once, shape_option
 from edgecompress.cli.numbers import Finite
 from edgecompress.cli.output import json_option, print_error, print_json, print_line, print_table, progress_bars
 
 if TYPE_CHECKING:
+    from edgecompress.devices.address import Address
     from edgecompress.numerics.paired import PairedDrop
     from edgecompress.verification import Accuracy, Verification
 
@@ -41,8 +42,10 @@ class Kernels(click.ParamType):
     "devices",
     multiple=True,
     metavar="DEVICE",
+    callback=in_folder,
     help="Compare the outputs on this device with this machine's; may be repeated.",
 )
+@folder_option
 @click.option(
     "--data",
     metavar="NAME[:IMAGES]",
@@ -84,7 +87,7 @@ class Kernels(click.ParamType):
 @json_option
 def command(
     sources: tuple[Path, ...],
-    devices: tuple[str, ...],
+    devices: tuple[str | Address, ...],
     data: str,
     input_range: tuple[float, float] | None,
     shapes: tuple[tuple[str, tuple[int, ...]], ...],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecompress.devices.address import Address
 from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.statistics import compare
@@ -39,7 +40,7 @@ class Compared:
 
 
 def compare_files(
-    first: Path, second: Path, *, devices: Sequence[str], plan: Plan, on_progress: Progress = silent
+    first: Path, second: Path, *, devices: Sequence[str | Address], plan: Plan, on_progress: Progress = silent
 ) -> Compared:
     """Measure two files interleaved and compare them, on each device and for each thread count.
 

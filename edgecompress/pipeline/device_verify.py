@@ -63,7 +63,7 @@ class DeviceAgreement(Compared):
 def verify_files(
     paths: Sequence[Path],
     *,
-    devices: Sequence[str],
+    devices: Sequence[str | Address],
     data: str = "",
     limit: int = 0,
     input_range: Range | None = None,
@@ -106,7 +106,7 @@ def verify_files(
 def verify_run_on(
     folder: Path,
     *,
-    devices: Sequence[str],
+    devices: Sequence[str | Address],
     limit: int = 0,
     kernels: Sequence[str] = (),
     on_progress: Progress = silent,

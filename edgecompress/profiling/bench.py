@@ -80,7 +80,7 @@ class Bench:
                 self.info,
                 path,
                 runner=runner,
-                python=self.plan.python,
+                python=self.plan.python or self.transport.address.python or "python3",
                 threads=threads,
                 seed=self.plan.seed,
                 cores=self.mask,

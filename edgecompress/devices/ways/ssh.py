@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.answers import whole
 from edgecompress.devices.ways.adb_refusals import copy_error
-from edgecompress.devices.ways.ssh_refusals import known
+from edgecompress.devices.ways.ssh_login import read_login
+from edgecompress.devices.ways.ssh_refusals import known, refusal
 from edgecompress.devices.wire.client import Finished, execute, last_line
 from edgecompress.devices.wire.transport import PROTOCOL, Transport
 from edgecompress.errors import DeviceError
 
 FOLDER = f".cache/edgecompress/{PROTOCOL}"  # below the home folder, where ssh and sftp both begin
 CLIENT_FAILED = 255  # ssh's exit status for its own errors
-CONNECT_TIMEOUT_S = 10
 COPY_TIMEOUT_S = 300
 FULL_KIB = 64
 SOCKETS = "/tmp"  # a socket's path must be short, which TMPDIR need not be
@@ -28,18 +27,11 @@ class SshTransport(Transport):
     def __init__(self, address: Address) -> None:
         self.address = address
         self.folder = FOLDER
+        self._login = read_login(address)
         self._scratch = tempfile.TemporaryDirectory(
             prefix="edgecompress-", dir=SOCKETS if Path(SOCKETS).is_dir() else None
         )
-        # The user's own configuration otherwise; this names another one, as GIT_SSH_COMMAND does for git.
-        config = os.environ.get("EDGECOMPRESS_SSH_CONFIG")
-        self._options = [
-            *(("-F", config) if config else ()),
-            *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}"),
-            *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
-            *("-o", "ControlMaster=auto", "-o", f"ControlPath={self._scratch.name}/master"),
-            *("-o", "ControlPersist=60", "-o", "ForwardX11=no", "-o", "ClearAllForwardings=yes"),
-        ]
+        self._options = self._login.options(f"{self._scratch.name}/master")
 
     def client(self, command: str) -> list[str]:
         """Return `ssh` without a terminal."""
@@ -50,9 +42,7 @@ class SshTransport(Transport):
         """Turn ssh's own words into a sentence; a command of the device that ends with 255 has none of them."""
         if finished.status != CLIENT_FAILED:
             return None
-        return known(self.address, finished.stderr) or DeviceError(
-            f"The connection to {self.address} was lost: {last_line(finished.stderr)}."
-        )
+        return refusal(finished.stderr, self._login)
 
     def push(self, source: Path, target: str) -> None:
         """Copy a file with `scp`, over sftp: no shell on the device sees the name."""
@@ -65,7 +55,8 @@ class SshTransport(Transport):
     def close(self) -> None:
         """End the shared connection."""
         port = ["-p", str(self.address.port)] if self.address.port else []
-        execute(["ssh", *self._options, *port, "-O", "exit", "--", self.address.target], timeout_s=10, what="ssh")
+        if not self._login.has_master:  # which is the user's to end
+            execute(["ssh", *self._options, *port, "-O", "exit", "--", self.address.target], timeout_s=10, what="ssh")
         self._scratch.cleanup()
 
     def _remote(self, path: str) -> str:
@@ -74,13 +65,14 @@ class SshTransport(Transport):
 
     def _copy(self, source: str, target: str) -> None:
         port = ["-P", str(self.address.port)] if self.address.port else []
-        command = ["scp", "-q", "-s", *self._options, *port, "--", source, target]
+        options = [word for word in self._options if "SessionType" not in word]  # which is sftp here
+        command = ["scp", "-q", "-s", *options, *port, "--", source, target]
         finished = execute(command, timeout_s=COPY_TIMEOUT_S, what=str(self.address))
         if finished.status:
             reason = finished.stderr
-            if not known(self.address, reason) and self._is_full():
+            if not known(reason, self._login) and self._is_full():
                 reason = "No space left on device"  # sftp says no more than "Failure"
-            raise copy_error(self.address, last_line(reason), known(self.address, reason))
+            raise copy_error(self.address, last_line(reason), known(reason, self._login))
 
     def _is_full(self) -> bool:
         lines = self.shell('df -Pk "$1" 2>/dev/null', self.folder).stdout.splitlines()
