@@ -25,13 +25,3 @@ def known(address: Address, said: str) -> DeviceError | None:
     if "not found" in words:
         return DeviceError(f"{address} is not connected.", hint="`edgecompress devices` lists what is.")
     return DeviceError(f"{address} was lost: {words.partition(': ')[2]}.", hint="Is it still connected?")
-
-
-def copy_error(address: Address, reason: str, known: DeviceError | None) -> DeviceError:
-    """Return the sentence for a copy that failed: the disk, the folder, or the connection."""
-    if "No space left" in reason:
-        hint = f"Make room, for example with `edgecompress devices clean --on {address}`."
-        return DeviceError(f"The disk of {address} is full.", hint=hint)
-    if "Read-only" in reason or "Permission denied" in reason or "permission denied" in reason:
-        return DeviceError(f"The folder for files on {address} cannot be written: {reason}.")
-    return known or DeviceError(f"Copying to or from {address} failed: {reason}.", hint="Is it still connected?")

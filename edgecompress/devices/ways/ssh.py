@@ -7,18 +7,13 @@ import tempfile
 from pathlib import Path
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.answers import whole
-from edgecompress.devices.ways.adb_refusals import copy_error
 from edgecompress.devices.ways.ssh_refusals import known
 from edgecompress.devices.wire.client import Finished, execute, last_line
-from edgecompress.devices.wire.transport import PROTOCOL, Transport
+from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 
-FOLDER = f".cache/edgecompress/{PROTOCOL}"  # below the home folder, where ssh and sftp both begin
 CLIENT_FAILED = 255  # ssh's exit status for its own errors
 CONNECT_TIMEOUT_S = 10
-COPY_TIMEOUT_S = 300
-FULL_KIB = 64
 SOCKETS = "/tmp"  # a socket's path must be short, which TMPDIR need not be
 
 
@@ -27,7 +22,7 @@ class SshTransport(Transport):
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.folder = FOLDER
+        self._port = ["-p", str(address.port)] if address.port else []
         self._scratch = tempfile.TemporaryDirectory(
             prefix="edgecompress-", dir=SOCKETS if Path(SOCKETS).is_dir() else None
         )
@@ -35,54 +30,34 @@ class SshTransport(Transport):
         config = os.environ.get("EDGECOMPRESS_SSH_CONFIG")
         self._options = [
             *(("-F", config) if config else ()),
-            *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}"),
+            *("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}", "-o", "Compression=yes"),
+            # What a user's configuration may say for this host, and would take the place of our shell.
+            *("-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o", "PermitLocalCommand=no"),
             *("-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"),
             *("-o", "ControlMaster=auto", "-o", f"ControlPath={self._scratch.name}/master"),
             *("-o", "ControlPersist=60", "-o", "ForwardX11=no", "-o", "ClearAllForwardings=yes"),
         ]
 
-    def client(self, command: str) -> list[str]:
-        """Return `ssh` without a terminal."""
-        port = ["-p", str(self.address.port)] if self.address.port else []
-        return ["ssh", "-T", *self._options, *port, "--", self.address.target, command]
+    def entry(self) -> list[str]:
+        """Return `ssh` without a terminal, to a `sh` that takes the place of whatever login shell there is."""
+        return ["ssh", "-T", *self._options, *self._port, "--", self.address.target, "exec sh"]
 
     def refusal(self, finished: Finished) -> DeviceError | None:
-        """Turn ssh's own words into a sentence; a command of the device that ends with 255 has none of them."""
+        """Turn ssh's own words into a sentence."""
         if finished.status != CLIENT_FAILED:
             return None
         return known(self.address, finished.stderr) or DeviceError(
             f"The connection to {self.address} was lost: {last_line(finished.stderr)}."
         )
 
-    def push(self, source: Path, target: str) -> None:
-        """Copy a file with `scp`, over sftp: no shell on the device sees the name."""
-        self._copy(str(source.resolve()), self._remote(target))
-
-    def pull(self, source: str, target: Path) -> None:
-        """Copy a file with `scp`, over sftp."""
-        self._copy(self._remote(source), str(target.resolve()))
+    def disconnect(self) -> None:
+        """End the shared connection; the next command opens another."""
+        super().disconnect()
+        execute(["ssh", *self._options, *self._port, "-O", "exit", "--", self.address.target], timeout_s=10, what="ssh")
 
     def close(self) -> None:
-        """End the shared connection."""
-        port = ["-p", str(self.address.port)] if self.address.port else []
-        execute(["ssh", *self._options, *port, "-O", "exit", "--", self.address.target], timeout_s=10, what="ssh")
-        self._scratch.cleanup()
-
-    def _remote(self, path: str) -> str:
-        user, at, host = self.address.target.rpartition("@")
-        return f"{user}{at}[{host}]:{path}" if ":" in host else f"{self.address.target}:{path}"
-
-    def _copy(self, source: str, target: str) -> None:
-        port = ["-P", str(self.address.port)] if self.address.port else []
-        command = ["scp", "-q", "-s", *self._options, *port, "--", source, target]
-        finished = execute(command, timeout_s=COPY_TIMEOUT_S, what=str(self.address))
-        if finished.status:
-            reason = finished.stderr
-            if not known(self.address, reason) and self._is_full():
-                reason = "No space left on device"  # sftp says no more than "Failure"
-            raise copy_error(self.address, last_line(reason), known(self.address, reason))
-
-    def _is_full(self) -> bool:
-        lines = self.shell('df -Pk "$1" 2>/dev/null', self.folder).stdout.splitlines()
-        free_kib = whole("".join(lines[-1].split()[3:4])) if lines else None
-        return free_kib is not None and free_kib < FULL_KIB
+        """End the shared connection for good."""
+        try:
+            super().close()
+        finally:
+            self._scratch.cleanup()

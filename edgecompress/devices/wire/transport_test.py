@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.devices.wire import client
+from edgecompress.devices.wire import channel
 from edgecompress.devices.wire.client_test import is_alive
-from edgecompress.devices.wire.limits import limited
+from edgecompress.devices.wire.limits import FORMS, limited
 from edgecompress.errors import DeviceError
 
 LOCAL = LocalTransport()
@@ -44,10 +44,11 @@ def test_words_arrive_as_they_are(words):
     assert finished.stdout.split("\x1f")[:-1] == "\x1f".join(["first", *words]).split("\x1f")
 
 
-@given(st.lists(WORDS, min_size=1, max_size=5), st.floats(0, 1e6))
-def test_a_limited_command_is_one_line_of_quoted_words(words, timeout_s):
+@pytest.mark.parametrize("form", FORMS)
+@given(words=st.lists(WORDS, min_size=1, max_size=5), timeout_s=st.floats(0, 1e6))
+def test_a_limited_command_is_one_line_of_quoted_words(form, words, timeout_s):
     """So that whichever shell a device has, it sees these words, the last ones as given."""
-    split = shlex.split(limited(words, timeout_s))
+    split = shlex.split(limited(words, timeout_s, form))
     assert split[-len(words) :] == words
     assert int(split[-len(words) - 1]) >= 1  # `timeout 0` would be no limit at all
 
@@ -66,7 +67,7 @@ def test_what_is_no_text_is_shown_as_such():
 
 @pytest.mark.parametrize("stream", ["1", "2"])
 def test_what_is_too_long_is_refused(stream, monkeypatch):
-    monkeypatch.setattr(client, "MAX_OUTPUT_BYTES", 100_000)
+    monkeypatch.setattr(channel, "MAX_OUTPUT_BYTES", 100_000)
     with pytest.raises(DeviceError, match="answered with more than 100000 bytes"):
         LOCAL.run(["sh", "-c", f"yes >&{stream}"], timeout_s=30)
 
