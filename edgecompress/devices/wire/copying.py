@@ -56,22 +56,21 @@ def send(transport: Transport, source: Path, target: str, on_bytes: OnBytes) -> 
         DeviceError: the device is full, cannot be written, or damages it; DeviceGone if it stays away.
     """
     data = source.read_bytes()
-    before = -PIECE_BYTES
+    reached, before = 0, -PIECE_BYTES
+
+    def progress(done: int, total: int) -> None:
+        nonlocal reached
+        reached = max(reached, done)
+        on_bytes(done, total)
+
     while True:
-        reached = 0
-
-        def progress(done: int, total: int) -> None:
-            nonlocal reached
-            reached = max(reached, done)
-            on_bytes(done, total)
-
         try:
             return _send_once(transport, data, target, progress)
         except DeviceGone:
             if reached < before + PIECE_BYTES:  # the line carries nothing to speak of
                 raise
             before = reached
-            transport.reconnect(within_s=REJOIN_S)
+            transport.reconnect(within_s=REJOIN_S, on_try=lambda: on_bytes(reached, len(data)))
 
 
 def _send_once(transport: Transport, data: bytes, target: str, on_bytes: OnBytes) -> None:

@@ -56,7 +56,7 @@ else
   for each in "/data/local/tmp/$part" ${home:+"${home%/}/.cache/$part"} "/tmp/$part-$user" "/var/tmp/$part-$user" \
     "/dev/shm/$part-$user"
   do
-    case $each in /data/*) [ -d /data/local/tmp ] || continue ;; esac
+    case $each in /.cache/*) continue ;; "$home"/*) ;; *) [ -d "${each%/*}" ] || continue ;; esac
     look "$each" && break
   done
 fi

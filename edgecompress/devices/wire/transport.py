@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -122,11 +122,12 @@ class Transport(ABC):
         out, err = (bytes(channel.said[name]).decode(errors="replace") for name in ("out", "err"))
         return Finished(channel.status, out, err)
 
-    def reconnect(self, *, within_s: float) -> None:
-        """Try until the device answers again; raises what the last try did."""
+    def reconnect(self, *, within_s: float, on_try: Callable[[], None] = lambda: None) -> None:
+        """Try until the device answers again; raises what the last try did, or `on_try`, which comes before each."""
         deadline = time.monotonic() + within_s
         self.disconnect()
         while True:
+            on_try()
             try:
                 self.ask(":", timeout_s=GRACE_S)
                 return
