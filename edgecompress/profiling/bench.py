@@ -20,6 +20,7 @@ from edgecompress.profiling.launch import Launch, choose_runner, launch
 from edgecompress.profiling.operator_names import UNKNOWN
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.session import Block, RunnerSession
+from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import runtime_name
 from edgecompress.values import Gauge, OperatorTime, Span, Timeline
 
@@ -30,7 +31,7 @@ MAX_SAMPLE_SPANS = 20_000
 class Bench:
     """A device during a measurement; use it in a `with` statement, which ends what still runs there."""
 
-    def __init__(self, transport: Transport, plan: Plan, *, on_push: Callable[[str], None] = lambda name: None) -> None:
+    def __init__(self, transport: Transport, plan: Plan, *, on_push: Progress = silent) -> None:
         self.transport, self.plan, self._on_push = transport, plan, on_push
         self.device = str(transport.address)
         self.info: DeviceInfo = (
