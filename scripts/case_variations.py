@@ -23,6 +23,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -75,8 +76,7 @@ def main() -> None:
 def judge(place: int, *, only: str, keep: Path, processes: int) -> None:
     """Judge every `processes`-th variation that is not judged yet."""
     done = _done(keep)
-    share = [each for each in list(_chosen(only))[place::processes] if _key(each) not in done]
-    random.Random(0).shuffle(share)  # so that an interrupted run has seen something of every case
+    share = [each for each in _by_turns(only)[place::processes] if _key(each) not in done]
     with kept(), (keep / f"outcomes-{place}.jsonl").open("a") as file:
         judging = Judge()
         for variation in share:
@@ -92,6 +92,16 @@ def _chosen(only: str) -> Iterator[Variation]:
     for each in (variation for table in TABLES for variation in table.variations()):
         if only in _key(each):
             yield each
+
+
+def _by_turns(only: str) -> list[Variation]:
+    """One of each case, a second of each, and so on: an interrupted run has seen as much of every case."""
+    cases: dict[str, list[Variation]] = defaultdict(list)
+    for variation in _chosen(only):
+        cases[variation.case].append(variation)
+    for of_case in cases.values():
+        random.Random(0).shuffle(of_case)
+    return [each for turn in zip_longest(*cases.values()) for each in turn if each is not None]
 
 
 def _key(variation: Variation) -> str:
