@@ -22,7 +22,7 @@ from edgecompress.keras_bridge.keras3_layers import (
 )
 from edgecompress.keras_bridge.keras3_verification import require_equal
 from edgecompress.keras_bridge.precision import in_float32
-from edgecompress.keras_bridge.reading import explained
+from edgecompress.keras_bridge.reading import explained, require_operations_kept
 from edgecompress.values import LayerNote
 
 # What Keras and TensorFlow raise of a call that they do not take.
@@ -40,6 +40,7 @@ def load_keras3(source: Path, path: Path, *, trust: bool = False) -> tuple[Any, 
     load_tensorflow()  # first, so that tf.keras stays Keras 2
     import keras
 
+    require_operations_kept(source, path, is_layer=lambda kind: hasattr(keras.layers, kind))
     try:
         model = keras.models.load_model(source, compile=False, safe_mode=not trust)
     except Exception as error:  # of any class: a file may hold anything
