@@ -43,20 +43,21 @@ def main() -> None:
     """Convert, compare, count and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="cases or variations that hold this")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="0 counts what was judged before")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", type=Path, default=Path("build/case_variations"))
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
     work = partial(judge, only=arguments.only, keep=arguments.keep, processes=arguments.processes)
-    with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:
-        list(pool.map(work, range(arguments.processes)))
+    if arguments.processes:
+        with ProcessPoolExecutor(arguments.processes, get_context("spawn")) as pool:
+            list(pool.map(work, range(arguments.processes)))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     networks: Counter[str] = Counter()
     bad: list[str] = []
     done = _done(arguments.keep)
     for variation in _chosen(arguments.only):
-        networks[variation.case] += 1
+        networks[variation.case] += _key(variation) in done
         for target, outcome, words in done.get(_key(variation), ()):
             counts[variation.case][outcome] += 1
             if outcome not in GOOD:

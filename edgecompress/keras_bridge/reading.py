@@ -81,8 +81,8 @@ def require_operations_kept(source: Path, path: Path, *, is_layer: Callable[[str
             taken.append(f"'{_name(stored)}' ({kind[:SHOWN_CHARACTERS]})")
     if taken:
         raise UnsupportedModelError(
-            f"'{path}' has operations that are no layers, {', '.join(taken[:SHOWN_LAYERS])}; the .h5 format does not keep "
-            "their arguments, and Keras takes them for the layers of their names.",
+            f"'{path}' has operations that are no layers, {', '.join(taken[:SHOWN_LAYERS])}; the .h5 format does not "
+            "keep their arguments, and Keras takes them for the layers of their names.",
             hint="Save the model in the .keras format, which holds operations as well.",
         )
 
