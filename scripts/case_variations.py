@@ -23,6 +23,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -43,20 +44,21 @@ def main() -> None:
     """Convert, compare, count and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="cases or variations that hold this")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="0 counts what was judged before")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", type=Path, default=Path("build/case_variations"))
     arguments = parser.parse_args()
     arguments.keep.mkdir(parents=True, exist_ok=True)
     work = partial(judge, only=arguments.only, keep=arguments.keep, processes=arguments.processes)
-    with ProcessPoolExecutor(arguments.processes, get_context("spawn"), initializer=die_with_parent) as pool:
-        list(pool.map(work, range(arguments.processes)))
+    if arguments.processes:
+        with ProcessPoolExecutor(arguments.processes, get_context("spawn"), initializer=die_with_parent) as pool:
+            list(pool.map(work, range(arguments.processes)))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     networks: Counter[str] = Counter()
     bad: list[str] = []
     done = _done(arguments.keep)
     for variation in _chosen(arguments.only):
-        networks[variation.case] += 1
+        networks[variation.case] += _key(variation) in done
         for target, outcome, words in done.get(_key(variation), ()):
             counts[variation.case][outcome] += 1
             if outcome not in GOOD:
@@ -76,8 +78,7 @@ def main() -> None:
 def judge(place: int, *, only: str, keep: Path, processes: int) -> None:
     """Judge every `processes`-th variation that is not judged yet."""
     done = _done(keep)
-    share = [each for each in list(_chosen(only))[place::processes] if _key(each) not in done]
-    random.Random(0).shuffle(share)  # so that an interrupted run has seen something of every case
+    share = [each for each in _by_turns(only)[place::processes] if _key(each) not in done]
     with kept(), (keep / f"outcomes-{place}.jsonl").open("a") as file:
         judging = Judge()
         for variation in share:
@@ -93,6 +94,16 @@ def _chosen(only: str) -> Iterator[Variation]:
     for each in (variation for table in TABLES for variation in table.variations()):
         if only in _key(each):
             yield each
+
+
+def _by_turns(only: str) -> list[Variation]:
+    """One of each case, a second of each, and so on: an interrupted run has seen as much of every case."""
+    cases: dict[str, list[Variation]] = defaultdict(list)
+    for variation in _chosen(only):
+        cases[variation.case].append(variation)
+    for of_case in cases.values():
+        random.Random(0).shuffle(of_case)
+    return [each for turn in zip_longest(*cases.values()) for each in turn if each is not None]
 
 
 def _key(variation: Variation) -> str:

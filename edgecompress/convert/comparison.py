@@ -19,6 +19,7 @@ from edgecompress.runtimes.samples import run_samples
 from edgecompress.values import Agreement, TensorSpec
 
 Arrays = Sequence[np.ndarray]
+RANDOM = 2.0**-10  # of the largest output: threads may add up in another order, and are far below
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,11 @@ class Reference:
 
     @cached_property
     def responses(self) -> list[float]:
-        """Root mean square of the change of each output when every input changes by up to `PERTURBATION` of itself."""
+        """Root mean square of the change of each output when every input changes by up to `PERTURBATION` of itself.
+
+        Raises:
+            ConversionError: the outputs change when nothing does.
+        """
         generator = np.random.default_rng(SEED)
         changed = [
             (array * (1 + PERTURBATION * generator.uniform(-1, 1, array.shape))).astype(array.dtype)
@@ -57,11 +62,21 @@ class Reference:
         ]
         # A run of their own, as that of the changed ones: some sources compute another thing in a larger batch.
         unchanged = self.compute(self.probes.arrays) if self.computed else self.outputs
+        self._require_repeated(unchanged)
         differences = [
             np.subtract(new, old, dtype=np.float64)[np.isfinite(new) & np.isfinite(old)]
             for new, old in zip(self.compute(changed), unchanged, strict=True)
         ]
         return [float(np.sqrt(np.square(each).mean())) if each.size else 0.0 for each in differences]
+
+    def _require_repeated(self, outputs: list[np.ndarray]) -> None:
+        for old, new in zip(outputs, self.compute(self.probes.arrays), strict=True):
+            most = float(np.abs(old[np.isfinite(old)], dtype=np.float64).max(initial=0.0))
+            if not np.allclose(new, old, rtol=0, atol=RANDOM * most, equal_nan=True):
+                raise ConversionError(
+                    f"'{self.name}' gives other outputs for the same inputs: it draws random numbers.",
+                    hint="A file is compared with its source. Leave out what samples, or is called with training=True.",
+                )
 
 
 def references(

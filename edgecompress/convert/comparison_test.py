@@ -157,3 +157,12 @@ def test_a_refusal_in_int8_names_the_first_tensor_that_parts(tmp_path: Path, mon
     monkeypatch.setattr(making, "quantize", lambda content, *given, **named: honest(wrong, *given, **named))
     with pytest.raises(ConversionError, match=r"output 'high'.*middle[^']*' is the first tensor that parts"):
         convert(Source("m", chain(4), "test"), (parse_target("tflite:int8"),), tmp_path, calibration=(INPUTS,))
+
+
+def test_a_source_that_draws_random_numbers_is_said_to(tmp_path: Path) -> None:
+    keras = load_tf_keras()
+    inputs = keras.Input((40,), name="numbers")
+    model = keras.Model(inputs, keras.layers.Dropout(0.1)(inputs, training=True), name="drops")
+    with pytest.raises(ConversionError, match="'drops' gives other outputs for the same inputs: it draws random"):
+        convert(Source("drops", model, "test"), (parse_target("tflite:float32"),), tmp_path)
+    assert not list(tmp_path.iterdir())

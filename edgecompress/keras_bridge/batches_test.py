@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.batches import require_no_state, require_samples_apart
+from edgecompress.keras_bridge.batches import _ROUNDED, _apart, require_no_state, require_samples_apart
 
 keras, tensorflow = load_tf_keras(), load_tensorflow()
 layers = keras.layers
@@ -57,3 +58,12 @@ def test_a_layer_that_goes_on_from_the_batch_before() -> None:
     steps = keras.Input((5, 4), batch_size=1)
     with pytest.raises(UnsupportedModelError, match=r"Layer 'remembers' \(LSTM\) is stateful"):
         require_no_state(keras.Model(steps, layers.LSTM(3, stateful=True, name="remembers")(steps)))
+
+
+def test_a_sign_that_rounding_turns_is_no_mixing() -> None:
+    signs = np.sign(np.random.default_rng(0).normal(size=(2, 1000)))
+    turned = signs[:1].copy()
+    assert _apart([signs], [turned], 2) == 0
+    turned[0, 7] *= -1
+    assert 0 < _apart([signs], [turned], 2) < _ROUNDED < _apart([signs], [signs[1:]], 2)
+    assert _apart([signs], [signs], 2) == 1

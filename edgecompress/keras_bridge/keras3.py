@@ -13,10 +13,17 @@ from edgecompress.keras_bridge import keras3_operations
 from edgecompress.keras_bridge.bounded import no_more_weights
 from edgecompress.keras_bridge.keras3_activations import ACTIVATION_LAYERS, COMPOSED, SAME
 from edgecompress.keras_bridge.keras3_graph import functional_of, nodes_of, walk_layers
-from edgecompress.keras_bridge.keras3_layers import LAYERS, NOTHING_AT_INFERENCE, make, refusal, weights
+from edgecompress.keras_bridge.keras3_layers import (
+    LAYERS,
+    NOTHING_AT_INFERENCE,
+    make,
+    name_in_keras2,
+    refusal,
+    weights,
+)
 from edgecompress.keras_bridge.keras3_verification import require_equal
 from edgecompress.keras_bridge.precision import in_float32
-from edgecompress.keras_bridge.reading import explained
+from edgecompress.keras_bridge.reading import explained, require_operations_kept
 from edgecompress.values import LayerNote
 
 # What Keras and TensorFlow raise of a call that they do not take.
@@ -38,6 +45,7 @@ def load_keras3(
     load_tensorflow()  # first, so that tf.keras stays Keras 2
     import keras
 
+    require_operations_kept(source, path, is_layer=lambda kind: hasattr(keras.layers, kind))
     try:
         with no_more_weights(keras.layers.Layer, stored, name=str(path)):
             model = keras.models.load_model(source, compile=False, safe_mode=not trust)
@@ -226,6 +234,7 @@ def _shown(operation: Any) -> str:
 
 def _free(name: str, taken: set[str], prefix: str = "") -> str:
     """Return `name`, behind the names of the models that it is in and a number where it is taken."""
+    name, prefix = name_in_keras2(name), name_in_keras2(prefix) if prefix else ""
     candidates = [name, f"{prefix}{name}"]
     free = next((each for each in candidates if each not in taken), None)
     number = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -204,6 +205,12 @@ def make(original: Any, name: str, *, activation: str | None) -> Any:
     return layer
 
 
+def name_in_keras2(name: str) -> str:
+    """Return a name as TensorFlow's scopes take it, which Keras 2 makes of it: without spaces and other letters."""
+    plain = re.sub(r"[^A-Za-z0-9_./-]", "_", name)
+    return plain if re.match(r"[A-Za-z0-9.]", plain) else f"layer{plain}"
+
+
 def weights(original: Any) -> list[np.ndarray]:
     """Return the weights of a Keras 3 layer in the order of Keras 2."""
     kind = type(original).__name__
@@ -230,13 +237,13 @@ def _inside(wrapper: Any, inner: Any) -> Any:
         return [_inside(wrapper, each) for each in inner]
     function = getattr(inner, "activation", None)
     if function is None or type(inner).__name__ in RECURRENT:
-        return make(inner, inner.name, activation=None)
+        return make(inner, name_in_keras2(inner.name), activation=None)
     import keras
 
     name = keras.activations.serialize(function)
     if name not in IN_CELLS:
         raise refusal(wrapper, f"the layer '{inner.name}' inside it has an activation that Keras 2 lacks")
-    return make(inner, inner.name, activation=IN_CELLS[name])
+    return make(inner, name_in_keras2(inner.name), activation=IN_CELLS[name])
 
 
 def refusal(layer: Any, why: str) -> UnsupportedModelError:

@@ -238,6 +238,16 @@ def test_a_wrong_translation_is_refused_with_output_and_layer(monkeypatch: pytes
         translate(model)
 
 
+@pytest.mark.parametrize("name", ["my layer: 1", "größe", "_hidden", "x>y", "("])
+def test_names_that_keras_2_does_not_take(name: str) -> None:
+    inputs = keras.Input(STEPS, name=name)
+    inner = keras.Input(STEPS)
+    nested = keras.Model(inner, layers.TimeDistributed(layers.Dense(3, name=name), name="d")(inner), name=f"in {name}")
+    model = keras.Model(inputs, layers.LSTM(2, name=f"{name}_")(nested(layers.Dense(4, name=f"{name}.")(inputs))))
+    translated, _ = translate(model)
+    assert len(translated.input_names) == 1 and translated.output_shape == (None, 2)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64"])
 def test_other_precisions_become_float32(policy: str) -> None:
     image = keras.Input(IMAGE, dtype=policy if "mixed" not in policy else "float32")

@@ -194,9 +194,10 @@ class _Made:
         named = any(
             re.search(rf"['/]{re.escape(name)}['/]|layers? .*\b{re.escape(name)} \(", said) for name in self.names
         )
+        named = named or "\n  " in error.message  # a list of operators, as they are called in the file
         if not named and not any(word in said for word in self.variation.says):
             return "refusal that names no layer"
-        ends = error.message.rstrip().endswith(".") or "\n  " in error.message  # a list of operators, a line each
+        ends = error.message.rstrip().endswith(".") or "\n  " in error.message
         whole = ends and error.hint.rstrip().endswith(".") and "Traceback" not in said
         return "refused" if whole and len(said) < 1500 else "refusal that is no sentence"
 

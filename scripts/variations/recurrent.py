@@ -26,7 +26,7 @@ TABLES = (
         L.SimpleRNN(8, activation='softmax', unroll=True)(x)
         L.Bidirectional(L.LSTM(8, activation='relu6', unroll=True))(x)
         L.RNN(L.GRUCell(8, activation='silu'), unroll=True)(x)
-        """),
+        """, options=(("says", ("computes nothing that is finite",)),)),  # as e^x of e^x may do
     Table("11", "steps", """
         L.GRU(8)(x)
         L.LSTM(8)(x)

@@ -142,8 +142,8 @@ def _require_finite(ranges: Any, target: Target) -> None:
     if infinite:
         raise ConversionError(
             f"'{layer_of(infinite[0])}' computes numbers that are not finite from the calibration samples, so that it "
-            f"has no scale in {target.precision}: '{infinite[0]}' is the first such tensor.",
-            hint="Calibrate with samples as the model sees them; or a layer overflows or divides by zero.",
+            f"has no scale in {target.precision}.",
+            hint="Calibrate with samples as the model sees them; or a layer up to there overflows or divides by zero.",
         )
 
 
