@@ -108,9 +108,10 @@ def _by_tensor(
     work = Work.of(len(content))
     bodies: list[tuple[int, bytes]] = []
     parts = _parts(regions, generators, content, log)
-    for part in parts if regions else ():
-        body = _checked(part, content, work, log)
-        bodies.append((part.end - part.start, body))
+    for part in parts:
+        if regions:
+            body = _checked(part, content, work, log)
+            bodies.append((part.end - part.start, body))
         on_progress("packing", part.end, len(content))
     return bodies, log
 
@@ -178,7 +179,7 @@ def _checked(part: _Generated | _Ordinary, content: bytes, work: Work, log: _Log
         reason = error.message
     log.rest_bytes += len(own)
     log.notes.append(f"{len(own)} bytes are compressed as they are: {reason}")
-    return pack_segment(own, [], [])
+    return pack_segment(own, [], [], mixes=False)
 
 
 def _regions(files: dict[str, bytes], log: _Log) -> list[Region]:

@@ -48,7 +48,7 @@ def test_text_is_compressed_and_noise_is_not() -> None:
 
 
 def test_what_stands_beside_payloads_is_mixed_where_that_is_worth_its_time() -> None:
-    text, noise = b"a description of a model " * 9, np.random.default_rng(0).bytes(1 << 14)
+    text, noise = b"a description of a model " * 9, np.random.default_rng(0).bytes(1 << 17)
     for payload, is_mixed in ((noise[:99], True), (noise, False)):
         packed = pack_segment(text + payload, [Piece(len(text), len(payload), 0)], [Raw(payload)])
         reader = Reader(packed, "a segment")
