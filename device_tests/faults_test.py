@@ -234,7 +234,8 @@ def test_a_host_key_that_is_not_known(fleet, known, tmp_path, monkeypatch):
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", other_known_hosts(fleet, tmp_path, hosts))
     with connect(parse_address(f"ssh:{ALIAS}")) as transport, pytest.raises(DeviceError) as error:
         transport.run(["true"], timeout_s=10)
-    assert one_sentence(error, f"ssh:{ALIAS} has a host key that is unknown or has changed", "by hand")
+    meaning = "has another host key than before" if known == "wrong" else "has a host key that is not known here"
+    assert one_sentence(error, f"ssh:{ALIAS} {meaning}", "by hand", f"root@{ALIAS}")
 
 
 @emulated
@@ -244,7 +245,7 @@ def test_a_board_that_does_not_let_us_in(fleet, tmp_path, monkeypatch):
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", str(tmp_path / "config"))
     with connect(parse_address(f"ssh:{ALIAS}")) as transport, pytest.raises(DeviceError) as error:
         transport.run(["true"], timeout_s=10)
-    assert one_sentence(error, "does not let us in", "ssh-copy-id")
+    assert one_sentence(error, "does not let us in as root: the key", "is not there", "ssh-keygen -t ed25519 -f")
 
 
 @emulated

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+if TYPE_CHECKING:
+    from edgecompress.devices.address import Address
+
+_FOLDER = "edgecompress.device_folder"
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d+)?)(s|m|h)?")
 _SHAPE = re.compile(r"(?P<name>.+)=(?P<lengths>[0-9]{1,10}(?:x[0-9]{1,10}){0,7})", re.DOTALL)
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -57,6 +62,41 @@ class Shape(click.ParamType):
         return found["name"], tuple(map(int, found["lengths"].split("x")))
 
 
+def in_folder(
+    context: click.Context, parameter: click.Parameter, devices: tuple[str, ...]
+) -> tuple[str | Address, ...]:
+    """Return the devices with the folder of `--device-folder`, if there is one.
+
+    Raises:
+        click.UsageError: a device has no folder of ours.
+        DeviceError: there is no such device, or the folder is no absolute path.
+    """
+    folder = context.meta.get(_FOLDER)
+    if folder is None:
+        return devices
+    from edgecompress.devices.configured import resolve
+
+    addresses = [resolve(device) for device in devices]
+    if not addresses:
+        raise click.UsageError("--device-folder is for the devices of --on, and there is none.")
+    for address in addresses:
+        if address.kind not in ("adb", "ssh"):
+            raise click.UsageError(f"--device-folder is for phones and boards, and {address} is none.")
+    return tuple(address.using(folder=folder) for address in addresses)
+
+
+def _keep(context: click.Context, parameter: click.Parameter, folder: str | None) -> None:
+    context.meta[_FOLDER] = folder
+
+
+folder_option = click.option(
+    "--device-folder",
+    metavar="PATH",
+    is_eager=True,  # --on takes it along
+    expose_value=False,
+    callback=_keep,
+    help="Where files lie on the devices; otherwise a folder is looked for that can be written and executed.",
+)
 on_option = click.option(
     "--on",
     "devices",
@@ -64,13 +104,17 @@ on_option = click.option(
     default=("local",),
     show_default=True,
     metavar="DEVICE",
+    callback=in_folder,
     help="local, adb, adb:SERIAL, ssh:USER@HOST[:PORT], emulated:CPU, or a name from devices.toml; may be repeated.",
 )
 threads_option = click.option(
     "--threads", multiple=True, type=Counts(), default=("1",), show_default=True, help="Such as 1,4; may be repeated."
 )
 cores_option = click.option(
-    "--cores", default="all", show_default=True, metavar="big|little|all|MASK", help="Cores to keep to."
+    "--cores", default="all", show_default=True, metavar="prime|big|mid|little|all|MASK", help="Cores to keep to."
+)
+strict_option = click.option(
+    "--strict", is_flag=True, help="End with 3 if a figure is invalid, or taken in conditions that need a remark."
 )
 runner_option = click.option(
     "--runner",
@@ -89,9 +133,45 @@ shape_option = click.option(
 )
 
 
-def flat(threads: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    """Put repeated `--threads` together."""
-    return tuple(dict.fromkeys(count for counts in threads for count in counts))
+def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of all that measure: on which devices, `--strict`, and what `plan_options` takes."""
+    for option in (
+        strict_option,
+        runner_option,
+        shape_option,
+        cores_option,
+        threads_option,
+        folder_option,
+        on_option,
+    ):  # the last stands first
+        command = option(command)
+    return command
+
+
+def plan_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a `Plan` takes of the options that `measuring_options` gives.
+
+    Raises:
+        click.UsageError: an input has two shapes.
+    """
+    threads = tuple(dict.fromkeys(count for counts in given["threads"] for count in counts))
+    return {"runner": given["runner"], "threads": threads, "cores": given["cores"], "shapes": once(given["shapes"])}
+
+
+def require_good_conditions(figures: Iterable[tuple[str, str, Iterable[str]]]) -> None:
+    """See that none of these is invalid or remarked on: devices, why they are invalid, and remarks.
+
+    Raises:
+        LimitNotMet: one is.
+    """
+    from edgecompress.errors import LimitNotMet
+
+    found = [f"{device}: {why}" for device, invalid, remarks in figures for why in (invalid, *remarks) if why]
+    if found:
+        raise LimitNotMet(
+            f"The conditions were not what --strict asks for: {'; '.join(dict.fromkeys(found))}.",
+            hint="The figures are printed all the same.",
+        )
 
 
 def once(shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from edgecompress.cli.device_options import on_option
+from edgecompress.cli.device_options import folder_option, on_option
 from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from edgecompress.devices.address import Address
     from edgecompress.devices.inventory import Entry
 
 
@@ -40,7 +41,8 @@ def command(context: click.Context, as_json: bool) -> None:
 
 @command.command("clean")
 @on_option
-def clean_command(devices: tuple[str, ...]) -> None:
+@folder_option
+def clean_command(devices: tuple[str | Address, ...]) -> None:
     """Remove the files that measuring has left on devices.
 
     Example: edgecompress devices clean --on ssh:pi@raspberrypi.local

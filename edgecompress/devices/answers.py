@@ -1,4 +1,4 @@
-"""Numbers in what devices answer, which may be anything."""
+"""Numbers and words in what devices answer, which may be anything."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def number(text: str) -> float | None:
     except ValueError:
         return None
     return found if math.isfinite(found) else None  # JSON has no others
+
+
+def printable_lines(text: str, *, longest: int = 300) -> list[str]:
+    """Return the lines that say something, each bounded and without what could move a terminal's cursor."""
+    lines = ("".join(filter(str.isprintable, line.expandtabs())).strip()[:longest] for line in text.splitlines())
+    return [line for line in lines if line]

@@ -11,7 +11,7 @@ from edgecompress.devices.configured import configured_devices
 from edgecompress.devices.connect import connect
 from edgecompress.devices.cores import Cluster, clusters
 from edgecompress.devices.probe import DeviceInfo, probe
-from edgecompress.devices.ways.adb_server import attached_devices, state_hint
+from edgecompress.devices.ways.adb_server import Listing, listing, state_hint
 from edgecompress.errors import DeviceError
 
 
@@ -36,12 +36,14 @@ def inventory() -> list[Entry]:
     names = {address: name for name, address in configured_devices().items()}
     wanted = [Address("local"), *(address for address in names if address.kind in ("ssh", "local"))]
     entries: list[Entry] = []
-    attached = []
+    attached = Listing(())
     try:
-        attached = attached_devices()
+        attached = listing()
     except DeviceError as error:
         entries.append(Entry("adb", "", "unusable", str(error)))
-    for each in attached:
+    if attached.warning:
+        entries.append(Entry("adb", "", "of two versions", attached.warning))
+    for each in attached.devices:
         if each.state == "device":
             wanted.append(Address("adb", each.serial))
         else:

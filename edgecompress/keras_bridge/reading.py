@@ -10,6 +10,8 @@ from typing import Any
 
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError
 
+FAKE_QUANTIZATION = ("QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2")
+SHOWN_LAYERS = 5
 SHOWN_CHARACTERS = 60  # of what a file says, in a message
 
 
@@ -25,8 +27,12 @@ def explained(
 
     `rebuild` makes one layer of what is stored of it; `known` tells whether its class is one that can be there. An
     UnsupportedModelError names the layer; a ModelFileError says that each can be rebuilt, but not all of them together.
+    Two such cases are named: fake quantization, which Keras 2 writes to .keras files and does not read back, and
+    operations such as x + 1 in .h5 files of Keras 3.
     """
     whole = _config(source)
+    quantizing: list[str] = []
+    operations: list[str] = []
     for stored in _layers(whole):
         kind = stored["class_name"][:SHOWN_CHARACTERS]
         if stored is whole:
@@ -35,6 +41,10 @@ def explained(
                 hint="Rebuild it with the functional API, keras.Model(inputs, outputs).",
             )
         what = f"Layer '{_name(stored)}' ({kind})"
+        if "dtype" not in (stored.get("config") or {}):
+            operations.append(f"'{_name(stored)}' ({kind})")
+        if kind in FAKE_QUANTIZATION:
+            quantizing.append(f"'{_name(stored)}'")
         if not known(stored):
             return UnsupportedModelError(
                 f"{what} in '{path}' is of a class of its own, whose code is not in the file.",
@@ -47,6 +57,18 @@ def explained(
                 f"{what} in '{path}' cannot be rebuilt by {reader} from what the file holds of it.",
                 hint="Save the model in the .keras format, which holds operations as well, or without it.",
             )
+    if quantizing and zipfile.is_zipfile(source):
+        return UnsupportedModelError(
+            f"'{path}' has TF-MOT's fake quantization, at {', '.join(quantizing[:SHOWN_LAYERS])}, which {reader} "
+            "cannot read back from the .keras format.",
+            hint="Save the model in the .h5 format: model.save('model.h5', save_format='h5').",
+        )
+    if operations and not zipfile.is_zipfile(source):
+        return UnsupportedModelError(
+            f"'{path}' cannot be read by {reader}: it has operations that are no layers, "
+            f"{', '.join(operations[:SHOWN_LAYERS])}, whose arguments the .h5 format does not keep.",
+            hint="Save the model in the .keras format, which does.",
+        )
     return ModelFileError(
         f"'{path}' cannot be read by {reader}: its weights or its graph do not fit its layers.",
         hint="Save or copy the model again, in the .keras format, which holds operations such as x + 1 as well.",

@@ -80,7 +80,7 @@ def test_results_are_in_the_order_of_the_addresses():
 def test_a_device_that_fails_leaves_the_other_s_result(order):
     results, failures = on_each([CLOSED, Address("local")][::order], hello)
     assert results == ["local: hello"]
-    assert failures == [Failure(str(CLOSED), f"{CLOSED} refuses connections.", failures[0].hint)]
+    assert failures == [Failure(str(CLOSED), f"{CLOSED} refuses connections at port 1.", failures[0].hint)]
     assert "ssh server" in failures[0].hint
 
 
@@ -94,7 +94,7 @@ def test_if_all_fail_each_says_why():
 
 
 def test_the_only_device_raises():
-    with pytest.raises(DeviceError, match=r"^ssh:nobody@127\.0\.0\.1:1 refuses connections\."):
+    with pytest.raises(DeviceError, match=r"^ssh:nobody@127\.0\.0\.1:1 refuses connections at port 1\."):
         on_each([CLOSED], hello)
 
 

@@ -51,7 +51,7 @@ class Extras:
 def profile_files(
     paths: Sequence[Path],
     *,
-    devices: Sequence[str] = ("local",),
+    devices: Sequence[str | Address] = ("local",),
     plan: Plan | None = None,
     extras: Extras | None = None,
     all_or_none: bool = False,
@@ -88,7 +88,7 @@ def profile_files(
 def profile_run(
     run: RunFolder,
     *,
-    devices: Sequence[str] = ("local",),
+    devices: Sequence[str | Address] = ("local",),
     plan: Plan | None = None,
     extras: Extras | None = None,
     on_progress: Progress = silent,
@@ -125,7 +125,7 @@ def profile_run(
     return found
 
 
-def parse_devices(devices: Sequence[str]) -> list[Address]:
+def parse_devices(devices: Sequence[str | Address]) -> list[Address]:
     """Take the names apart, all before anything is measured.
 
     Raises:

@@ -13,6 +13,7 @@ from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import core_mask
 from edgecompress.devices.probe import DeviceInfo, probe
 from edgecompress.devices.ways.emulated import EmulatedTransport
+from edgecompress.devices.ways.emulated_info import emulated_info
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, RuntimeRefusal
 from edgecompress.profiling.launch import Launch, choose_runner, launch
@@ -33,11 +34,14 @@ class Bench:
     def __init__(self, transport: Transport, plan: Plan, *, on_push: Progress = silent) -> None:
         self.transport, self.plan, self._on_push = transport, plan, on_push
         self.device = str(transport.address)
-        self.info: DeviceInfo = probe(transport)
+        self.info: DeviceInfo = (
+            emulated_info(transport) if isinstance(transport, EmulatedTransport) else probe(transport)
+        )
         self._began_ns = time.monotonic_ns()
         self._spans: list[Span] = []
         self._gauges: list[Gauge] = []
         self._sessions: list[RunnerSession] = []
+        self._silent: list[str] = []  # programs of the device that hung
         self.mask = 0
         if plan.cores != "all":
             if isinstance(transport, EmulatedTransport):
@@ -77,7 +81,7 @@ class Bench:
                 self.info,
                 path,
                 runner=runner,
-                python=self.plan.python,
+                python=self.plan.python or self.transport.address.python or "python3",
                 threads=threads,
                 seed=self.plan.seed,
                 cores=self.mask,
@@ -139,7 +143,9 @@ class Bench:
 
     def look(self) -> dict[str, Any]:
         """Ask the device for its conditions."""
-        found = {**snapshot(self.transport), "at_s": round((time.monotonic_ns() - self._began_ns) / 1e9, 3)}
+        told = snapshot(self.transport, without=self._silent)
+        self._silent = told.get("silent", [])
+        found = {**told, "at_s": round((time.monotonic_ns() - self._began_ns) / 1e9, 3)}
         for name, degrees in found.get("temperatures", {}).items():
             self._gauge(f"{name} (C)", degrees)
         for cores, clock in found.get("clocks", {}).items():

@@ -6,6 +6,7 @@ content is the beginning of the file. There is no limit on a copy but that somet
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -127,7 +128,7 @@ def fetch(transport: Transport, source: str, target: Path) -> None:
 def copy_error(address: Address, reason: str) -> DeviceError:
     """Return the sentence for a copy that failed: the disk, or anything else."""
     if "No space left" in reason or "quota exceeded" in reason:
-        hint = f"Make room, for example with `edgecompress devices clean --on {address}`."
+        hint = f"Make room, for example with `edgecompress devices clean --on {shlex.quote(str(address))}`."
         return DeviceError(f"The disk of {address} is full.", hint=hint)
     return DeviceError(f"Copying to or from {address} failed: {reason}.")
 
