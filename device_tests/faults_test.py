@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from edgecompress.devices.address import Address, parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.governor import governor
 from edgecompress.devices.store import clean, place
-from edgecompress.errors import DeviceError
+from edgecompress.errors import DeviceError, DeviceGone
 from edgecompress.pipeline.profile import Extras, profile_files
 from edgecompress.profiling import cool_down
 from edgecompress.profiling.bench import Bench
@@ -114,19 +115,47 @@ def test_ctrl_c_leaves_nothing_on_the_device(device, small):
     assert none_left("edgecompress-runner") == []
 
 
-@pytest.mark.parametrize("fault", ["full-disk", "read-only", "cut-push"])
+@contextmanager
+def remounted(folder, options, undo):
+    """A device's disk that is full, or cannot be written, for a while."""
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", f"remount,{undo}", str(folder)], check=True)
+
+
+DISKS = {"full": ("size=300k", "size=50%", "is full"), "read-only": ("ro", "rw", "cannot be written")}
+
+
+@pytest.mark.parametrize("disk", DISKS)
 @emulated
-def test_a_push_that_fails(fleet, phone, fault, tmp_path):
-    words = {"full-disk": "is full", "read-only": "cannot be written", "cut-push": "failed"}[fault]
+def test_a_push_that_fails(phone, disk, tmp_path):
+    options, undo, words = DISKS[disk]
     (tmp_path / "large").write_bytes(os.urandom(500_000))
     with connect(parse_address(phone)) as transport:
-        fleet.phone.set_fault(fault)
-        with pytest.raises(DeviceError) as error:
+        clean(transport)
+        with remounted(ROOTS / "phone/data/local/tmp", options, undo), pytest.raises(DeviceError) as error:
             place(transport, {"large": tmp_path / "large"})
         assert one_sentence(error, words, phone)
+        where = place(transport, {"large": tmp_path / "large"})["large"]  # nothing half-written is taken for the file
+        transport.pull(where, tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "large").read_bytes()
+
+
+@emulated
+def test_a_push_that_is_cut_is_gone_on_with(fleet, phone, tmp_path):
+    (tmp_path / "large").write_bytes(os.urandom(60 << 20))
+    with connect(parse_address(phone)) as transport:
+        clean(transport)
+        fleet.phone.set_fault("cut-run")
+        with suppress(DeviceGone):  # after a second, again and again; adb may have found it anew, or not
+            place(transport, {"large": tmp_path / "large"})
         fleet.phone.set_fault("")
         reconnect(fleet.phone)
-        where = place(transport, {"large": tmp_path / "large"})["large"]  # nothing half-written is taken for the file
+        told = []
+        where = place(transport, {"large": tmp_path / "large"}, on_push=lambda *each: told.append(each))["large"]
+        assert not told or told[0][1] > 0
         transport.pull(where, tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == (tmp_path / "large").read_bytes()
 
@@ -161,13 +190,11 @@ def test_a_phone_that_does_not_talk_to_us(fleet, phone, fault, words, small):
 
 
 @emulated
-def test_the_other_devices_measurements_are_kept(fleet, phone, small):
-    fleet.phone.set_fault("full-disk")
+def test_the_other_devices_measurements_are_kept(phone, small):
     with connect(parse_address(phone)) as transport:
-        fleet.phone.set_fault("")
         clean(transport)
-        fleet.phone.set_fault("full-disk")
-    found = profile_files([small], devices=["local", phone, f"ssh:{ALIAS}"], plan=Plan(**SHORT))
+    with remounted(ROOTS / "phone/data/local/tmp", "size=300k", "size=50%"):
+        found = profile_files([small], devices=["local", phone, f"ssh:{ALIAS}"], plan=Plan(**SHORT))
     assert {each.device for each in found.measurements} == {"local", f"ssh:{ALIAS}"}
     assert [failure.device for failure in found.failures] == [phone] and "is full" in found.failures[0].message
 
@@ -225,28 +252,22 @@ def test_a_board_that_does_not_let_us_in(fleet, tmp_path, monkeypatch):
 def test_a_board_whose_folder_is_read_only(fleet, small):
     with connect(parse_address(f"ssh:{ALIAS}")) as transport:
         clean(transport)
-        made = subprocess.run(["mount", "-o", "remount,ro", str(ROOTS / "pi" / "root")], capture_output=True)
-        assert made.returncode == 0, made.stderr
-        try:
+        with remounted(ROOTS / "pi/root", "ro", "rw"):
             with pytest.raises(DeviceError) as error:
                 place(transport, {"model.tflite": small})
-        finally:
-            subprocess.run(["mount", "-o", "remount,rw", str(ROOTS / "pi" / "root")], check=True)
+            with connect(parse_address(f"ssh:{ALIAS}")) as another:  # which looks for a folder anew
+                assert place(another, {"model.tflite": small})["model.tflite"].startswith("/tmp/edgecompress-0/v1/")
+                clean(another)
     assert one_sentence(error, "cannot be written", "Read-only")
 
 
 @emulated
 def test_a_board_whose_disk_is_full(fleet, small, tmp_path):
     (tmp_path / "large").write_bytes(os.urandom(3 << 20))
-    home = str(ROOTS / "pi" / "root")
     with connect(parse_address(f"ssh:{ALIAS}")) as transport:
         clean(transport)
-        subprocess.run(["mount", "-o", "remount,size=1m", home], check=True)
-        try:
-            with pytest.raises(DeviceError) as error:
-                place(transport, {"model.tflite": tmp_path / "large"})
-        finally:
-            subprocess.run(["mount", "-o", "remount,size=50%", home], check=True)
+        with remounted(ROOTS / "pi/root", "size=1m", "size=50%"), pytest.raises(DeviceError) as error:
+            place(transport, {"model.tflite": tmp_path / "large"})
     assert one_sentence(error, "is full")
 
 

@@ -91,7 +91,7 @@ class ProfileSection(Section):
 
     devices: tuple[str, ...] = ("local",)
     threads: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(1,), min_length=1)
-    cores: str = "all"  # or "big", "little", a mask
+    cores: str = "all"  # or "prime", "big", "mid", "little", a mask
     processes: int = Field(default=3, ge=1, le=1000)
 
 

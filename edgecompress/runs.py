@@ -135,6 +135,12 @@ class RunFolder:
             )
         return path
 
+    def strays(self) -> list[str]:
+        """Return the files among the artifacts that artifacts.json does not list, but for hidden ones."""
+        known = {self.path / artifact.path for artifact in self.read_artifacts()}
+        found = [path for path in sorted(self.artifacts.rglob("*")) if path.is_file() and path not in known]
+        return [str(path.relative_to(self.path)) for path in found if not path.name.startswith(".")]
+
     def has(self, name: str) -> bool:
         """Return whether `name`.json was written."""
         return (self.path / f"{name}.json").exists()
@@ -215,6 +221,11 @@ def open_run(path: Path) -> RunFolder:
         RunFolderError: it is not one.
     """
     folder = RunFolder(path)
+    if (path / "saved_model.pb").exists():
+        raise RunFolderError(
+            f"'{path}' is a SavedModel, whose graph is TensorFlow's and no longer Keras's.",
+            hint="Save the Keras model that it was made from: model.save('model.keras').",
+        )
     if not path.is_dir() or not (folder.recipe.exists() or folder.has("artifacts")):
         raise RunFolderError(
             f"'{path}' is not a run folder: there is no recipe.toml in it.",

@@ -14,9 +14,9 @@ from pathlib import Path
 from edgecompress.cli.output import print_table
 from edgecompress.devices.conditions import snapshot
 from edgecompress.formats.sizes import zstd_bytes
+from edgecompress.packing.lzma_streams import compress_bare
 from edgecompress.packing.regions import onnx, tflite
 from edgecompress.packing.regions.region import without_overlaps
-from edgecompress.packing.segment import pack_segment
 from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text
 
@@ -38,7 +38,7 @@ def main() -> None:
         rest = _rest(path.read_bytes())
         found["/".join(path.parts[-3:])] = {
             "rest": len(rest),
-            "lzma": len(pack_segment(rest, [], [])),
+            "lzma": 1 + len(compress_bare(rest)[1]),
             "zstd -19": zstd_bytes(rest),
         }
     rows = [

@@ -53,8 +53,9 @@ from edgecompress.packing.header import (
     write_header,
 )
 from edgecompress.packing.lzma_streams import compress_solid
+from edgecompress.packing.mixed_streams import compress_mixed
 from edgecompress.packing.regions.region import Region
-from edgecompress.packing.segment import CODED, NOT_COMPRESSED, SOLID, STORED, Piece, pack_segment
+from edgecompress.packing.segment import CODED, MIXED, NOT_COMPRESSED, SOLID, STORED, Piece, pack_segment
 from edgecompress.packing.wire import Reader, Writer
 from edgecompress.storage import to_json, write_text
 
@@ -204,15 +205,18 @@ def originals() -> tuple[bytes, ...]:
     alone = [sealed((PackedFile("m", len(raw), content_hash(raw)),), [(len(raw), body)]) for raw, body in parts]
     files = tuple(PackedFile(f"{index}.bin", len(raw), content_hash(raw)) for index, (raw, _) in enumerate(parts))
     together = sealed(files, [(len(raw), body) for raw, body in parts])
-    compressed = pack_segment(b"a description " * 30 + bytes(64), [Piece(420, 64, 0)], [Fill(b"\0")])
-    content = b"a description " * 30 + bytes(64)
-    texts = sealed((PackedFile("text", len(content), content_hash(content)),), [(len(content), compressed)])
-    words = b"a description " * 30
-    streams = [pack_segment(words, [], []), bytes([SOLID]) + compress_solid(words), bytes([STORED]) + words]
-    compact = [
-        write_compact(name, words, body) for name, body in zip(("m", "m.onnx", "m.tflite"), streams, strict=True)
+    words, few = b"a description " * 30, b"a description of few words"
+    streams = [
+        (words, pack_segment(words, [], [], mixes=False)),
+        (words, bytes([SOLID]) + compress_solid(words)),
+        (words, bytes([STORED]) + words),
+        (few, bytes([MIXED]) + compress_mixed(few)),
     ]
-    return (*alone, together, texts, *compact, *(sealed(named(words), [(len(words), body)]) for body in streams))
+    compact = [write_compact(name, *each) for name, each in zip(("m", "m.onnx", "m.tflite", "n"), streams, strict=True)]
+    for text, mixes in ((words, False), (few, True)):  # with a compressed directory
+        body = pack_segment(text + bytes(64), [Piece(len(text), 64, 0)], [Fill(b"\0")], mixes=mixes)
+        streams.append((text + bytes(64), body))
+    return (*alone, together, *compact, *(sealed(named(raw), [(len(raw), body)]) for raw, body in streams))
 
 
 def named(content: bytes) -> tuple[PackedFile, ...]:

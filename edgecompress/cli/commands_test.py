@@ -127,6 +127,25 @@ def test_a_limit_that_is_not_met_ends_with_3(cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_stray_files_are_left_out_and_named(cli, run_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    listed = [each["path"] for each in json.loads((folder / "artifacts.json").read_text())]
+    assert "Left out" not in cli("verify", folder, "--limit", "20").err
+    (folder / "artifacts/older").mkdir()
+    shutil.copy(folder / listed[0], folder / "artifacts/older/dense.tflite")
+    for name in ("notes.txt", ".DS_Store", "broken.onnx"):
+        (folder / "artifacts" / name).write_bytes(b"no model")
+    said = "Note: Left out, as artifacts.json does not list it: artifacts/broken.onnx, artifacts/notes.txt, "
+    for words in (["--limit", "20"], ["--limit", "5", "--on", "local"]):
+        result = cli("verify", folder, *words, "--json")
+        found = json.loads(result.out)
+        assert result.code == 0 and f"{said}artifacts/older/dense.tflite." in " ".join(result.err.split())
+        assert [each["artifact"] for each in found.get("artifacts") or found["agreements"]] == listed
+    assert cli("sensitivity", folder, "--limit", "20").code == 0  # which looks at the dense model alone
+
+
+@pytest.mark.slow
 def test_a_file_that_was_changed_or_lost_is_noticed(cli, run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)
@@ -222,7 +241,10 @@ def test_sparse_is_refused_where_it_means_nothing(cli, run_folder: Path, tmp_pat
 
 
 def test_mistakes_are_sentences(cli, tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
     mistakes = {
+        "is a SavedModel": ["convert", tmp_path / "saved", "--to", "tflite:float32"],
         "There is no architecture": ["train", "resnet", "--out", tmp_path / "a"],
         "got width 0": ["train", "mobilenet_v1", "--width", "0", "--out", tmp_path / "b"],
         "too small for its strides": ["train", "mobilenet_v1", "--resolution", "4", "--out", tmp_path / "c"],

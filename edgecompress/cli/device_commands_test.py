@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.cores import clusters
+from edgecompress.devices.cores import KINDS, clusters
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.formats.tflite_building_test import T, build
 from edgecompress.pipeline import device_verify
@@ -131,7 +131,7 @@ def test_times_that_are_none(words, say, model):
 
 
 @pytest.mark.skipif(len(clusters(snapshot())) > 1, reason="this machine has cores of several kinds")
-@pytest.mark.parametrize("cores", ["big", "little"])
+@pytest.mark.parametrize("cores", KINDS)
 def test_cores_of_a_kind_that_is_not_there(cores, say, model):
     result = say("profile", model, "--cores", cores)
     assert result.code == 1 and f"so that none are '{cores}'. Give `--cores all`, or a mask." in result.err
@@ -258,7 +258,8 @@ def test_compare_is_a_sentence_a_device(say, model, quick, tmp_path):
     assert result.code == 1 and f"Error: {CLOSED} refuses connections at port 1." in result.err
     sentence, *invalid = result.out.splitlines()  # a busy machine adds a line that says so
     assert sentence.startswith(f"local, 1 thread(s): {other.name} ") and sentence.endswith(f" {model.name}")
-    assert all("INVALID: the machine was busy" in line for line in invalid)
+    assert invalid.pop(next(i for i, line in enumerate(invalid) if line.startswith("  Conditions: ")))
+    assert all(line.startswith(("  INVALID: the machine was busy", "  On local, ")) for line in invalid)
     assert say("compare", model, other, "--processes", "1").code == 2
 
 
@@ -279,6 +280,15 @@ def test_verify_says_whether_outputs_are_the_same(say, tmp_path):
     table = say("verify", path, *feed, "--on", "local")
     assert table.code == 0 and "Outputs against this machine's" in table.out and "100.000" in table.out
     assert f"{path} was fed pixels as -1 to 1, as you said." in one_line(table.out)
+
+
+def test_verify_of_several_files_fails_and_still_says_what_the_others_give(say, tmp_path):
+    good, bad = int8_classifier(tmp_path), tmp_path / "gone.tflite"
+    result = say("verify", bad, good, "--limit", "3", "--on", "local")
+    assert result.code == 1 and f"There is no file {bad}." in one_line(result.err) and f"{good}" in result.out
+    found = json.loads(say("verify", good, bad, "--limit", "3", "--json").out)
+    assert [each["artifact"] for each in found["agreements"]] == [str(good)]
+    assert [each["artifact"] for each in found["failures"]] == [str(bad)]
 
 
 def test_verify_without_data_feeds_random_inputs_and_says_which(say, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -110,7 +111,10 @@ threads_option = click.option(
     "--threads", multiple=True, type=Counts(), default=("1",), show_default=True, help="Such as 1,4; may be repeated."
 )
 cores_option = click.option(
-    "--cores", default="all", show_default=True, metavar="big|little|all|MASK", help="Cores to keep to."
+    "--cores", default="all", show_default=True, metavar="prime|big|mid|little|all|MASK", help="Cores to keep to."
+)
+strict_option = click.option(
+    "--strict", is_flag=True, help="End with 3 if a figure is invalid, or taken in conditions that need a remark."
 )
 runner_option = click.option(
     "--runner",
@@ -129,9 +133,45 @@ shape_option = click.option(
 )
 
 
-def flat(threads: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    """Put repeated `--threads` together."""
-    return tuple(dict.fromkeys(count for counts in threads for count in counts))
+def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of all that measure: on which devices, `--strict`, and what `plan_options` takes."""
+    for option in (
+        strict_option,
+        runner_option,
+        shape_option,
+        cores_option,
+        threads_option,
+        folder_option,
+        on_option,
+    ):  # the last stands first
+        command = option(command)
+    return command
+
+
+def plan_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a `Plan` takes of the options that `measuring_options` gives.
+
+    Raises:
+        click.UsageError: an input has two shapes.
+    """
+    threads = tuple(dict.fromkeys(count for counts in given["threads"] for count in counts))
+    return {"runner": given["runner"], "threads": threads, "cores": given["cores"], "shapes": once(given["shapes"])}
+
+
+def require_good_conditions(figures: Iterable[tuple[str, str, Iterable[str]]]) -> None:
+    """See that none of these is invalid or remarked on: devices, why they are invalid, and remarks.
+
+    Raises:
+        LimitNotMet: one is.
+    """
+    from edgecompress.errors import LimitNotMet
+
+    found = [f"{device}: {why}" for device, invalid, remarks in figures for why in (invalid, *remarks) if why]
+    if found:
+        raise LimitNotMet(
+            f"The conditions were not what --strict asks for: {'; '.join(dict.fromkeys(found))}.",
+            hint="The figures are printed all the same.",
+        )
 
 
 def once(shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[tuple[str, tuple[int, ...]], ...]:

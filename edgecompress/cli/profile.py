@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from edgecompress.cli.device_options import (
-    Duration,
-    cores_option,
-    flat,
-    folder_option,
-    on_option,
-    once,
-    runner_option,
-    shape_option,
-    threads_option,
-)
+from edgecompress.cli.device_options import Duration, measuring_options, plan_options, require_good_conditions
 from edgecompress.cli.output import json_option, print_error, print_json, progress_bars
 
 if TYPE_CHECKING:
@@ -27,15 +17,10 @@ if TYPE_CHECKING:
 
 @click.command("profile")
 @click.argument("sources", metavar="RUN|FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@on_option
-@folder_option
-@threads_option
-@cores_option
-@shape_option
+@measuring_options
 @click.option("--processes", type=click.IntRange(1, 1000), default=3, show_default=True, help="Processes an artifact.")
 @click.option("--sustained", type=Duration(), help="Run each file so long without a pause: speed against heat.")
 @click.option("--set-governor", "governor", metavar="NAME", default="", help="Set the governor, and restore it.")
-@runner_option
 @click.option(
     "--device-python",
     default="",
@@ -51,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--operators", type=click.IntRange(0), default=5, show_default=True, help="Rows of the operator tables.")
 @json_option
-def command(sources: tuple[Path, ...], threads: tuple[tuple[int, ...], ...], **options: Any) -> None:
+def command(sources: tuple[Path, ...], **options: Any) -> None:
     """Measure a RUN's files, or FILEs, interleaved, on devices: load, first inference, steady state, memory, operators.
 
     Example: edgecompress profile runs/m1 --on local --on ssh:pi@raspberrypi.local --threads 1,4
@@ -61,7 +46,7 @@ def command(sources: tuple[Path, ...], threads: tuple[tuple[int, ...], ...], **o
 
     if sum(source.is_dir() for source in sources) and len(sources) > 1:
         raise RunFolderError("A run folder cannot be mixed with files.", hint="Give one run folder, or files.")
-    found = _measure(sources, flat(threads), options)
+    found = _measure(sources, options)
     if options["as_json"]:
         print_json(replace(found, timelines=()))  # they are what --trace writes
     else:
@@ -74,9 +59,16 @@ def command(sources: tuple[Path, ...], threads: tuple[tuple[int, ...], ...], **o
         write_trace(options["trace"], found.timelines)
     if found.failures:
         raise SystemExit(1)
+    if options["strict"]:
+        require_good_conditions(
+            [
+                *((each.device, each.invalid, each.conditions.get("remarks", ())) for each in found.measurements),
+                *((each.device, "", each.conditions.get("remarks", ())) for each in found.sustained),
+            ]
+        )
 
 
-def _measure(sources: tuple[Path, ...], threads: tuple[int, ...], options: dict[str, Any]) -> Profiled:
+def _measure(sources: tuple[Path, ...], options: dict[str, Any]) -> Profiled:
     from edgecompress.pipeline.profile import Extras, profile_files, profile_run
     from edgecompress.profiling.plan import Plan
     from edgecompress.runs import open_run
@@ -84,11 +76,8 @@ def _measure(sources: tuple[Path, ...], threads: tuple[int, ...], options: dict[
     if options["shapes"] and options["benchmark_model"]:
         raise click.UsageError("--shape is not for --benchmark-model, which is not told of shapes.")
     plan = Plan(
-        runner=options["runner"],
+        **plan_options(options),
         python=options["device_python"],
-        threads=threads,
-        cores=options["cores"],
-        shapes=once(options["shapes"]),
         processes=options["processes"],
         with_samples=options["trace"] is not None,
     )

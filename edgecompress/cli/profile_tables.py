@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def _print_measurements(device: str, found: list[Measurement], operators: int) -
     columns = ["file", "threads", "p50 ms", "95 % interval", "p5", "p90", "p99", "load ms", "first ms", "memory MiB"]
     title = f"On {device} ({device_label(found[0])}); {found[0].processes} processes each, {runners} runner"
     print_table(title, columns, [_row(measurement) for measurement in found])
+    _print_conditions(device, found)
     for note in dict.fromkeys(note for each in found for note in each.conditions.get("notes", ())):
         print_line(f"On {device}, {note}.")
     for each in found:
@@ -44,6 +46,19 @@ def _print_measurements(device: str, found: list[Measurement], operators: int) -
     for each in found:
         if operators and each.operators and each.threads == found[0].threads:
             _print_operators(each, operators)
+
+
+def _print_conditions(device: str, found: Sequence[Measurement | InstructionCount | Sustained]) -> None:
+    """Print the line of conditions, one a thread count where they differ, and what was unusual."""
+    lines = list(dict.fromkeys((each.threads, str(each.conditions.get("line", ""))) for each in found))
+    for threads, line in lines:
+        if line:
+            print_line(f"Conditions{f', {threads} thread(s)' if len(lines) > 1 else ''}: {line}.")
+    for remark in dict.fromkeys(remark for each in found for remark in each.conditions.get("remarks", ())):
+        print_line(f"On {device}, {remark}.")
+    for artifact, cost in dict.fromkeys((each.artifact, each.conditions.get("kernels")) for each in found):
+        if cost:
+            print_line(f"{artifact}: {cost}.")
 
 
 def device_label(measurement: Measurement) -> str:
@@ -118,6 +133,7 @@ def _print_instructions(device: str, found: list[InstructionCount]) -> None:
         rows.append([each.artifact, each.runtime, f"{each.instructions:,}", f"{spread:.3f}", against])
     columns = ["file", "runtime", "instructions", "between processes %", "against first"]
     print_table(f"Instructions of an inference on {device} (a count, not a time)", columns, rows)
+    _print_conditions(device, found)
 
 
 def _print_sustained(series: Sustained) -> None:
@@ -138,5 +154,6 @@ def _print_sustained(series: Sustained) -> None:
     ]
     title = f"{series.artifact} on {series.device}, {series.threads} thread(s), without a pause"
     print_table(title, ["after s", "p50 ms", "p90 ms", "clock MHz", "hottest C"], rows)
+    _print_conditions(series.device, [series])
     first, last = thirds_ns(series)
     print_line(f"Time of an inference in the last third against the first: {100 * (last / first - 1):+.1f} %.")

@@ -94,9 +94,8 @@ def command(
     limit: int,
     kernels: tuple[str, ...],
     max_drop: float | None,
-    max_steps: float | None,
-    min_argmax: float | None,
     as_json: bool,
+    **agreement: Any,
 ) -> None:
     """Run every file of RUN on the test split: accuracy, agreement with Keras, TFLite against ONNX.
 
@@ -113,7 +112,7 @@ def command(
     if not devices and not lone:
         if len(sources) > 1 or data or shapes:
             raise click.UsageError("Give one RUN alone, or FILEs with --data and --shape.")
-        _verify_run(sources[0], limit, kernels, max_drop, max_steps, min_argmax, as_json)
+        _verify_run(sources[0], limit, kernels, max_drop, agreement, as_json)
         return
     if max_drop is not None:
         raise click.UsageError("--max-drop needs a RUN, and no --on.")
@@ -149,9 +148,11 @@ def command(
         print_table("Outputs against this machine's", columns, rows)
         for assumed in dict.fromkeys((each.artifact, each.assumed) for each in found):
             print_line(f"{assumed[0]} was fed {assumed[1]}.")
+    if not lone:
+        _warn(_strays(sources[0]))
     for failure in failures:
         print_error(failure.message, failure.hint)
-    _warn(require_agreement(found, max_steps=max_steps, min_argmax=min_argmax))
+    _warn(require_agreement(found, **agreement))
     if failures:
         raise SystemExit(1)
 
@@ -161,8 +162,7 @@ def _verify_run(
     limit: int,
     kernels: tuple[str, ...],
     max_drop: float | None,
-    max_steps: float | None,
-    min_argmax: float | None,
+    agreement: dict[str, Any],
     as_json: bool,
 ) -> None:
     from edgecompress.pipeline.verify import verify_run
@@ -175,13 +175,14 @@ def _verify_run(
         print_json(result)
     else:
         _print_tables(result)
+    _warn(_strays(run_folder))
     faults = result.faults()
     for fault in faults:
         print_error(fault)
     if max_drop is not None:
         _warn(require_drop(result, max_drop=max_drop))
     pairs = (*result.parity, *result.kernels)
-    _warn(require_agreement(pairs, max_steps=max_steps, min_argmax=min_argmax, with_keras=result.artifacts))
+    _warn(require_agreement(pairs, **agreement, with_keras=result.artifacts))
     if faults:
         raise SystemExit(1)
 
@@ -218,6 +219,7 @@ def _print_tables(result: Verification) -> None:
     print_line(f"Run by {', '.join(dict.fromkeys(check.runtime for check in result.artifacts))}.")
 
 
+_NAMED = 5  # stray files, at most
 AGREEMENT = ("largest difference", "in steps", "equal outputs %", "equal argmax %")
 
 
@@ -238,6 +240,15 @@ def _drop(found: PairedDrop | None) -> list[str]:
     if found is None:
         return ["-", "-"]
     return [f"{found.points:+.2f}{'' if found.told else ' ≈'}", f"{found.low:+.2f} .. {found.high:+.2f}"]
+
+
+def _strays(run_folder: Path) -> list[str]:
+    """Say which files lie among a run's artifacts and are none of them; nothing where there are no such files."""
+    from edgecompress.runs import open_run
+
+    strays = open_run(run_folder).strays()
+    more = f" and {len(strays) - _NAMED} more" if len(strays) > _NAMED else ""
+    return [f"Left out, as artifacts.json does not list it: {', '.join(strays[:_NAMED])}{more}."] if strays else []
 
 
 def _warn(sentences: list[str]) -> None:

@@ -8,7 +8,7 @@ or when no element differs by more than the output can tell apart.
 
 - float32: a unit roundoff of 2^-24 (144 dB) may grow a thousandfold (2^10) through the sums and layers of a network:
   84 dB. How much a network itself amplifies is measured where that is not enough, by what a relative change of its
-  inputs by 2^-22 does to its outputs.
+  inputs by 2^-22 does to its outputs; with a warning below 40 dB, and never below 10.
 - float16: weights of 11 bits (66 dB), which may lose half of that, in decibels, through the layers.
 - int8: 8 bits are 50 dB at full scale, of which trained networks keep 28 to 45. Below 20 dB there is a warning; below
   10 dB, where the noise is a third of the signal, a refusal. int16x8 and dynamic files have int8 weights, too.
@@ -33,6 +33,8 @@ ROUNDOFF = 2.0**-24
 AMPLIFICATION = 2.0**10  # of the unit roundoff, through the layers of a network
 PERTURBATION = 2.0**-22  # relative change of the inputs by which a network's own amplification is measured
 MARGIN = 16.0  # by how much the rounding of all layers may exceed that of the inputs
+STABLE_DB = 40.0  # a network that amplifies rounding beyond this gives no figure twice, which is said
+EXCUSED_DB = 10.0  # and beyond this nothing can be told of a file
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ class Differences:
         rounding = ROUNDOFF * AMPLIFICATION / 16 * greatest
         if self.largest() <= max(rounding, 1.01 * step):
             return True
-        return self.noise_power(median=median) <= (MARGIN * response) ** 2
+        excused = self.noise_power(median=median) <= (MARGIN * response) ** 2
+        return excused and self.decibels(median=median) >= min(EXCUSED_DB, decibels)
 
     def agreement(self, precision: str, inputs: str) -> Agreement:
         """What is kept of it."""

@@ -61,6 +61,11 @@ def test_what_a_network_amplifies_is_its_own() -> None:
     assert not Differences("y", SIGNAL, found).holds("float32", 84, response=response / 100)
 
 
+def test_a_network_that_amplifies_everything_excuses_nothing() -> None:
+    assert Differences("y", SIGNAL, noisy(12)).holds("float32", 84, response=1e9)
+    assert not Differences("y", SIGNAL, noisy(8)).holds("float32", 84, response=1e9)
+
+
 def test_one_turned_sign_is_an_exception_in_a_binary_file_only() -> None:
     found = SIGNAL.copy()
     found[3] += 2

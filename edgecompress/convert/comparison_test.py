@@ -14,7 +14,7 @@ from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.probes import Probes
 from edgecompress.convert.targets import TARGETS, parse_target
 from edgecompress.convert.tflite.export import export_float
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import ConversionError
 
 INPUTS = np.random.default_rng(0).uniform(-1, 1, (20, 8, 8, 3)).astype(np.float32)
@@ -60,6 +60,19 @@ def test_sets_of_probes_share_one_run_where_they_can(model: Any) -> None:
     found = references("net", compute, noise, integers)
     assert [found[kind].outputs[0].dtype for kind in ("noise", "calibration")] == [np.float32, np.int32]
     assert runs[3:] == [6, 4]
+
+
+def test_a_source_that_mixes_samples_is_not_excused_by_the_other_probes(tmp_path: Path) -> None:
+    """It computes something else from noise alone than beside calibration samples, which is no amplified rounding."""
+    keras = load_tf_keras()
+    inputs = keras.Input((4,), name="numbers")
+    model = keras.Model(inputs, inputs * load_tensorflow().reduce_mean(inputs))
+    (tmp_path / "mixed.tflite").write_bytes(export_float(model))
+    rows = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    sets = Probes("noise", (rows[:6],)), Probes("calibration", (rows[6:],))
+    for found in references("net", keras_function(model), *sets).values():
+        with pytest.raises(TooFar, match="dB of signal to noise where 84"):
+            compare(tmp_path / "mixed.tflite", found, precision="float32")
 
 
 @pytest.mark.parametrize(
@@ -144,3 +157,12 @@ def test_a_refusal_in_int8_names_the_first_tensor_that_parts(tmp_path: Path, mon
     monkeypatch.setattr(making, "quantize", lambda content, *given, **named: honest(wrong, *given, **named))
     with pytest.raises(ConversionError, match=r"output 'high'.*middle[^']*' is the first tensor that parts"):
         convert(Source("m", chain(4), "test"), (parse_target("tflite:int8"),), tmp_path, calibration=(INPUTS,))
+
+
+def test_a_source_that_draws_random_numbers_is_said_to(tmp_path: Path) -> None:
+    keras = load_tf_keras()
+    inputs = keras.Input((40,), name="numbers")
+    model = keras.Model(inputs, keras.layers.Dropout(0.1)(inputs, training=True), name="drops")
+    with pytest.raises(ConversionError, match="'drops' gives other outputs for the same inputs: it draws random"):
+        convert(Source("drops", model, "test"), (parse_target("tflite:float32"),), tmp_path)
+    assert not list(tmp_path.iterdir())

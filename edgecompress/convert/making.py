@@ -11,7 +11,7 @@ from edgecompress.convert.embedded import METADATA_KEY, embed_json
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
 from edgecompress.convert.targets import Options, Target
-from edgecompress.convert.tflite.annotate import annotate
+from edgecompress.convert.tflite.annotate import annotate, with_signature
 from edgecompress.convert.tflite.binary.emit import BinaryFile, binary_tensors, emit_binary
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.ends import quantize_ends
@@ -131,7 +131,7 @@ class Making:
         from edgecompress.convert.tflite.export import export_float
 
         if isinstance(self.source.model, bytes):
-            return self.source.model
+            return with_signature(self.source.model)
         return export_float(self.source.model, sparse=sparse)
 
     @cached_property

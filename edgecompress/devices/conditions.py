@@ -1,19 +1,29 @@
 """The conditions that a measurement is taken in: processor, clock, governor, heat, load, battery, screen, memory.
 
 A device is asked by one shell script of a few processes, so that asking hardly disturbs it. Any answer may be missing.
+A program of the device that hangs is ended, is named under `silent`, and need not be asked again.
 """
 
 from __future__ import annotations
 
 import platform
+import re
+import time
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from edgecompress.devices.answers import number, whole
+from edgecompress.devices.temperatures import degrees
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire.transport import Transport
+from edgecompress.errors import DeviceError, DeviceGone
 
 SNAPSHOT_TIMEOUT_S = 30
+PROGRAM_LIMIT_S = 5
+PROGRAMS = ("vcgencmd", "dumpsys", "settings")  # of a device, which may be missing, fail or hang
+MAX_MHZ = 20_000
+MAX_TEXT = 120
 
 # What decides which kernels a runtime picks: vector widths, and products of half floats and bytes.
 FLAGS = (
@@ -21,7 +31,9 @@ FLAGS = (
     *("amx_int8", "neon", "asimd", "fphp", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
 )
 
-# $1: a folder that stands for the root. `grep -s ''` prints `path:line` for each readable file, in one process.
+# $1: a folder that stands for the root; $2: programs that are not asked; $3: seconds for each that is.
+# `grep -s ''` prints `path:line` for each readable file, in one process. The limit on programs is the shell's own, as
+# not every device has a `timeout`.
 _SCRIPT = r"""
 cd "${1:-/}" || exit 0
 grep -s '' /dev/null proc/loadavg proc/meminfo proc/sys/kernel/osrelease \
@@ -40,30 +52,56 @@ for each in sys/firmware/devicetree/base/model proc/device-tree/model; do
   [ -r $each ] && echo "board:$(tr -d '\0' < $each)" && break
 done
 [ -n "$1" ] && exit 0
-command -v vcgencmd >/dev/null 2>&1 && echo "vcgencmd:$(vcgencmd get_throttled 2>/dev/null)"
-if [ -x /system/bin/dumpsys ]; then
-  dumpsys power 2>/dev/null | grep -m 1 mWakefulness= | sed 's/^ */power:/'
-  dumpsys thermalservice 2>/dev/null | grep -m 1 'Thermal Status' | sed 's/^ */thermal:/'
+exec 4>&1
+PATH="$PATH:/system/bin"
+ask() {
+  case " $without " in *" $1 "*) return ;; esac
+  "$@" 2>/dev/null </dev/null & asked=$!
+  ( sleep $limit; kill -9 $asked ) >/dev/null 2>&1 </dev/null 4>&1 & watch=$!
+  wait $asked
+  [ $? = 137 ] && without="$without $1" && echo "silent:$1" >&4
+  kill -9 $watch
+} 2>/dev/null
+without=$2 limit=$3
+if [ ! -r sys/devices/platform/soc/soc:firmware/get_throttled ] && command -v vcgencmd >/dev/null 2>&1; then
+  ask vcgencmd get_throttled | sed 's/^/vcgencmd:/'
+fi
+if command -v dumpsys >/dev/null 2>&1; then
+  power=$(ask dumpsys power | sed -n -E 's/^ *(mWakefulness|mLowPowerModeEnabled)=/\1:/p')
+  echo "$power"
+  case $power in *mLowPower*) ;; *) ask settings get global low_power | sed 's/^/low_power:/' ;; esac
+  ask dumpsys thermalservice | grep -m 1 'Thermal Status' | sed 's/^ */thermal:/'
 fi
 exit 0
 """
 _CPU = "sys/devices/system/cpu/"
 
 
-def snapshot(transport: Transport | None = None, *, root: str = "") -> dict[str, Any]:
+def snapshot(transport: Transport | None = None, *, root: str = "", without: Sequence[str] = ()) -> dict[str, Any]:
     """Ask a device (this machine, unless told otherwise): JSON values, without the keys that it lacks.
 
     Clocks are in MHz, temperatures in degrees Celsius, memory in bytes. `throttled` is the Raspberry Pi's word: bits
     0-3 say what holds now, 16-19 what has held since it was started. `thermal_status` is Android's, 0 to 6. `root` is
-    a folder to read below, without asking programs.
+    a folder to read below, without asking programs; `without` are programs that are not asked, such as the `silent`
+    ones of an earlier snapshot.
 
     Raises:
         DeviceError: the device cannot be reached.
     """
-    local = transport is None
-    words = ["sh", "-c", _SCRIPT, "sh", root]
-    finished = (transport or LocalTransport()).run(words, timeout_s=SNAPSHOT_TIMEOUT_S)
-    return {**({"machine": platform.machine()} if local else {}), **parse_snapshot(finished.stdout)}
+    about = {} if transport else {"machine": platform.machine()}
+    transport = transport or LocalTransport()
+    began_s = time.monotonic()
+    try:
+        words = (root, " ".join(without), str(PROGRAM_LIMIT_S))
+        said = transport.shell(_SCRIPT, *words, timeout_s=SNAPSHOT_TIMEOUT_S).stdout
+    except DeviceGone:
+        raise
+    except DeviceError:
+        if set(without) >= set(PROGRAMS) or time.monotonic() - began_s < SNAPSHOT_TIMEOUT_S:
+            raise
+        return {**about, **snapshot(transport, root=root, without=PROGRAMS)}  # one of them cannot even be killed
+    said += "".join(f"\nsilent:{program}" for program in without)
+    return {**about, **parse_snapshot(said)}
 
 
 def parse_snapshot(text: str) -> dict[str, Any]:
@@ -79,14 +117,14 @@ def parse_snapshot(text: str) -> dict[str, Any]:
     memory = _fields(files["proc/meminfo"])
     flags = _first(processor, "flags", "Features").split()
     found = {
-        "kernel": first.get("proc/sys/kernel/osrelease", ""),
-        "board": first.get("board", ""),
-        "processor": _first(processor, "model name", "Hardware", "CPU part"),
+        "kernel": _told(first.get("proc/sys/kernel/osrelease", "")),
+        "board": _told(first.get("board", "")),
+        "processor": _told(_first(processor, "model name", "Hardware", "CPU part")),
         "flags": [flag for flag in FLAGS if flag in flags],
         "virtual": "hypervisor" in flags if "flags" in processor else None,  # an Arm processor does not say
         "smt": {"1": True, "0": False}.get(first.get(f"{_CPU}smt/active", "")),  # cores may be halves of one
-        "cores": first.get(f"{_CPU}online", ""),
-        "allowed_cores": _fields(files["proc/self/status"]).get("Cpus_allowed_list", ""),
+        "cores": _told(first.get(f"{_CPU}online", "")),
+        "allowed_cores": _told(_fields(files["proc/self/status"]).get("Cpus_allowed_list", "")),
         "load_average": [
             load for each in first.get("proc/loadavg", "").split()[:3] if (load := number(each)) is not None
         ],
@@ -96,10 +134,14 @@ def parse_snapshot(text: str) -> dict[str, Any]:
         "clocks": _clocks(first),
         "temperatures": _temperatures(first),
         "throttle_counts": _by_core(first, "/thermal_throttle/core_throttle_count"),
-        "throttled": first.get("firmware/get_throttled", "") or first.get("vcgencmd", "").removeprefix("throttled=0x"),
+        "throttled": _throttled(first),
         "thermal_status": whole(first.get("thermal", "").rpartition(":")[2]),
-        "awake": {"Awake": True, "Asleep": False, "Dozing": False}.get(first.get("power", "").rpartition("=")[2]),
+        "awake": {"Awake": True, "Asleep": False, "Dozing": False}.get(first.get("mWakefulness", "")),
+        "battery_saver": {"true": True, "1": True, "false": False, "0": False}.get(
+            first.get("mLowPowerModeEnabled") or first.get("low_power", "")
+        ),
         "battery": _battery(first),
+        "silent": sorted(set(files["silent"]) & set(PROGRAMS)),
     }
     return {key: value for key, value in found.items() if value not in (None, "", [], {})}
 
@@ -109,12 +151,13 @@ def _clocks(first: dict[str, str]) -> dict[str, dict[str, Any]]:
     clocks = {}
     policies = sorted({path.rpartition("/")[0] for path in first if path.startswith(f"{_CPU}cpufreq/policy")})
     for policy in policies:
-        cores = first.get(f"{policy}/related_cpus", "")
-        clocks[cores or policy.rpartition("/")[2]] = {
-            "governor": first.get(f"{policy}/scaling_governor"),
-            "now_mhz": _scaled(first.get(f"{policy}/scaling_cur_freq", "")),
-            "limit_mhz": _scaled(first.get(f"{policy}/scaling_max_freq", "")),
-            "max_mhz": _scaled(first.get(f"{policy}/cpuinfo_max_freq", "")),
+        cores = _told(first.get(f"{policy}/related_cpus", ""))
+        governor = first.get(f"{policy}/scaling_governor")
+        clocks[cores or _told(policy.rpartition("/")[2])] = {
+            "governor": None if governor is None else _told(governor),
+            "now_mhz": _mhz(first.get(f"{policy}/scaling_cur_freq", "")),
+            "limit_mhz": _mhz(first.get(f"{policy}/scaling_max_freq", "")),
+            "max_mhz": _mhz(first.get(f"{policy}/cpuinfo_max_freq", "")),
         }
     return clocks
 
@@ -124,9 +167,8 @@ def _temperatures(first: dict[str, str]) -> dict[str, float]:
     for path in sorted(first):
         if path.startswith("sys/class/thermal/") and path.endswith("/temp"):
             zone = path.removesuffix("/temp")
-            degrees = _scaled(first[path])
-            if degrees is not None and -50 < degrees < 200:  # a sensor that is off says what it likes
-                found[f"{zone.rpartition('/')[2]} {first.get(f'{zone}/type', '')}".strip()] = degrees
+            if (celsius := degrees(first[path])) is not None:
+                found[_told(f"{zone.rpartition('/')[2]} {first.get(f'{zone}/type', '')}")] = celsius
     return found
 
 
@@ -138,7 +180,7 @@ def _battery(first: dict[str, str]) -> dict[str, Any]:
     )
     found = {
         "percent": number(first.get(f"{folder}/capacity", "")),
-        "status": first.get(f"{folder}/status"),
+        "status": _told(first.get(f"{folder}/status", "")) or None,
         "temperature_c": None if tenths is None else tenths / 10,
         "current_ma": None if current is None else current / 1000,
         "voltage_v": None if voltage is None else voltage / 1e6,
@@ -176,7 +218,19 @@ def _kilobytes(text: str | None) -> int | None:
     return None if found is None else found * 1024
 
 
-def _scaled(text: str) -> float | None:
-    """Thousandths, as the kernel writes kHz and millidegrees."""
+def _mhz(text: str) -> float | None:
+    """A clock, which the kernel writes in kHz."""
     found = number(text)
-    return None if found is None else found / 1000
+    return None if found is None or not 0 < found <= 1000 * MAX_MHZ else found / 1000
+
+
+def _throttled(first: dict[str, str]) -> str:
+    """The Pi's word in hexadecimal, by its kernel or `vcgencmd`, which both may say that they cannot tell."""
+    word = first.get("firmware/get_throttled", "") or first.get("vcgencmd", "").removeprefix("throttled=")
+    found = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,8})", word)
+    return found[1] if found else ""
+
+
+def _told(text: str) -> str:
+    """What a device says in words: bounded, and without what could move a terminal's cursor."""
+    return "".join(character for character in text if character.isprintable()).strip()[:MAX_TEXT]

@@ -1,10 +1,13 @@
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecompress.devices import conditions
 from edgecompress.devices.conditions import parse_snapshot, snapshot
 from edgecompress.devices.cores import clusters
 
@@ -109,7 +112,8 @@ sys/class/power_supply/battery/status:Discharging
 sys/class/power_supply/battery/temp:281
 sys/class/power_supply/battery/current_now:-312500
 sys/class/power_supply/battery/voltage_now:4123000
-power:mWakefulness=Asleep
+mWakefulness:Asleep
+mLowPowerModeEnabled:true
 thermal:Thermal Status: 2
 """
 
@@ -119,14 +123,83 @@ def test_a_phone():
     assert found["capacities"] == {"cpu0": 250, "cpu7": 1024}
     assert found["clocks"]["7"]["limit_mhz"] == 1800.0
     assert found["temperatures"] == {"thermal_zone0 cpu-0-0-usr": 41.2}
-    assert (found["awake"], found["thermal_status"]) == (False, 2)
+    assert (found["awake"], found["battery_saver"], found["thermal_status"]) == (False, True, 2)
     assert found["battery"] == {
         "percent": 83.0, "status": "Discharging", "temperature_c": 28.1, "current_ma": -312.5, "voltage_v": 4.123
     }  # fmt: skip
 
 
-def test_the_pi_firmwares_word_by_vcgencmd():
-    assert parse_snapshot("vcgencmd:throttled=0x50005\n")["throttled"] == "50005"
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("throttled=0x50005", "50005"),
+        ("throttled=0x0", "0"),
+        ("VCHI initialization failed", None),
+        ("Can't open device file: /dev/vcio", None),
+        ("", None),
+        ("throttled=0x" + "f" * 999, None),
+    ],
+)
+def test_the_pi_firmwares_word_by_vcgencmd(said, word):
+    assert parse_snapshot(f"vcgencmd:{said}\n").get("throttled") == word
+
+
+DUMPSYS = """#!/bin/sh
+[ "$1" = power ] && printf '  mStayOn=false\n  mWakefulness=Awake\n  mWakefulnessChanging=false\n'
+[ "$1" = thermalservice ] && printf 'IsStatusOverride: false\nThermal Status: 3\nThermal Status: 0\n'
+exit 0
+"""
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Puts a program of the device on this machine; such a program has a third of a second."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(conditions, "PROGRAM_LIMIT_S", 0.3)
+
+    def put(name, text):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+
+    return put
+
+
+@pytest.mark.parametrize("shell", [name for name in ("dash", "bash", "mksh", "busybox") if shutil.which(name)])
+def test_programs_are_asked_and_the_ones_that_hang_are_named(shell, program, tmp_path):
+    program("dumpsys", DUMPSYS)
+    program("settings", '#!/bin/sh\n[ "$*" = "get global low_power" ] && echo 1\n')
+    program("vcgencmd", "#!/bin/sh\nexec sleep 60\n")
+    words = [shell, *(["sh"] if shell == "busybox" else []), "-c", conditions._SCRIPT, "sh", "", "", "0.3"]
+    found = parse_snapshot(subprocess.run(words, capture_output=True, text=True, timeout=20, check=True).stdout)
+    assert (found["thermal_status"], found["awake"], found["battery_saver"]) == (3, True, True)
+    assert found["silent"] == ["vcgencmd"] and "throttled" not in found and found["load_average"]
+
+
+def test_what_is_silent_is_not_asked_again(program, tmp_path):
+    program("vcgencmd", f"#!/bin/sh\necho called >> '{tmp_path}/calls'\nexec sleep 60\n")
+    first = snapshot()
+    assert snapshot(without=first["silent"])["silent"] == first["silent"] == ["vcgencmd"]
+    assert (tmp_path / "calls").read_text() == "called\n"
+
+
+def test_a_program_that_fails_tells_nothing(program):
+    program("vcgencmd", "#!/bin/sh\necho 'VCHI initialization failed'\nexit 255\n")
+    found = snapshot()
+    assert "throttled" not in found and "silent" not in found
+
+
+def test_a_program_that_cannot_be_ended_costs_its_answer_and_no_more(program, monkeypatch):
+    """Its child holds the outputs open, as one does that waits for a driver."""
+    program("vcgencmd", "#!/bin/sh\nsleep 20\n")
+    monkeypatch.setattr(conditions, "SNAPSHOT_TIMEOUT_S", 1)
+    found = snapshot()
+    assert found["silent"] == sorted(conditions.PROGRAMS) and found["load_average"]
+
+
+def test_control_characters_of_a_device_go_no_further():
+    text = "sys/devices/system/cpu/cpufreq/policy0/scaling_governor:\x1b]0;x\x07ondemand\nboard:\x1b[2JPi\n"
+    found = parse_snapshot(text)
+    assert found["clocks"]["policy0"]["governor"] == "]0;xondemand" and found["board"] == "[2JPi"
 
 
 PATHS = st.sampled_from([line.partition(":")[0] for line in PHONE.splitlines()])

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from edgecompress.devices.answers import whole
 from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.hashes import digest
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
+from edgecompress.progress import Progress, silent
 from edgecompress.storage import sha256_of
 
 HASH_TIMEOUT_S = 120
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
 
-# $1: the folder; then the files. A device that lacks sha256sum prints nothing, and gets every file anew.
-_HASHES = (
-    'cd "$1" 2>/dev/null || exit 0; shift; command -v sha256sum >/dev/null 2>&1 || exit 0; sha256sum "$@" 2>/dev/null'
-)
-_MAKE = 'for each in "$@"; do mkdir -p "$each" || exit 1; done'
-_FINISH = 'chmod 755 "$1" && mv -f "$1" "$2"'
+# $1: the folder; $2: the tool; then the files.
+_HASHES = r"""
+cd "$1" 2>/dev/null || exit 0
+tool=$2; shift 2
+for each in "$@"; do
+  [ -f "$each" ] && $tool < "$each" 2>/dev/null | { read -r found rest; echo "$found $each"; }
+done
+"""
 
 
-def place(
-    transport: Transport, files: Mapping[str, Path], *, on_push: Callable[[str], None] = lambda name: None
-) -> dict[str, str]:
+def place(transport: Transport, files: Mapping[str, Path], *, on_push: Progress = silent) -> dict[str, str]:
     """Bring files onto a device, and return where each is there; `files` maps the names to the host's paths.
 
-    A file lies in `FOLDER/SHA-256/NAME`; it is pushed beside that, and gets its name when its hash is right. Files of
-    one hash are the same file. This machine's own files are used where they are.
+    A file lies in `FOLDER/SHA-256/NAME`, and is there as a whole or not at all. Files of one hash are the same file.
+    This machine's own files are used where they are.
 
     Raises:
         DeviceError: the device is full, cannot be written, or goes away.
@@ -39,19 +42,11 @@ def place(
     hashes = {name: sha256_of(path) for name, path in files.items()}
     targets = {name: f"{hashes[name]}/{_UNSAFE.sub('_', name).lstrip('-.') or 'file'}" for name in files}
     present = _hashes(transport, list(targets.values()))
-    missing = [name for name in files if present.get(targets[name]) != hashes[name]]
-    if missing:
-        _make_folders(transport, [f"{transport.folder}/{hashes[name]}" for name in missing])
-    for name in missing:
-        on_push(name)
-        beside = f"{targets[name]}.part"
-        transport.push(files[name], f"{transport.folder}/{beside}")
-        arrived = _hashes(transport, [beside])
-        if arrived and arrived.get(beside) != hashes[name]:
-            raise DeviceError(f"'{name}' arrived damaged on {transport.address}.", hint="Is its disk full, or failing?")
-        moved = transport.shell(_FINISH, f"{transport.folder}/{beside}", f"{transport.folder}/{targets[name]}")
-        if moved.status:
-            raise DeviceError(f"Cannot write into '{transport.folder}' on {transport.address}: {moved.stderr.strip()}.")
+    hasher = transport.greeting.hasher
+    for name, path in files.items():
+        if targets[name] in present and present[targets[name]] == digest(hasher, path.read_bytes()):
+            continue
+        transport.push(path, f"{transport.folder}/{targets[name]}", on_bytes=partial(on_push, name))
     return {name: f"{transport.folder}/{target}" for name, target in targets.items()}
 
 
@@ -64,14 +59,10 @@ def clean(transport: Transport) -> int:
     return 1024 * (whole(used[0]) or 0) if used else 0
 
 
-def _make_folders(transport: Transport, folders: list[str]) -> None:
-    made = transport.shell(_MAKE, *folders)
-    if made.status:
-        reason = made.stderr.strip().splitlines()[-1][:300] if made.stderr.strip() else "no reason given"
-        raise DeviceError(f"The folder for files on {transport.address} cannot be written: {reason}.")
-
-
 def _hashes(transport: Transport, names: list[str]) -> dict[str, str]:
-    finished = transport.shell(_HASHES, transport.folder, *names, timeout_s=HASH_TIMEOUT_S)
-    lines = (line.split(maxsplit=1) for line in finished.stdout.splitlines())
-    return {words[1].lstrip("*"): words[0] for words in lines if len(words) == 2}
+    """What lies there already, by the device's own tool; without one nothing is believed, and all is pushed anew."""
+    if not (hasher := transport.greeting.hasher):
+        return {}
+    finished = transport.shell(_HASHES, transport.folder, hasher, *names, timeout_s=HASH_TIMEOUT_S)
+    lines = (line.split(" ", 1) for line in finished.stdout.splitlines())
+    return {words[1]: words[0] for words in lines if len(words) == 2}

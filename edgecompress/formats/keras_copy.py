@@ -75,7 +75,10 @@ def _copy(source: Any, target: Any, weights: WeightStore) -> None:
                 pending.append((item, copy.create_group(name), depth + 1))
             elif isinstance(item, h5py.Dataset):
                 array = h5py.Empty(item.dtype) if item.shape is None else weights.read(item)
-                _copy_attributes(item, copy.create_dataset(name, data=array))
+                copied = copy.create_dataset(name, data=array)
+                _copy_attributes(item, copied)
+                if copied.dtype != item.dtype and "dtype" in copied.attrs:  # where Keras 3 notes bfloat16
+                    del copied.attrs["dtype"]
 
 
 def _copy_attributes(source: Any, target: Any) -> None:

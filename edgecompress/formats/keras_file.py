@@ -26,6 +26,7 @@ class CheckedModel:
     code: tuple[Code, ...]
     keras_version: str  # that wrote it; "" where it does not say
     name: Literal["model.h5", "model.keras"] | None  # of the copy in its folder; None where there is code
+    elements: int | None  # of all weights in the copy; None where there is none
 
 
 def read_keras(path: Path, *, timeout_s: float = TIMEOUT_S) -> ModelSummary:

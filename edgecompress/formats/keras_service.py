@@ -35,7 +35,12 @@ def copy(request: Request, *, path: str, folder: str) -> Answer:
         config, code = judge(_required_config(stored))
         written = None if code else write_copy(stored, config, Path(folder)).name
         version = stored.metadata.get("keras_version", "")
-        return {"code": [asdict(each) for each in code], "keras_version": version, "name": written}, []
+        return {
+            "code": [asdict(each) for each in code],
+            "keras_version": version,
+            "name": written,
+            "elements": stored.weights.read_elements if written else None,
+        }, []
 
 
 def check(request: Request, *, path: str) -> Answer:

@@ -20,6 +20,7 @@ from edgecompress.formats.keras_walk import ConfigLayer
 KERNELS = {"kernel", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "embeddings"}
 _NOT_TRAINED = {"moving_mean", "moving_variance", "mean", "variance", "count", "seed_generator_state"}
 _NOT_TRAINED |= {"mask", "threshold", "pruning_step", "optimizer_step"}
+_BFLOAT16 = np.dtype("V2")  # as h5py stores it: two bytes without a meaning
 MAX_OBJECTS = 100_000
 MAX_DEPTH = 32
 MAX_ARRAY_BYTES = 2**29
@@ -33,6 +34,7 @@ class WeightStore(ABC):
         self.root = root  # an h5py.Group
         self._claimed: set[str] = set()
         self._read_bytes = 0
+        self.read_elements = 0  # of all arrays that were read
 
     @abstractmethod
     def variables(self, layer: ConfigLayer) -> list[tuple[str, Any]]:
@@ -73,8 +75,8 @@ class WeightStore(ABC):
         return (data for _, data in _datasets(self.root))
 
     def read(self, data: Any) -> np.ndarray:
-        """Read one array, after checking its type, its storage and its size."""
-        if data.dtype.kind not in "fiub":
+        """Read one array, after checking its type, its storage and its size; bfloat16 becomes float32."""
+        if data.dtype.kind not in "fiub" and data.dtype != _BFLOAT16:
             raise ModelFileError(f"The weight {data.name!r} has the type {data.dtype}; numbers were expected.")
         if data.is_virtual or data.external:
             raise ModelFileError(f"The weight {data.name!r} is kept outside the file, which is not followed.")
@@ -85,6 +87,9 @@ class WeightStore(ABC):
                 f"The weight {data.name!r} has {data.nbytes} bytes; at most {MAX_ARRAY_BYTES} for one weight "
                 f"and {MAX_TOTAL_BYTES} for all are read."
             )
+        self.read_elements += data.size
+        if data.dtype == _BFLOAT16:
+            return np.asarray(np.asarray(data[()]).view("<u2").astype(np.uint32) << 16).view(np.float32)
         return data[()]
 
 

@@ -12,6 +12,7 @@ from edgecompress.formats.summary import LayerSummary, ModelSummary, common_batc
 from edgecompress.formats.tflite import describe_graphs, read_content
 from edgecompress.formats.tflite_graph import BITS, Graph, Operator, Tensor
 from edgecompress.formats.tflite_known import open_tensors
+from edgecompress.formats.tflite_uint8 import what_uint8_costs
 from edgecompress.formats.tflite_work import kernel_positions, multiply_adds
 
 # Custom operators whose kernels are signs in words of 32 bits: where these stand; multiplier, bias and threshold.
@@ -53,7 +54,7 @@ def summarize(graphs: Sequence[Graph], doubts: Sequence[str] = ()) -> ModelSumma
         outputs=tuple(main.tensors[index].spec for index in main.outputs),
         layers=tuple(layers),
         metadata={"description": graphs[0].description} | _signatures(graphs) | texts,
-        warnings=tuple(doubts),
+        warnings=(*doubts, *([cost] if (cost := what_uint8_costs(graphs)) else [])),
     )
 
 

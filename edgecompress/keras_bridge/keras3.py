@@ -8,33 +8,49 @@ from pathlib import Path
 from typing import Any
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
-from edgecompress.errors import UnsupportedModelError
+from edgecompress.errors import EdgeCompressError, UnsupportedModelError
 from edgecompress.keras_bridge import keras3_operations
+from edgecompress.keras_bridge.bounded import no_more_weights
 from edgecompress.keras_bridge.keras3_activations import ACTIVATION_LAYERS, COMPOSED, SAME
 from edgecompress.keras_bridge.keras3_graph import functional_of, nodes_of, walk_layers
-from edgecompress.keras_bridge.keras3_layers import LAYERS, NOTHING_AT_INFERENCE, make, refusal, weights
+from edgecompress.keras_bridge.keras3_layers import (
+    LAYERS,
+    NOTHING_AT_INFERENCE,
+    make,
+    name_in_keras2,
+    refusal,
+    weights,
+)
 from edgecompress.keras_bridge.keras3_verification import require_equal
 from edgecompress.keras_bridge.precision import in_float32
-from edgecompress.keras_bridge.reading import explained
+from edgecompress.keras_bridge.reading import explained, require_operations_kept
 from edgecompress.values import LayerNote
 
 # What Keras and TensorFlow raise of a call that they do not take.
 REFUSALS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError)
 
 
-def load_keras3(source: Path, path: Path, *, trust: bool = False) -> tuple[Any, tuple[LayerNote, ...]]:
+def load_keras3(
+    source: Path, path: Path, *, stored: int | None, trust: bool = False
+) -> tuple[Any, tuple[LayerNote, ...]]:
     """Load `source`, a copy of the file `path` that Keras 3 wrote: the same network in Keras 2, with notes.
 
+    `stored` is how many elements its weights have in the file; None for what is trusted.
+
     Raises:
-        ModelFileError: its weights or its graph do not fit its layers.
+        ModelFileError: its weights or its graph do not fit its layers, or these need more weights.
         UnsupportedModelError: a layer, an option or an operation has no equal in Keras 2; it is named. Or the two
             networks part on seeded noise.
     """
     load_tensorflow()  # first, so that tf.keras stays Keras 2
     import keras
 
+    require_operations_kept(source, path, is_layer=lambda kind: hasattr(keras.layers, kind))
     try:
-        model = keras.models.load_model(source, compile=False, safe_mode=not trust)
+        with no_more_weights(keras.layers.Layer, stored, name=str(path)):
+            model = keras.models.load_model(source, compile=False, safe_mode=not trust)
+    except EdgeCompressError:
+        raise
     except Exception as error:  # of any class: a file may hold anything
         raise explained(
             source,
@@ -160,7 +176,7 @@ def _is_public(stored: dict[str, Any]) -> bool:
         return str(stored["module"]).partition(".")[0] == "keras"  # it is None of a custom class
     kind, config = stored["class_name"], stored.get("config")
     operation = str(config.get("name") if isinstance(config, dict) else "").rstrip("_0123456789")
-    return hasattr(keras.layers, kind) or hasattr(keras.ops, operation)
+    return hasattr(keras.layers, kind) or any(hasattr(each, operation) for each in (keras.ops, keras.ops.image))
 
 
 def _rebuilt(stored: dict[str, Any], *, trust: bool) -> Any:
@@ -168,7 +184,7 @@ def _rebuilt(stored: dict[str, Any], *, trust: bool) -> Any:
 
     if "module" in stored:
         return keras.saving.deserialize_keras_object(stored, safe_mode=not trust)
-    return getattr(keras.layers, stored["class_name"]).from_config(stored["config"])  # of the .h5 format
+    return keras.utils.legacy.deserialize_keras_object(stored, module_objects=vars(keras.layers))  # of the .h5 format
 
 
 def _operation(operation: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -218,6 +234,7 @@ def _shown(operation: Any) -> str:
 
 def _free(name: str, taken: set[str], prefix: str = "") -> str:
     """Return `name`, behind the names of the models that it is in and a number where it is taken."""
+    name, prefix = name_in_keras2(name), name_in_keras2(prefix) if prefix else ""
     candidates = [name, f"{prefix}{name}"]
     free = next((each for each in candidates if each not in taken), None)
     number = 1

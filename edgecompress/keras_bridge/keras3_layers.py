@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,14 +36,13 @@ def rule(same: str = "", *, without_effect: str = "", calls: str = "", **more: A
 
 
 WINDOW = "kernel_size strides padding data_format dilation_rate activation use_bias"
-CELL = "units activation use_bias return_sequences return_state go_backwards unroll"
+CELL = "units activation use_bias"
+STEPS = "return_sequences return_state go_backwards unroll"
 CONV_CELL = f"filters {WINDOW} recurrent_activation return_sequences return_state go_backwards"
 # `zero_output_for_mask` has none without a mask, and masks are refused. With dropout, Keras 2 takes other operators at
 # inference too, and keeps a mask for the first batch size.
-STATELESS: dict[str, Any] = {
-    "only": {"stateful": False},
-    "without_effect": "seed zero_output_for_mask dropout recurrent_dropout",
-}
+DROPOUT = "seed dropout recurrent_dropout"
+STATELESS: dict[str, Any] = {"only": {"stateful": False}, "without_effect": f"zero_output_for_mask {DROPOUT}"}
 UNQUANTIZED: dict[str, Any] = {"only": {"quantization_config": None, "lora_rank": None}}
 CHANNELS_LAST: dict[str, Any] = {"only": {"data_format": "channels_last"}}
 
@@ -98,9 +98,17 @@ LAYERS: dict[str, Rule] = {
     **{kind: rule() for kind in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")},
     "Concatenate": rule("axis"),
     "Dot": rule("axes normalize"),
-    "LSTM": rule(f"{CELL} recurrent_activation unit_forget_bias", **STATELESS),
-    "GRU": rule(f"{CELL} recurrent_activation reset_after", **STATELESS),
-    "SimpleRNN": rule(CELL, **STATELESS),
+    "LSTM": rule(f"{CELL} {STEPS} recurrent_activation unit_forget_bias", calls="initial_state", **STATELESS),
+    "GRU": rule(f"{CELL} {STEPS} recurrent_activation reset_after", calls="initial_state", **STATELESS),
+    "SimpleRNN": rule(f"{CELL} {STEPS}", calls="initial_state", **STATELESS),
+    "LSTMCell": rule(f"{CELL} recurrent_activation unit_forget_bias", without_effect=DROPOUT),
+    "GRUCell": rule(f"{CELL} recurrent_activation reset_after", without_effect=DROPOUT),
+    "SimpleRNNCell": rule(CELL, without_effect=DROPOUT),
+    # The layers and cells inside are made by `_inside`.
+    "RNN": rule(STEPS, without_effect="zero_output_for_mask cell", only={"stateful": False}),
+    "StackedRNNCells": rule(without_effect="cells"),
+    "Bidirectional": rule("merge_mode", without_effect="layer backward_layer"),
+    "TimeDistributed": rule(without_effect="layer"),
     **{
         f"ConvLSTM{n}D": rule(
             f"{CONV_CELL} unit_forget_bias",
@@ -130,7 +138,16 @@ LAYERS: dict[str, Rule] = {
     "SpatialDropout3D": rule("rate data_format", without_effect="seed"),
     "ActivityRegularization": rule("l1 l2"),
 }
-RECURRENT = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+RECURRENT = (
+    "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "LSTMCell", "GRUCell", "SimpleRNNCell",
+)  # fmt: skip
+# Where a layer keeps those inside it, by the argument that takes them in Keras 2.
+INSIDE: dict[str, dict[str, str]] = {
+    "RNN": {"cell": "cell"},
+    "StackedRNNCells": {"cells": "cells"},
+    "Bidirectional": {"layer": "forward_layer", "backward_layer": "backward_layer"},
+    "TimeDistributed": {"layer": "layer"},
+}
 
 # Augmentation: nothing at inference. RandomCrop is not here, which then crops the middle or resizes.
 NOTHING_AT_INFERENCE = (
@@ -140,8 +157,6 @@ NOTHING_AT_INFERENCE = (
     "RandomColorJitter", "RandomPosterization", "RandAugment", "AugMix", "CutMix", "MixUp", "Solarization",
 )  # fmt: skip
 HINTS = {
-    "Bidirectional": "Write it as two layers, one with go_backwards=True and its steps reversed, and a Concatenate.",
-    "TimeDistributed": "Reshape the steps into the batch, or use a layer that treats the steps alike, as Dense does.",
     "SpectralNormalization": "Save the layer inside it, whose kernel is normalized after training.",
     "Masking": "Feed sequences of one length.",
     **dict.fromkeys(
@@ -160,7 +175,7 @@ def make(original: Any, name: str, *, activation: str | None) -> Any:
     kind = type(original).__name__
     known = LAYERS.get(kind)
     if known is None or type(original).__module__.split(".")[0] != "keras":
-        raise refusal(original, f"Keras 2 has no equal of {kind}" if known is None else "it is a class of its own")
+        raise refusal(original, _unknown(kind) if known is None else "it is a class of its own")
     policy = policy_name(original)
     if getattr(original, "quantization_mode", None):
         raise refusal(original, f"its weights are quantized by Keras ({original.quantization_mode})")
@@ -179,6 +194,8 @@ def make(original: Any, name: str, *, activation: str | None) -> Any:
         arguments["activation"] = activation
     if kind in RECURRENT:
         arguments.update(_inner_activations(original, arguments))
+    for key, attribute in INSIDE.get(kind, {}).items():
+        arguments[key] = _inside(original, getattr(original, attribute))
     if kind == "Normalization":
         arguments.update(_statistics(original))
     if policy != "float32":
@@ -186,6 +203,12 @@ def make(original: Any, name: str, *, activation: str | None) -> Any:
     layer = getattr(load_tf_keras().layers, kind)(**arguments)
     layer.trainable = original.trainable
     return layer
+
+
+def name_in_keras2(name: str) -> str:
+    """Return a name as TensorFlow's scopes take it, which Keras 2 makes of it: without spaces and other letters."""
+    plain = re.sub(r"[^A-Za-z0-9_./-]", "_", name)
+    return plain if re.match(r"[A-Za-z0-9.]", plain) else f"layer{plain}"
 
 
 def weights(original: Any) -> list[np.ndarray]:
@@ -196,7 +219,31 @@ def weights(original: Any) -> list[np.ndarray]:
         return [np.asarray(value) for name in names if (value := getattr(original, name)) is not None]
     if kind == "Normalization":
         return []  # they are options, see `_statistics`
+    if kind in INSIDE:
+        parts = [getattr(original, attribute) for attribute in INSIDE[kind].values()]
+        parts = [part for each in parts for part in (each if isinstance(each, list) else [each])]
+        return [array for part in parts for array in weights(part)]
     return original.get_weights()
+
+
+def _unknown(kind: str) -> str:
+    has = hasattr(load_tf_keras().layers, kind)
+    return f"{kind} is not among the layers that are" if has else f"Keras 2 has no equal of {kind}"
+
+
+def _inside(wrapper: Any, inner: Any) -> Any:
+    """Return the layer, or the list of cells, that a wrapper of Keras 2 takes in the place of one of Keras 3."""
+    if isinstance(inner, list):
+        return [_inside(wrapper, each) for each in inner]
+    function = getattr(inner, "activation", None)
+    if function is None or type(inner).__name__ in RECURRENT:
+        return make(inner, name_in_keras2(inner.name), activation=None)
+    import keras
+
+    name = keras.activations.serialize(function)
+    if name not in IN_CELLS:
+        raise refusal(wrapper, f"the layer '{inner.name}' inside it has an activation that Keras 2 lacks")
+    return make(inner, name_in_keras2(inner.name), activation=IN_CELLS[name])
 
 
 def refusal(layer: Any, why: str) -> UnsupportedModelError:

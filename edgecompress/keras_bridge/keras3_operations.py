@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from edgecompress.environment import load_tensorflow
@@ -43,7 +44,7 @@ def refusal(operation: Any, why: str) -> UnsupportedModelError:
     return UnsupportedModelError(
         f"The operation '{operation.name}' ({type(operation).__name__}) of the Keras 3 model cannot be translated to "
         f"Keras 2: {why}.",
-        hint="Write it as a layer; arithmetic, activations, means, sums, reshapes and slices are translated.",
+        hint="Write it as a layer; arithmetic, activations, reductions, reshapes, slices and more are translated.",
     )
 
 
@@ -108,6 +109,81 @@ def _pad(operation: Any, tensor: Any) -> Any:
     return _function("pad")(tensor, [list(pair) for pair in operation.pad_width])
 
 
+def _prod(operation: Any, tensor: Any) -> Any:
+    _require(operation, operation.dtype is None, f"its dtype is {operation.dtype}")
+    return _function("reduce_prod")(tensor, axis=operation.axis, keepdims=operation.keepdims)
+
+
+def _place(name: str) -> Rule:
+    """Where the greatest or the least element along one axis is."""
+
+    def apply_place(operation: Any, tensor: Any) -> Any:
+        _require(operation, isinstance(operation.axis, int), f"its axis is {operation.axis!r}, and not one axis")
+        found = _function(name)(tensor, axis=operation.axis, output_type="int32")
+        return _function("expand_dims")(found, operation.axis) if operation.keepdims else found
+
+    return Rule(apply_place, ("axis", "keepdims"))
+
+
+def _cast(operation: Any, tensor: Any) -> Any:
+    _require(operation, operation.dtype in PLAIN_TYPES, f"it casts to {operation.dtype}")
+    return _function("cast")(tensor, operation.dtype)
+
+
+def _split(operation: Any, tensor: Any) -> Any:
+    sections, size = operation.indices_or_sections, tensor.shape[operation.axis]
+    if not isinstance(sections, int):
+        _require(operation, size is not None, "it splits an axis of free size")
+        sections = [end - start for start, end in pairwise((0, *sections, size))]
+    return _function("split")(tensor, sections, axis=operation.axis)
+
+
+def _repeat(operation: Any, tensor: Any) -> Any:
+    fits = isinstance(operation.axis, int) and isinstance(operation.repeats, int)
+    _require(operation, fits, "it does not repeat every element alike along one axis")
+    return _function("repeat")(tensor, operation.repeats, axis=operation.axis)
+
+
+def _flip(operation: Any, tensor: Any) -> Any:
+    _require(operation, isinstance(operation.axis, int), f"its axis is {operation.axis!r}, and not one axis")
+    return _function("reverse")(tensor, [operation.axis])
+
+
+def _swapped(operation: Any, tensor: Any) -> Any:
+    order = list(range(len(tensor.shape)))
+    first, second = operation.axis1, operation.axis2
+    order[first], order[second] = order[second], order[first]
+    return _function("transpose")(tensor, order)
+
+
+def _log_softmax(operation: Any, tensor: Any) -> Any:
+    _require(operation, isinstance(operation.axis, int), f"its axis is {operation.axis!r}, and not one axis")
+    return _function("nn.log_softmax")(tensor, axis=operation.axis)
+
+
+def _pooled(name: str) -> Rule:
+    def pool(operation: Any, tensor: Any) -> Any:
+        _require(operation, operation.data_format == "channels_last", f"its data_format is {operation.data_format}")
+        strides = operation.pool_size if operation.strides is None else operation.strides
+        return _function(name)(tensor, operation.pool_size, strides, operation.padding.upper())
+
+    return Rule(pool, ("pool_size", "strides", "padding", "data_format"))
+
+
+def _resize(operation: Any, tensor: Any) -> Any:
+    for key, only in RESIZED.items():
+        _require(operation, getattr(operation, key) == only, f"its {key} is {getattr(operation, key)!r}")
+    return _function("image.resize")(tensor, operation.size, method=operation.interpolation)
+
+
+def _require(operation: Any, fits: bool, why: str) -> None:
+    if not fits:
+        raise refusal(operation, f"{why}, which is not understood")
+
+
+PLAIN_TYPES = ("float32", "int32", "int64", "uint8", "bool")
+RESIZED = {"antialias": False, "crop_to_aspect_ratio": False, "pad_to_aspect_ratio": False,
+           "data_format": "channels_last"}  # fmt: skip
 OPERATIONS: dict[str, Rule] = {
     "Add": Rule(lambda _, a, b: a + b),
     "Subtract": Rule(lambda _, a, b: a - b),
@@ -155,5 +231,31 @@ OPERATIONS: dict[str, Rule] = {
     "Concatenate": Rule(lambda operation, tensors: _function("concat")(tensors, operation.axis), ("axis",)),
     "Stack": Rule(lambda operation, tensors: _function("stack")(tensors, operation.axis), ("axis",)),
     "Pad": Rule(_pad, ("pad_width", "mode")),
+    **{kind: _tf(kind.lower()) for kind in ("Sign", "Floor", "Sin", "Cos", "Greater", "Less", "Equal", "Where")},
+    "Ceil": _tf("math.ceil"),
+    "Reciprocal": _tf("math.reciprocal"),
+    "LogSigmoid": _tf("math.log_sigmoid"),
+    "GreaterEqual": _tf("greater_equal"),
+    "LessEqual": _tf("less_equal"),
+    "NotEqual": _tf("not_equal"),
+    "LogicalAnd": _tf("logical_and"),
+    "LogicalOr": _tf("logical_or"),
+    "LogicalNot": _tf("logical_not"),
+    "Var": _reduced("math.reduce_variance"),
+    "Std": _reduced("math.reduce_std"),
+    "Logsumexp": _reduced("reduce_logsumexp"),
+    "Prod": Rule(_prod, ("axis", "keepdims", "dtype")),
+    "Argmax": _place("argmax"),
+    "Argmin": _place("argmin"),
+    "Cast": Rule(_cast, ("dtype",)),
+    "Split": Rule(_split, ("indices_or_sections", "axis")),
+    "Repeat": Rule(_repeat, ("repeats", "axis")),
+    "Flip": Rule(_flip, ("axis",)),
+    "Swapaxes": Rule(_swapped, ("axis1", "axis2")),
+    "LogSoftmax": Rule(_log_softmax, ("axis",)),
+    "Einsum": Rule(lambda operation, *tensors: _function("einsum")(operation.subscripts, *tensors), ("subscripts",)),
+    "AveragePool": _pooled("nn.avg_pool"),
+    "MaxPool": _pooled("nn.max_pool"),
+    "Resize": Rule(_resize, ("size", "interpolation", *RESIZED, "fill_mode", "fill_value")),
     "GetItem": Rule(lambda _, tensor, key: tensor[key]),
 }

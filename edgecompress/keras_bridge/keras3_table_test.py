@@ -48,6 +48,19 @@ EQUAL: list[tuple[tuple[int, ...], Callable[[Any], Any]]] = [
     (STEPS, lambda x: layers.MultiHeadAttention(2, 3, value_dim=5)(x, x, use_causal_mask=True)),
     (STEPS, lambda x: layers.MultiHeadAttention(2, 3)(query=x, value=x, key=x)),
     (STEPS, lambda x: layers.Attention(use_scale=True)([x, x], use_causal_mask=True)),
+    *(
+        (STEPS, layers.Bidirectional(getattr(layers, cell)(3), merge_mode=mode))
+        for cell, mode in zip((*CELLS, *CELLS), ("concat", "sum", "ave", "mul", None, "concat"), strict=True)
+    ),
+    (STEPS, layers.Bidirectional(layers.GRU(3, return_sequences=True, unroll=True, activation="silu"))),
+    (STEPS, layers.Bidirectional(layers.LSTM(3), backward_layer=layers.GRU(3, go_backwards=True))),
+    (STEPS, layers.TimeDistributed(layers.Dense(3, activation="relu6"))),
+    ((3, *IMAGE), layers.TimeDistributed(layers.Conv2D(3, 3, activation="tanh"))),
+    ((3, *IMAGE), layers.TimeDistributed(layers.BatchNormalization())),
+    (STEPS, layers.RNN(layers.LSTMCell(3, activation="silu"), return_sequences=True)),
+    (STEPS, layers.RNN([layers.GRUCell(3), layers.SimpleRNNCell(2)], unroll=True)),
+    (STEPS, lambda x: layers.LSTM(3)(x, initial_state=[layers.Dense(3)(x[:, 0]), layers.Dense(3)(x[:, 1])])),
+    (STEPS, lambda x: layers.GRU(4)(x, initial_state=x[:, 0])),
     (IDS, layers.Embedding(11, 3, mask_zero=True)),
     (IMAGE, layers.Conv2D(6, 3, strides=2, padding="same", activation="hard_sigmoid")),
     (IMAGE, layers.Conv2D(6, 3, activation=layers.LeakyReLU(0.1))),
@@ -88,6 +101,25 @@ EQUAL: list[tuple[tuple[int, ...], Callable[[Any], Any]]] = [
     (IMAGE, lambda x: ops.pad(x, [[0, 0], [1, 2], [0, 1], [0, 0]])),
     (IMAGE, lambda x: ops.transpose(ops.reshape(x, (-1, 36, 4)), (0, 2, 1))),
     (IMAGE, lambda x: ops.concatenate([x, -x], axis=2)),
+    *((IMAGE, function) for function in (ops.sign, ops.floor, ops.ceil, ops.sin, ops.cos, ops.log_sigmoid)),
+    *(
+        (IMAGE, lambda x, function=function: function(x, axis=1, keepdims=True))
+        for function in (ops.var, ops.std, ops.prod, ops.logsumexp, ops.argmax, ops.argmin)
+    ),
+    (IMAGE, lambda x: ops.reciprocal(2.5 + ops.sign(x))),
+    (IMAGE, lambda x: ops.where(x > 0, x, 0.1 * x)),
+    (IMAGE, lambda x: ops.cast(ops.logical_and(x >= -0.5, ops.logical_not(x <= 0.5)), "float32")),
+    (IMAGE, lambda x: ops.cast(ops.logical_or(x < 0, ops.equal(ops.floor(x), 1.0)), "int32")),
+    (IMAGE, lambda x: ops.split(x, 2, axis=-1)),
+    (IMAGE, lambda x: ops.split(x, [1, 3], axis=2)),
+    (IMAGE, lambda x: ops.repeat(x, 2, axis=-2)),
+    (IMAGE, lambda x: ops.swapaxes(ops.flip(x, axis=1), 1, -1)),
+    (IMAGE, lambda x: ops.log_softmax(x, axis=1)),
+    (IMAGE, lambda x: ops.einsum("bhwc,bhwd->bcd", x, x)),
+    (IMAGE, lambda x: ops.average_pool(x, 3, 2, "same") - ops.max_pool(x, (3, 2), 2, "same")),
+    (IMAGE, lambda x: ops.max_pool(x, 2)),
+    (IMAGE, lambda x: ops.image.resize(x, (3, 4))),
+    (IMAGE, lambda x: ops.image.resize(x, (9, 9), interpolation="nearest")),
     (IMAGE, lambda x: ops.stack([x, x**2], axis=1)),
     (IMAGE, lambda x: ops.expand_dims(x[:, 1:, ::2, 0], 1) - 2.0 / (1.0 + ops.square(x[:, :1, ::2, 1]))),
 ]
@@ -96,11 +128,12 @@ REFUSED: list[tuple[tuple[int, ...], Callable[[Any], Any], str]] = [
     (STEPS, layers.LSTM(3, recurrent_activation="hard_sigmoid"), "LSTM.* recurrent_activation is hard_sigmoid"),
     (STEPS, layers.GRU(3, recurrent_activation="hard_silu"), "GRU.* recurrent_activation is hard_silu"),
     (STEPS, layers.LSTM(3, activation=layers.LeakyReLU(0.1)), "LSTM.* activation is an object"),
-    (STEPS, layers.Bidirectional(layers.LSTM(3)), "'bidirectional.* no equal of Bidirectional"),
-    (STEPS, layers.TimeDistributed(layers.Dense(3)), "TimeDistributed.* no equal"),
-    (STEPS, layers.RNN(layers.LSTMCell(3)), "RNN.* no equal"),
-    (STEPS, lambda x: layers.LSTM(3)(layers.Masking()(x)), "LSTM.* mask of steps|Masking.* no equal"),
-    (STEPS, lambda x: layers.LSTM(4)(x, initial_state=[x[:, 0], x[:, 1]]), "LSTM.* called with initial_state"),
+    (STEPS, layers.Bidirectional(layers.LSTM(3, activation="celu")), "'forward_lstm.* its activation is celu"),
+    (STEPS, layers.TimeDistributed(layers.Dense(3, activation="hard_silu")), "'dense.* inside it has an activation"),
+    (STEPS, layers.TimeDistributed(layers.RMSNormalization()), "'rms_norm.* no equal of RMSNorm"),
+    (STEPS, layers.RNN(layers.LSTMCell(3, activation="hard_silu")), "LSTMCell.* activation is hard_silu"),
+    (STEPS, lambda x: layers.LSTM(3)(layers.Masking()(x)), "LSTM.* mask of steps|Masking.* not among the layers"),
+    (STEPS, lambda x: layers.Bidirectional(layers.LSTM(4))(x, initial_state=[x[:, 0]] * 4), "called with initial_st"),
     (IDS, lambda x: layers.GRU(3)(layers.Embedding(9, 3, mask_zero=True)(x)), "GRU.* mask of steps"),
     (IDS, lambda x: layers.GlobalAveragePooling1D()(layers.Embedding(9, 3, mask_zero=True)(x)), "Pooling1D.* mask"),
     (VECTOR, layers.Dense(3, lora_rank=2), "Dense.* lora_rank is 2"),
@@ -108,17 +141,20 @@ REFUSED: list[tuple[tuple[int, ...], Callable[[Any], Any], str]] = [
     (VECTOR, layers.Activation("celu"), "Activation.* no activation 'celu'"),
     (IMAGE, layers.Resizing(3, 3, antialias=True), "Resizing.* antialias is True"),
     (IMAGE, layers.Resizing(3, 3, pad_to_aspect_ratio=True), "Resizing.* pad_to_aspect_ratio is True"),
-    (IMAGE, layers.RandomCrop(3, 3), "RandomCrop.* no equal"),
+    (IMAGE, layers.RandomCrop(3, 3), "RandomCrop.* not among the layers"),
     (IMAGE, layers.AutoContrast(), "AutoContrast.* no equal"),
     (IMAGE, layers.RMSNormalization(), "RMSNormalization.* no equal"),
-    (IMAGE, layers.SpectralNormalization(layers.Conv2D(2, 3)), "SpectralNormalization.* no equal"),
+    (IMAGE, layers.SpectralNormalization(layers.Conv2D(2, 3)), "SpectralNormalization.* not among the layers"),
     (IMAGE, lambda x: ops.softmax(x, axis=(1, 2)), "'softmax.* axis is \\(1, 2\\)"),
     (IMAGE, lambda x: ops.max(x, axis=1, initial=3.0), "Max.* initial value"),
     (IMAGE, lambda x: ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect"), "Pad.* mode is 'reflect'"),
     (IMAGE, lambda x: ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=2.0), "Pad.* constant_values"),
     (IMAGE, lambda x: ops.cast(x, "float16"), "Cast"),
-    (IMAGE, lambda x: ops.argmax(x, -1), "Argmax"),
-    (IMAGE, lambda x: ops.where(x > 0, x, 0.1 * x), "Greater"),
+    (IMAGE, lambda x: ops.argmax(x), "Argmax.* axis is None"),
+    (IMAGE, lambda x: ops.repeat(x, [1, 2, 1, 1], axis=-1), "Repeat.* every element alike"),
+    (IMAGE, lambda x: ops.image.resize(x, (3, 3), antialias=True), "Resize.* antialias is True"),
+    (IMAGE, lambda x: ops.prod(x, axis=1, dtype="float16"), "Prod.* dtype is float16"),
+    (IMAGE, lambda x: ops.average_pool(x, 2, data_format="channels_first"), "data_format is channels_first"),
 ]
 
 
@@ -200,6 +236,16 @@ def test_a_wrong_translation_is_refused_with_output_and_layer(monkeypatch: pytes
     model = keras.Model(image, layers.Conv2D(2, 1, name="last")(x))
     with pytest.raises(UnsupportedModelError, match=r"output 'last'.*Layer 'leaky' \(LeakyReLU\) is where they part"):
         translate(model)
+
+
+@pytest.mark.parametrize("name", ["my layer: 1", "größe", "_hidden", "x>y", "("])
+def test_names_that_keras_2_does_not_take(name: str) -> None:
+    inputs = keras.Input(STEPS, name=name)
+    inner = keras.Input(STEPS)
+    nested = keras.Model(inner, layers.TimeDistributed(layers.Dense(3, name=name), name="d")(inner), name=f"in {name}")
+    model = keras.Model(inputs, layers.LSTM(2, name=f"{name}_")(nested(layers.Dense(4, name=f"{name}.")(inputs))))
+    translated, _ = translate(model)
+    assert len(translated.input_names) == 1 and translated.output_shape == (None, 2)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.formats.keras_code import Code
 from edgecompress.formats.keras_file import copy_checked, read_keras
+from edgecompress.keras_bridge.bounded import no_more_weights
 from edgecompress.keras_bridge.graph import walk_layers
 from edgecompress.keras_bridge.keras3 import load_keras3
 from edgecompress.keras_bridge.precision import in_float32
@@ -62,19 +64,19 @@ def load_noted(path: Path, *, trust: bool = False) -> Loaded:
         if checked.code and not trust:
             raise _untrusted(path, checked.code)
         source = Path(folder) / checked.name if checked.name else path
-        return _load(source, path, is_keras3=checked.keras_version.startswith("3"), trust=trust)
+        load = load_keras3 if checked.keras_version.startswith("3") else _load_keras2
+        return _load(partial(load, source, path, stored=checked.elements, trust=trust), path)
 
 
-def _load(source: Path, path: Path, *, is_keras3: bool, trust: bool) -> Loaded:
-    """Have Keras load `source`, which is `path` itself or the checked copy of it."""
-    load = load_keras3 if is_keras3 else _load_keras2
+def _load(load: Callable[[], tuple[Any, tuple[LayerNote, ...]]], path: Path) -> Loaded:
+    """Have Keras load `path`, or the checked copy of it."""
     try:
-        return Loaded(*load(source, path, trust=trust))
+        return Loaded(*load())
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"'{path}' cannot be read as a Keras model: {_first_line(error)}") from error
 
 
-def _load_keras2(source: Path, path: Path, *, trust: bool) -> tuple[Any, tuple[LayerNote, ...]]:
+def _load_keras2(source: Path, path: Path, *, stored: int | None, trust: bool) -> tuple[Any, tuple[LayerNote, ...]]:
     from edgecompress.keras_bridge import larq
 
     keras, tfmot = load_tf_keras(), load_tfmot()
@@ -86,7 +88,8 @@ def _load_keras2(source: Path, path: Path, *, trust: bool) -> tuple[Any, tuple[L
         known,
     ):
         try:
-            model = keras.models.load_model(source, compile=False, safe_mode=not trust)
+            with no_more_weights(keras.layers.Layer, stored, name=str(path)):
+                model = keras.models.load_model(source, compile=False, safe_mode=not trust)
         except EdgeCompressError:
             raise
         except Exception as error:  # of any class: a file may hold anything

@@ -137,7 +137,14 @@ def test_a_custom_layer_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("policy", "suffix"),
-    [("mixed_float16", ".h5"), ("mixed_float16", ".keras"), ("mixed_bfloat16", ".keras"), ("float64", ".h5")],
+    [
+        ("mixed_float16", ".h5"),
+        ("mixed_float16", ".keras"),
+        ("mixed_bfloat16", ".keras"),
+        ("float64", ".h5"),
+        ("bfloat16", ".h5"),
+        ("bfloat16", ".keras"),
+    ],
 )
 def test_other_precisions_become_float32(policy: str, suffix: str, tmp_path: Path) -> None:
     keras = load_tf_keras()

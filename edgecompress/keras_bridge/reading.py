@@ -10,6 +10,8 @@ from typing import Any
 
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError
 
+FAKE_QUANTIZATION = ("QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2")
+SHOWN_LAYERS = 5
 SHOWN_CHARACTERS = 60  # of what a file says, in a message
 
 
@@ -25,8 +27,10 @@ def explained(
 
     `rebuild` makes one layer of what is stored of it; `known` tells whether its class is one that can be there. An
     UnsupportedModelError names the layer; a ModelFileError says that each can be rebuilt, but not all of them together.
+    Fake quantization is such a case, which is named: Keras 2 writes it to .keras files, and does not read it back.
     """
     whole = _config(source)
+    quantizing: list[str] = []
     for stored in _layers(whole):
         kind = stored["class_name"][:SHOWN_CHARACTERS]
         if stored is whole:
@@ -35,6 +39,8 @@ def explained(
                 hint="Rebuild it with the functional API, keras.Model(inputs, outputs).",
             )
         what = f"Layer '{_name(stored)}' ({kind})"
+        if kind in FAKE_QUANTIZATION:
+            quantizing.append(f"'{_name(stored)}'")
         if not known(stored):
             return UnsupportedModelError(
                 f"{what} in '{path}' is of a class of its own, whose code is not in the file.",
@@ -47,10 +53,38 @@ def explained(
                 f"{what} in '{path}' cannot be rebuilt by {reader} from what the file holds of it.",
                 hint="Save the model in the .keras format, which holds operations as well, or without it.",
             )
+    if quantizing and zipfile.is_zipfile(source):
+        return UnsupportedModelError(
+            f"'{path}' has TF-MOT's fake quantization, at {', '.join(quantizing[:SHOWN_LAYERS])}, which {reader} "
+            "cannot read back from the .keras format.",
+            hint="Save the model in the .h5 format: model.save('model.h5', save_format='h5').",
+        )
     return ModelFileError(
         f"'{path}' cannot be read by {reader}: its weights or its graph do not fit its layers.",
         hint="Save or copy the model again, in the .keras format, which holds operations such as x + 1 as well.",
     )
+
+
+def require_operations_kept(source: Path, path: Path, *, is_layer: Callable[[str], bool]) -> None:
+    """Refuse operations of Keras 3 in an .h5 file that Keras takes for the layers of their names, by the names.
+
+    They have no dtype there. Of those, `Concatenate`, and `Softmax` along one axis, mean what the layers do.
+    """
+    if zipfile.is_zipfile(source):
+        return
+    taken = []
+    for stored in _layers(_config(source)):
+        kind, config = stored["class_name"], stored.get("config")
+        if not isinstance(config, dict) or "dtype" in config or "layers" in config or not is_layer(kind):
+            continue
+        if kind not in ("Concatenate", "Softmax") or not isinstance(config.get("axis"), int):
+            taken.append(f"'{_name(stored)}' ({kind[:SHOWN_CHARACTERS]})")
+    if taken:
+        raise UnsupportedModelError(
+            f"'{path}' has operations that are no layers, {', '.join(taken[:SHOWN_LAYERS])}; the .h5 format does not "
+            "keep their arguments, and Keras takes them for the layers of their names.",
+            hint="Save the model in the .keras format, which holds operations as well.",
+        )
 
 
 def _name(stored: dict[str, Any]) -> str:

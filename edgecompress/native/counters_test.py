@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from edgecompress.native.runner_test import COUNTERS, RUNNERS, running
+from edgecompress.native.runner_test import COUNTERS
+from edgecompress.native.running_test import RUNNERS, running
 from edgecompress.runtimes.sample_files_test import int8_relu
 
 

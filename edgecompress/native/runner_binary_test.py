@@ -9,10 +9,10 @@ import pytest
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.ways.emulated import LIBRARIES, QEMU, EmulatedTransport
-from edgecompress.devices.wire.conversation import Conversation
 from edgecompress.native.build import MACHINES, build_binary_kernels, build_instruction_counter, build_runner
 from edgecompress.native.libraries import library_file, library_for
-from edgecompress.native.runner_test import REFUSED, ends_with, fnv, running, seeded
+from edgecompress.native.runner_test import ends_with, fnv, seeded
+from edgecompress.native.running_test import REFUSED, running
 from edgecompress.runtimes.binary_files_test import BinaryModel, network
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.sample_files_test import FACE, quantized_relu
@@ -81,7 +81,9 @@ def test_a_64_bit_arm_computes_the_same(tmp_path):
     with EmulatedTransport(Address("emulated", "cortex-a76")) as transport:
         words = transport.emulator(build_instruction_counter(platform.machine()), tmp_path / "counts")
         words += [str(build_runner("aarch64")), "--runtime", "litert", "--library", str(library), "--model", str(path)]
-        started = Conversation(transport, [*words, "--kernels", str(build_binary_kernels("aarch64")), "--seed", "5"])
+        started = transport.converse(
+            [*words, "--kernels", str(build_binary_kernels("aarch64")), "--seed", "5"], timeout_s=60
+        )
         first = json.loads(started.receive(timeout_s=60))
         started.finish()
     assert first["kernels"] == "neon"

@@ -9,7 +9,8 @@ from onnx import TensorProto, helper
 
 from edgecompress.formats.tflite_building_test import T, build, options, recurrent, svdf
 from edgecompress.formats.tflite_inputs import peek_inputs
-from edgecompress.native.runner_test import RUNNERS, pytestmark, running, seeded  # noqa: F401 (skips there and here)
+from edgecompress.native.runner_test import pytestmark, seeded  # noqa: F401 (skips there and here)
+from edgecompress.native.running_test import RUNNERS, running
 from edgecompress.runtimes.sample_files_test import write_onnx
 
 REFUSED = "refusal"

@@ -1,23 +1,26 @@
 """Both runners, in C and in Python, against real files in both runtimes: they take the same requests, and agree."""
 
-import contextlib
 import json
 import os
 import platform
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.devices.wire.conversation import Conversation
-from edgecompress.native.build import MACHINES, SOURCES, build_runner
+from edgecompress.native.build import MACHINES
 from edgecompress.native.libraries import library_file, library_for
+from edgecompress.native.running_test import (
+    CRASHED,
+    ENDS_WITHIN_S,
+    REFUSED,
+    RUNNERS,
+    running,
+    words,
+)
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.sample_files_test import (
     FACE,
@@ -33,62 +36,6 @@ from edgecompress.runtimes.sample_files_test import (
 )
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no runner for {platform.machine()}")
-
-RUNNERS = ("native", "python")
-REFUSED, TOO_LATE, CRASHED = 3, 5, 6
-ENDS_WITHIN_S = 10  # far above the few milliseconds that it takes, far below a request that a runner might sit out
-
-
-def words(runner, path, *options):
-    runtime = {".tflite": "litert", ".onnx": "onnx"}[Path(path).suffix]
-    command = [sys.executable, str(SOURCES / "runner.py")]
-    if runner == "native":
-        library = library_for(runtime, platform.machine(), device="local")
-        command = [str(build_runner(platform.machine())), "--library", str(library_file(library))]
-    return [*command, "--runtime", runtime, "--model", str(path), *map(str, options)]
-
-
-class Running(Conversation):
-    """A runner without a transport's time limit around it, so that the first process is the supervisor."""
-
-    def __init__(self, runner, path, *options):
-        super().__init__(LocalTransport(), words(runner, path, *options))
-
-    def answer(self):
-        line = self.receive(timeout_s=60)
-        return None if line is None else json.loads(line)
-
-    def ask(self, request):
-        self.send(request)
-        return self.answer()
-
-    @property
-    def worker_pid(self):
-        children = Path(f"/proc/{self.client_pid}/task/{self.client_pid}/children")
-        wait_until(children.read_text)  # it may not have been started yet
-        return int(children.read_text())
-
-    def close_input(self):
-        self._child.stdin.close()
-
-    def status(self):
-        return self._child.wait(timeout=ENDS_WITHIN_S)
-
-
-@contextlib.contextmanager
-def running(runner, path, *options):
-    started = Running(runner, path, *options)
-    try:
-        yield started
-    finally:
-        started.finish()
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + ENDS_WITHIN_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def noise(seed, position, count):

@@ -1,6 +1,6 @@
-/* Head, segments, codings, entropy coder, LZMA, BLAKE2b and CRC-32: all of the packed format in one file, so that it is
-   easily taken along. Its parts come in the order in which each needs those before it; the format itself is described
-   in edgecompress/packing (header.py, segment.py, generated.py, codings).
+/* Head, segments, codings, entropy coder, context mixing, LZMA, BLAKE2b and CRC-32: all of the packed format in one
+   file, so that it is easily taken along. Its parts come in the order in which each needs those before it; the format
+   itself is described in edgecompress/packing (header.py, segment.py, generated.py, codings).
 
    Every function that can fail returns 0 then; `status` says why. No length is believed: all bounds are checked before
    memory is taken or time is spent. */
@@ -33,14 +33,16 @@ enum {
     MAX_SPENT_BYTES = 1 << 24, /* that all codings of a segment expand to together */
     FREE_STEPS = 1 << 20,      /* of the entropy coder in a file, and one more for so many bytes of it */
     BYTES_PER_STEP = 8,
+    MAX_MIXED_BYTES = 1 << 14,
+    MIXED_STEPS_PER_BYTE = 4,
     MAX_NUMBER_BYTES = 9,
     MAX_DEPTH = 4,
     MAX_ELEMENT_BYTES = 16,
     PADDING_BYTES = 1024 /* behind packed bytes: decoders look a step ahead, and only then whether they might */
 };
 
-enum { STORED, CODED, GENERATED, SOLID, BARE = 16 };
-enum { NOT_COMPRESSED = 255 };
+enum { STORED, CODED, GENERATED, SOLID, MIXED, BARE = 16 };
+enum { NOT_COMPRESSED = 255, MIXED_FORM = 254 };
 enum { RAW, FILL, PLANES, SYMBOLS, CODEBOOK, SPARSE, SCALED, SHARED_BYTES, PRODUCT, SCALED_CODEBOOK };
 
 enum {
@@ -731,6 +733,206 @@ static int decode_lzma2(struct unpacker *u, struct bytes in, uint8_t *out, size_
             return 0;
         done += length;
     }
+}
+
+/* ---- context mixing: as numerics/codecs/context_mixing.py, integer by integer ---- */
+
+static const uint8_t PRIMER[] = /* of mixed_streams.py */
+    "\34\0\0\0TFL3\24\0 \0\34\0\30\0\24\0\20\0\14\0\0\0\10\0\4\0\24\0\0\0\34\0\0\0\220\0\0\0\20\1\0\0\3\0\0\0\1\0\0\0"
+    "\20\0\0\0\0\0\n\0\20\0\14\0\10\0\4\0\n\0\0\0\14\0\0\0\34\0\0\08\0\0\0\17\0\0\0serving_default\0\1\0\0\0\4\0\0\0p"
+    "\377\377\377\21\0\0\0\4\0\0\0\7\0\0\0softmax\0\1\0\0\0\4\0\0\0\3\0\0\0\4\0\0\0\13\0\0\0input_layer\0\25\0\0\0\4\0"
+    "\0\0\21\0\0\0edgecompress.json\0\0\0\334\377\377\377\24\0\0\0\4\0\0\0\23\0\0\0CONVERSION_METADATA\0\10\0\14\0\10"
+    "\0\4\0\10\0\0\0\23\0\0\0\4\0\0\0\23\0\0\0min_runtime_version\0\26\0\0\0\24\5\0\0\14\5\0\0\374\4\0\0\364\4\0\0\4\0"
+    "\0\0000\0\0\0{\"target\":\"tflite:float32\",\"preprocessing\":null}\4\0\0\0\20\0\0\0001.14.0\0\0\0\0\0\0\0\0\0\0"
+    "\14\366\377\377\20\366\377\377\17\0\0\0MLIR Converted.\0\1\0\0\0\24\0\0\0\0\0\16\0\30\0\24\0\20\0\14\0\10\0\4\0"
+    "\16\0\0\0\24\0\0\0\34\0\0\0\0\1\0\0\4\1\0\0\10\1\0\0\4\0\0\0main\0\0\0\0\10\0\0\0\34\0\0\0\0\0\0\11\34\0\0\0 \0\0"
+    "\0\4\0\0\0\0\0\6\0\10\0\4\0\6\0\0\0\0\0\200?\1\0\0\0\21\0\0\0\1\0\0\0\20\0\0\0\306\376\377\377\0\0\0\1\24\0\0\0"
+    "\24\0\0\0\3\0\0\0\330\366\377\377\1\0\0\0\20\0\0\0\3\0\0\0\17\0\0\0\5\0\0\0\377\377\377\377\202\376\377\377\0\0\0"
+    "\1\20\0\0\0\20\0\0\0\4\0\0\0(\0\0\0P\376\377\377\31\0\0\0model/conv2d_1/Conv2D\0\0\0\4\0\0\0\20\0\0\0\1\0\0\0\1\0"
+    "\0\0\10\0\0\0\26\377\377\377\0\0\0\1\20\0\0\0\20\0\0\0\5\0\0\0(\0\0\0\240\376\377\377\31\0\0\0\4\0\0\0\1\0\0\0\3"
+    "\0\0\0\3\0\0\0\10\0\0\0\0\0\26\0\30\0\24\0\0\0\20\0\14\0\10\0\0\0\0\0\7\0\26\0\0\0\0\1\24\0\0\0\24\0\0\0\1\0\0\0"
+    "\34\0\0\0\4\0\4\0\4\0\0\0\5\0\0\0input\0\0\0\4\0\0\0\1\0\0\0 \0\0\0 \0\0\0\3\0\0\0\3\0\0\0\350\377\377\377\31\0\0"
+    "\0\0\0\0\31\364\377\377\377\4\0\0\0\0\0\0\4\14\0\14\0\13\0\0\0\0\0\4\0\14\0\0\0\3\0\0\0\0\0\0\3StatefulPartitione"
+    "dCall:0\0serving_default_input_1:0\0sequential/dense/MatMul;sequential/dense/BiasAdd/ReadVariableOp\0model/re_lu_"
+    "1/Relu6;model/batch_normalization/FusedBatchNormV3;model/depthwise_conv2d/depthwise;model/conv2d/Conv2D\0tfl.pseu"
+    "do_qconst\0arith.constant1\0weight bias scale zero_point running_mean running_var layers.0. MaxPool AveragePool R"
+    "eshape Transpose Concat MatMul Add Mul Sub Div Relu Sigmoid Tanh LeakyRelu HardSwish BatchNormalization Identity "
+    "Cast Gather Unsqueeze Squeeze Flatten Slice ReduceMean Resize QuantizeLinear DequantizeLinear \10\10\22\7pytorch"
+    "\32\0032.1:\370\2\n\246\1\n\5input\n\14conv1.weight\n\nconv1.bias\22\23/conv/Conv_output_0\32\n/conv/Conv\"\4Conv"
+    "*\22\n\11dilations@\1@\1\240\1\7*\14\n\5group\30\1\240\1\2*\25\n\14kernel_shape@\3@\3\240\1\7*\21\n\4pads@\1@\1@"
+    "\1@\1\240\1\7*\20\n\7strides@\2@\2\240\1\7\n\34\n\1x\22\1y\"\7Softmax*\13\n\4axis\30\1\240\1\2\n%\22\0011\"\10Con"
+    "stant*\26\n\5value*\n\10\3\20\1J\4\0\0\200?\240\1\4\n4\n\1x\n\1y\22\6output\"\4Gemm*\17\n\5alpha\25\0\0\200?\240"
+    "\1\1*\15\n\6transB\30\1\240\1\2\22\nmain_graphZ\33\n\1x\22\26\n\24\10\1\22\20\n\2\10\1\n\2\10\3\n\2\10 \n\2\10 Z"
+    "\17\n\1y\22\n\n\10\10\1\22\4\n\2\10\2b\30\n\6output\22\16\n\14\10\1\22\10\n\2\10\1\n\2\10\nB\4\n\0\20\15";
+
+enum { MIXED_CONTEXTS = 6, MIXED_INPUTS = MIXED_CONTEXTS + 2, SLOT_BITS = 22, PLACE_BITS = 16, HISTORIES = 256,
+       MOST_COUNTED = 127, MOST_LOGIT = 2047, LOGIT_STEP = 67503234, FIRST_WEIGHT = 20000, BIAS = 256, RATE_BITS = 14,
+       LONG = 16, LONGEST = 32, PRIMER_BYTES = sizeof PRIMER - 1 };
+
+struct mixer {
+    uint8_t slots[1 << SLOT_BITS];    /* the last seven bits behind a one, by context */
+    uint32_t places[1 << PLACE_BITS]; /* where it went on the last time, by the last four bytes */
+    uint8_t seen[PRIMER_BYTES + MAX_MIXED_BYTES], counts[MIXED_CONTEXTS + 1][HISTORIES];
+    uint16_t chances[MIXED_CONTEXTS + 1][HISTORIES], squashed[2 * MOST_LOGIT + 1]; /* the last of what goes on */
+    int16_t logits[1 << 12];
+    int32_t weights[3][MIXED_INPUTS], rates[MOST_COUNTED + 1];
+    uint64_t recent;
+    uint32_t word, match, length, size;
+    uint8_t *found[MIXED_CONTEXTS]; /* the slots of the next four bits */
+    struct bytes in;
+    uint32_t range, code;
+};
+
+static void begin_chances(struct mixer *m) {
+    for (uint32_t i = 0; i < HISTORIES; i++) {
+        uint32_t chance = 1 << 15;
+        for (int bit = i > 1 ? 30 - __builtin_clz(i) : -1; bit >= 0; bit--)
+            chance = i >> bit & 1 ? chance + ((65536 - chance) >> 1) : chance - (chance >> 1);
+        for (int k = 0; k < MIXED_CONTEXTS; k++)
+            m->chances[k][i] = (uint16_t)chance;
+        uint32_t rest = 65536 / (i / 2 * 2 + 5);
+        m->chances[MIXED_CONTEXTS][i] = (uint16_t)(i < 2 ? 1 << 15 : i & 1 ? 65536 - rest : rest);
+    }
+}
+
+static void begin_mixer(struct mixer *m) {
+    uint64_t odds = 1 << 20;
+    memset(m, 0, sizeof *m);
+    memset(m->slots, 1, sizeof m->slots);
+    m->squashed[MOST_LOGIT] = 1 << 15;
+    for (int i = 1; i <= MOST_LOGIT; i++) {
+        odds = odds * LOGIT_STEP >> 26;
+        m->squashed[MOST_LOGIT + i] = (uint16_t)((odds << 16) / (odds + (1 << 20)));
+        m->squashed[MOST_LOGIT - i] = (uint16_t)(65536 - m->squashed[MOST_LOGIT + i]);
+    }
+    for (int i = 0, logit = 0; i < 1 << 12; i++) {
+        while (logit < 2 * MOST_LOGIT && m->squashed[logit] < 16 * i + 8)
+            logit++;
+        m->logits[i] = (int16_t)(logit - MOST_LOGIT);
+    }
+    for (int32_t i = 0; i <= MOST_COUNTED; i++)
+        m->rates[i] = (2 << 16) / (2 * i + 5);
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < MIXED_INPUTS; k++)
+            m->weights[i][k] = FIRST_WEIGHT;
+    begin_chances(m);
+}
+
+static void find_slots(struct mixer *m, uint32_t byte) {
+    uint64_t recent = m->recent;
+    uint32_t contexts[MIXED_CONTEXTS] = {recent & 0xff, recent & 0xffff, recent & 0xffffff, m->word,
+                                         (recent >> 16 & 0xff00) | recent >> 56, recent >> 8 & 0xff};
+    for (uint32_t i = 0; i < MIXED_CONTEXTS; i++) {
+        uint32_t mixed = contexts[i] * 0x9e3779b1u + (i << 8 | byte) * 0x85ebca6bu;
+        mixed = (mixed ^ mixed >> 15) * 0xc2b2ae35u;
+        m->found[i] = m->slots + (mixed >> (32 - SLOT_BITS) & ~15u);
+    }
+}
+
+static INLINE uint32_t next_byte(struct mixer *m) {
+    return m->in.at < m->in.end ? *m->in.at++ : 0;
+}
+
+/* Reads a bit whose chance to be one is that of 2^16; behind the last byte are zeros. */
+static INLINE uint32_t coded_bit(struct mixer *m, uint32_t chance) {
+    uint32_t bound = (uint32_t)((uint64_t)m->range * chance >> 16), one = m->code < bound;
+    m->code -= one ? 0 : bound;
+    m->range = one ? bound : m->range - bound;
+    while (m->range < 1u << 24) {
+        m->code = m->code << 8 | next_byte(m);
+        m->range <<= 8;
+    }
+    return one;
+}
+
+/* Expects a bit, where a match of `length` bytes says `match`, and learns: from the one that is `known`, or where that
+   is NULL from the next one of the stream. */
+static INLINE uint32_t mixed_bit(struct mixer *m, uint32_t node, uint32_t length, uint32_t match,
+                                 const uint32_t *known) {
+    uint32_t histories[MIXED_CONTEXTS + 1];
+    int32_t inputs[MIXED_INPUTS], *weights = m->weights[(length > 0) + (length >= LONG)];
+    int64_t sum = 0;
+    for (int i = 0; i < MIXED_CONTEXTS; i++)
+        histories[i] = m->found[i][node];
+    histories[MIXED_CONTEXTS] = length ? 2 * length + match : 0;
+    for (int i = 0; i <= MIXED_CONTEXTS; i++)
+        inputs[i] = m->logits[m->chances[i][histories[i]] >> 4];
+    inputs[MIXED_INPUTS - 1] = BIAS;
+    for (int i = 0; i < MIXED_INPUTS; i++)
+        sum += (int64_t)weights[i] * inputs[i];
+    sum >>= 16;
+    sum = sum < -MOST_LOGIT ? -MOST_LOGIT : sum > MOST_LOGIT ? MOST_LOGIT : sum;
+    uint32_t chance = m->squashed[sum + MOST_LOGIT], one = known ? *known : coded_bit(m, chance);
+    int32_t aim = (int32_t)one << 16, error = aim - (int32_t)chance;
+    for (int i = 0; i < MIXED_INPUTS; i++)
+        weights[i] += (inputs[i] * error + (1 << (RATE_BITS - 1))) >> RATE_BITS;
+    for (int i = 0; i < MIXED_CONTEXTS; i++) {
+        uint8_t *slot = m->found[i] + node;
+        *slot = (uint8_t)(*slot < 128 ? *slot << 1 | one : 128 | (*slot << 1 & 127) | one);
+    }
+    for (int i = 0; i <= MIXED_CONTEXTS; i++) {
+        uint16_t *learned = &m->chances[i][histories[i]];
+        uint8_t *count = &m->counts[i][histories[i]];
+        *learned = (uint16_t)(*learned + ((aim - *learned) * m->rates[*count] >> 16));
+        *count += *count < MOST_COUNTED;
+    }
+    return one;
+}
+
+/* Takes in a byte: what the next one depends on. */
+static void add_byte(struct mixer *m, uint8_t byte) {
+    uint32_t letter = byte | 32;
+    int is_in_word = byte > 127 || (letter >= 'a' && letter <= 'z') || (byte >= '0' && byte <= '9');
+    m->word = is_in_word ? (m->word + letter) * 0x9e3779b1u : 0;
+    m->recent = m->recent << 8 | byte;
+    m->length = m->length && m->seen[m->match] == byte ? least(m->length + 1, LONGEST) : 0;
+    m->match++;
+    m->seen[m->size++] = byte;
+    uint32_t *place = m->places + ((uint32_t)m->recent * 0x9e3779b1u >> (32 - PLACE_BITS));
+    if (!m->length) {
+        m->match = *place;
+        m->length = m->match > 0;
+    }
+    *place = m->size;
+}
+
+static void mixed_byte(struct mixer *m, const uint8_t *known) {
+    uint32_t byte = 1, node = 1, length = m->length, match = length ? m->seen[m->match] | 0x100u : 0;
+    for (int place = 7; place >= 0; place--) {
+        uint32_t bit = known ? *known >> place & 1u : 0;
+        if (place == 7 || place == 3) {
+            find_slots(m, byte);
+            node = 1;
+        }
+        if (match >> (place + 1) != byte)
+            length = 0;
+        bit = mixed_bit(m, node, length, match >> place & 1, known ? &bit : NULL);
+        byte = byte << 1 | bit;
+        node = node << 1 | bit;
+    }
+    add_byte(m, (uint8_t)byte);
+}
+
+static int decode_mixed(struct unpacker *u, struct bytes in, uint8_t *out, size_t size) {
+    if (size > MAX_MIXED_BYTES || size * MIXED_STEPS_PER_BYTE > (uint64_t)u->left_steps)
+        return damaged(u);
+    u->left_steps -= (int64_t)(size * MIXED_STEPS_PER_BYTE);
+    const struct block *mark = u->last;
+    struct mixer *m = take(u, sizeof *m);
+    if (!m)
+        return 0;
+    begin_mixer(m);
+    for (size_t i = 0; i < PRIMER_BYTES; i++)
+        mixed_byte(m, PRIMER + i);
+    m->in = in;
+    m->range = UINT32_MAX;
+    for (int i = 0; i < 4; i++)
+        m->code = m->code << 8 | next_byte(m);
+    for (size_t i = 0; i < size; i++)
+        mixed_byte(m, NULL);
+    memcpy(out, m->seen + PRIMER_BYTES, size);
+    give_back(u, mark);
+    return 1;
 }
 
 /* ---- the entropy coder ---- */
@@ -1438,30 +1640,34 @@ static int put_together(struct unpacker *u, struct layout *layout, const uint8_t
     return 1;
 }
 
-/* What is rest only, or a directory with the rest: by LZMA or as it is. */
-static const uint8_t *plain_bytes(struct unpacker *u, uint32_t properties, struct bytes packed, size_t size) {
-    if (properties == NOT_COMPRESSED) {
+/* A directory with the rest: by LZMA, mixed, or as it is. */
+static const uint8_t *plain_bytes(struct unpacker *u, uint32_t form, struct bytes packed, size_t size) {
+    if (form == NOT_COMPRESSED) {
         if (left(&packed) != size)
             damaged(u);
         return left(&packed) == size ? packed.at : NULL;
     }
     uint8_t *decoded = take(u, size);
-    return decoded && decode_bare(u, properties, packed, decoded, size) ? decoded : NULL;
+    if (!decoded)
+        return NULL;
+    return (form == MIXED_FORM ? decode_mixed(u, packed, decoded, size) : decode_bare(u, form, packed, decoded, size))
+               ? decoded
+               : NULL;
 }
 
 static int unpack_coded(struct unpacker *u, struct bytes packed, size_t size) {
     size_t directory_bytes, rest_bytes;
-    uint32_t properties;
-    uint64_t lzma_bytes;
-    struct bytes lzma, directory;
+    uint32_t form;
+    uint64_t stream_bytes;
+    struct bytes stream, directory;
     struct layout layout;
     const uint8_t *plain;
     if (!read_size(u, &packed, MAX_SEGMENT_BYTES, &directory_bytes))
         return 0;
-    if (!read_size(u, &packed, size, &rest_bytes) || !read_byte(u, &packed, 255, &properties) ||
-        !read_number(u, &packed, left(&packed), &lzma_bytes) || !cut(u, &packed, lzma_bytes, &lzma))
+    if (!read_size(u, &packed, size, &rest_bytes) || !read_byte(u, &packed, 255, &form) ||
+        !read_number(u, &packed, left(&packed), &stream_bytes) || !cut(u, &packed, stream_bytes, &stream))
         return 0;
-    plain = plain_bytes(u, properties, lzma, directory_bytes + rest_bytes);
+    plain = plain_bytes(u, form, stream, directory_bytes + rest_bytes);
     if (!plain)
         return 0;
     directory = (struct bytes){plain, plain + directory_bytes};
@@ -1652,11 +1858,14 @@ static int unpack_body(struct unpacker *u, struct bytes packed, uint64_t size) {
         return 0;
     if (kind == GENERATED)
         return unpack_generated(u, packed, size);
-    if ((kind > SOLID && kind < BARE) || size > (kind == STORED || kind == SOLID ? MAX_SOLID_BYTES : MAX_SEGMENT_BYTES))
+    if ((kind > MIXED && kind < BARE) || size > (kind == STORED || kind == SOLID ? MAX_SOLID_BYTES : MAX_SEGMENT_BYTES))
         return damaged(u);
-    if (kind >= BARE) {
+    if (kind >= MIXED) {
         uint8_t *out = take(u, (size_t)size);
-        return out && decode_bare(u, kind - BARE, packed, out, (size_t)size) && deliver(u, out, (size_t)size);
+        if (!out || !(kind == MIXED ? decode_mixed(u, packed, out, (size_t)size)
+                                    : decode_bare(u, kind - BARE, packed, out, (size_t)size)))
+            return 0;
+        return deliver(u, out, (size_t)size);
     }
     if (kind == CODED)
         return unpack_coded(u, packed, (size_t)size);

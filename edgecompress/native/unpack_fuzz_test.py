@@ -8,8 +8,10 @@ import pytest
 from edgecompress.native.build import MACHINES, SOURCES
 from edgecompress.native.unpack_test import any_segment, container, generated, outcome, plain_segment
 from edgecompress.packing.header import content_hash, write_compact
+from edgecompress.packing.lzma_streams import compress_solid
+from edgecompress.packing.mixed_streams import compress_mixed
 from edgecompress.packing.pack import pack_files
-from edgecompress.packing.segment import pack_solid
+from edgecompress.packing.segment import MIXED, SOLID, pack_segment
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"nothing is built for {platform.machine()}")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="the system has no C compiler")
@@ -28,9 +30,12 @@ def seeds(folder):
         bodies, sizes, both = generated(seed)
         packed.append(container(both, bodies, sizes))
         packed += [
-            write_compact("m.onnx", content, each) for each in (body, pack_solid(content)) if len(each) <= len(content)
+            write_compact("m.onnx", content, each)
+            for each in (body, bytes([SOLID]) + compress_solid(content))
+            if len(each) <= len(content)
         ]
-        packed.append(container(content, [pack_solid(content)], [len(content)]))
+        packed.append(container(content, [pack_segment(content, [], [], mixes=False)], [len(content)]))
+        packed.append(container(content[:200], [bytes([MIXED]) + compress_mixed(content[:200])], [len(content[:200])]))
     paths = []
     for index, each in enumerate(packed):
         paths.append(folder / f"{index}.ecz")

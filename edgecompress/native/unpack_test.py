@@ -28,14 +28,25 @@ from edgecompress.packing.codings import (
     ScaledCodebook,
     Sparse,
 )
+from edgecompress.packing.codings.base import Work
 from edgecompress.packing.codings.product import Factor
 from edgecompress.packing.codings.symbols import code
 from edgecompress.packing.container import unpack_body, unpack_segment
 from edgecompress.packing.generators import Axis, Hashed, Vectors
 from edgecompress.packing.header import Header, PackedFile, SegmentPlace, content_hash, read_header, write_header
-from edgecompress.packing.lzma_streams import _decoded, _solid, decompress_bare
+from edgecompress.packing.lzma_streams import _decoded, _solid
+from edgecompress.packing.mixed_streams import MAX_MIXED_BYTES, STEPS_PER_BYTE, compress_mixed
 from edgecompress.packing.pack import pack_files
-from edgecompress.packing.segment import BARE, CODED, NOT_COMPRESSED, SOLID, Piece, pack_segment
+from edgecompress.packing.segment import (
+    BARE,
+    CODED,
+    MIXED,
+    NOT_COMPRESSED,
+    SOLID,
+    Piece,
+    _decompress,
+    pack_segment,
+)
 from edgecompress.packing.wire import Reader, Writer
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"nothing is built for {platform.machine()}")
@@ -176,7 +187,7 @@ def any_segment(seed):
         content += arrays[index][taken[index] : taken[index] + length].tobytes()
         taken[index] += length
     content += any_bytes(rng, rng.integers(0, 99), 9).tobytes()
-    body = pack_segment(content, pieces, codings)
+    body = pack_segment(content, pieces, codings, mixes=seed % 4 == 0)
     assert body[0] == CODED
     return body, content
 
@@ -185,11 +196,8 @@ def plain_segment(body):
     """Return a segment with its directory as it is, so that a damaged one is still read."""
     reader, packed = Reader(body, "a segment"), Writer()
     packed.byte(reader.byte())
-    directory, rest, properties = reader.number(), reader.number(), reader.byte()
-    compressed = reader.bytes(reader.number())
-    plain = (
-        bytes(compressed) if properties == NOT_COMPRESSED else decompress_bare(properties, compressed, directory + rest)
-    )
+    directory, rest, form = reader.number(), reader.number(), reader.byte()
+    plain = _decompress(form, reader.bytes(reader.number()), directory + rest, Work.of(0))
     for number in (directory, rest):
         packed.number(number)
     packed.byte(NOT_COMPRESSED)
@@ -331,6 +339,30 @@ def test_lzma_streams_are_decoded_or_refused_as_by_liblzma(tmp_path):
         assert isinstance(found, dict) == (outcome(packed) == (True, content)), turn
         outcomes.append(isinstance(found, dict))
     assert 100 <= sum(outcomes) < 300
+
+
+def test_mixed_streams_are_decoded_as_python_does(tmp_path):
+    """Bytes of all values, words, what goes on as before for long; of any stream, damaged or not, the same bytes."""
+    rng = np.random.default_rng(0)
+    words = [b"weight", b"Conv2D", b"a_9", b"\0\0\0\x04", b"serving_default", rng.bytes(9), bytes(40), b"\xe9t\xe9"]
+    for turn in range(16):
+        content = b"".join(words[each] for each in rng.integers(0, len(words), turn + 1)) * (1 + turn % 3)
+        stream = bytearray(compress_mixed(content) if turn % 2 else rng.bytes(turn))
+        body = bytes([MIXED]) + bytes(stream)
+        expected = unpack_body(body, len(content))
+        assert turn % 2 == 0 or expected == content
+        assert unpacked(container(expected, [body], [len(content)]), tmp_path) == {"model": expected}, turn
+
+
+def test_mixed_streams_are_limited_in_size_and_time_as_in_python(tmp_path):
+    body, size = bytes([MIXED]), MAX_MIXED_BYTES
+    longest = unpack_body(body, size)
+    steps = (Work.of(count * size).steps - count * size * STEPS_PER_BYTE for count in itertools.count())
+    fit = next(count for count, left in enumerate(steps) if left < size * STEPS_PER_BYTE)
+    assert unpacked(container(longest * fit, [body] * fit, [size] * fit), tmp_path) == {"model": longest * fit}
+    more = fit + 1
+    assert "damaged" in unpacked(container(longest * more, [body] * more, [size] * more), tmp_path)
+    assert "damaged" in unpacked(container(longest + b"0", [body], [size + 1]), tmp_path)
 
 
 def test_memory_does_not_grow_with_the_model(tmp_path):

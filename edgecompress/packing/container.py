@@ -10,7 +10,8 @@ from edgecompress.packing.codings.base import Work, damaged
 from edgecompress.packing.generated import unpack_generated
 from edgecompress.packing.header import MAX_SEGMENT_BYTES, MAX_SOLID_BYTES, Header, read_header
 from edgecompress.packing.lzma_streams import MAX_PROPERTIES, decompress_bare, decompress_solid
-from edgecompress.packing.segment import BARE, CODED, GENERATED, SOLID, STORED, unpack_coded
+from edgecompress.packing.mixed_streams import decompress_mixed
+from edgecompress.packing.segment import BARE, CODED, GENERATED, MIXED, SOLID, STORED, unpack_coded
 from edgecompress.packing.wire import Reader
 
 DEFAULT_LIMIT_BYTES = 1 << 31
@@ -87,7 +88,7 @@ def unpack_body(packed: bytes | memoryview, size_bytes: int, *, work: Work | Non
     """
     reader, work = Reader(packed, "a segment"), work or Work.of(size_bytes)
     kind = reader.byte()
-    if SOLID < kind < BARE or kind > BARE + MAX_PROPERTIES:
+    if MIXED < kind < BARE or kind > BARE + MAX_PROPERTIES:
         raise damaged(f"there is no segment of kind {kind}")
     most = MAX_SOLID_BYTES if kind in (STORED, SOLID) else MAX_SEGMENT_BYTES
     if kind != GENERATED and size_bytes > most:
@@ -98,6 +99,8 @@ def unpack_body(packed: bytes | memoryview, size_bytes: int, *, work: Work | Non
         content = unpack_coded(reader, size_bytes, work)
     elif kind == SOLID:
         content = decompress_solid(reader.bytes(reader.left), size_bytes)
+    elif kind == MIXED:
+        content = decompress_mixed(reader.bytes(reader.left), size_bytes, work)
     elif kind >= BARE:
         content = decompress_bare(kind - BARE, reader.bytes(reader.left), size_bytes)
     else:

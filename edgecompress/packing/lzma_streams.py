@@ -10,6 +10,7 @@ byte is the difference from the one so far before it, modulo 256.
 from __future__ import annotations
 
 import lzma
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -30,8 +31,12 @@ _CHOICES = ((3, 0, 2), (0, 2, 2), (0, 0, 0), (1, 0, 2), (4, 0, 2), (3, 0, 0), (0
 _SMALL_CHOICES = tuple(each for each in product(range(5), range(3), range(3)) if each[0] + each[1] <= MAX_LITERAL_BITS)
 
 
+@lru_cache(maxsize=4)
 def compress_bare(plain: bytes) -> tuple[int, bytes]:
-    """Return the smallest bare stream with the byte of its properties; `plain` has at least a byte."""
+    """Return the smallest bare stream with the byte of its properties; `plain` has at least a byte.
+
+    What was just asked for is kept: the rest of a segment is first compressed to choose, and then to be compared.
+    """
     choices = _SMALL_CHOICES if len(plain) <= SMALL_BYTES else _CHOICES
     sample = plain[:SAMPLE_BYTES]
     found = [(len(stream), bits, stream) for bits in choices for stream in [_compress(sample, _bits(*bits))]]

@@ -96,12 +96,13 @@ def pack_files(
 def _by_tensor(
     files: dict[str, bytes], content: bytes, generators: tuple[Generator, ...], on_progress: Progress
 ) -> tuple[list[tuple[int, bytes]], _Log]:
-    """Return the segments with tensors, each with its size unpacked."""
+    """Return the segments, each with its size unpacked; none where there are no tensors."""
     log = _Log()
     regions = without_overlaps(_regions(files, log), len(content))
     work = Work.of(len(content))
     bodies: list[tuple[int, bytes]] = []
-    for part in _parts(regions, generators, content, log):
+    parts = _parts(regions, generators, content, log)
+    for part in parts if regions else ():
         body = _checked(part, content, work, log)
         bodies.append((part.end - part.start, body))
         on_progress("packing", part.end, len(content))
@@ -112,20 +113,21 @@ def _solid(content: bytes) -> list[tuple[int, bytes]]:
     """Return segments without tensors, as long as may be, each with its size unpacked."""
     cuts = range(0, len(content), MAX_SOLID_BYTES)
     parts = [content[start : start + MAX_SOLID_BYTES] for start in cuts]
-    return [(len(part), min(_alone(part), key=len)) for part in parts]
+    return [(len(part), _alone(part)) for part in parts]
 
 
-def _alone(part: bytes) -> Iterator[bytes]:
-    """Yield segments of bytes of which nothing is known; each unpacks to them."""
-    yield bytes([STORED]) + part
+def _alone(part: bytes) -> bytes:
+    """Return the smallest segment of bytes of which nothing is known that unpacks to them."""
+    stored = bytes([STORED]) + part
     made = [pack_solid(part)]
     if len(part) <= MAX_SEGMENT_BYTES:
         coding = smallest(Array(np.frombuffer(part, np.uint8), 1))
         made.append(pack_segment(part, [Piece(0, len(part), 0)], [coding]))
-    for body in made:
+    for body in sorted(made, key=len):
         with suppress(PackedFileError):
             if unpack_body(body, len(part)) == part:
-                yield body
+                return min(body, stored, key=len)
+    return stored
 
 
 def _candidates(
@@ -140,10 +142,10 @@ def _candidates(
     if log.tensors:
         plain.notes = [
             *log.notes,
-            "One stream of LZMA is smaller than the tensors by themselves: they are not told apart.",
+            "One stream of all bytes is smaller than the tensors by themselves: they are not told apart.",
         ]
     held = tuple(PackedFile(name, len(data), content_hash(data)) for name, data in files.items())
-    for parts, made in ((by_tensor, log), (solid, plain)):
+    for parts, made in ((by_tensor, log), (solid, plain)) if by_tensor else ((solid, plain),):
         places = tuple(SegmentPlace(size, len(body), zlib.crc32(body)) for size, body in parts)
         head = write_header(Header(held, places))
         bodies = b"".join(body for _, body in parts)
@@ -231,7 +233,8 @@ class _Ordinary:
     def pack(self, content: bytes, log: _Log) -> bytes:
         """Return the segment with what is smaller so in the rest, where LZMA finds what repeats, if that is smaller."""
         known: dict[tuple[Region, ...], Coding] = {}
-        body, made = self._packed(self.regions, content, known)
+        chosen = self.regions
+        body = self._packed(chosen, content, known, mixes=False)[0]
         left = {
             region
             for regions, coding in known.items()
@@ -240,15 +243,15 @@ class _Ordinary:
         }
         if left:
             kept = tuple(region for region in self.regions if region not in left)
-            other, other_made = self._packed(kept, content, known)
-            if len(other) < len(body):
-                body, made = other, other_made
+            if len(self._packed(kept, content, known, mixes=False)[0]) < len(body):
+                chosen = kept
+        body, made = self._packed(chosen, content, known, mixes=True)
         log.tensors += made.tensors
         log.rest_bytes += made.rest_bytes
         return body
 
     def _packed(
-        self, regions: tuple[Region, ...], content: bytes, known: dict[tuple[Region, ...], Coding]
+        self, regions: tuple[Region, ...], content: bytes, known: dict[tuple[Region, ...], Coding], *, mixes: bool
     ) -> tuple[bytes, _Log]:
         """Return the segment with these regions coded and all else as its rest; `known` is what was coded before."""
         log = _Log()
@@ -266,7 +269,7 @@ class _Ordinary:
             log.tensors.append(_logged(each, codings[-1]))
         log.rest_bytes += self.end - self.start - sum(piece.size_bytes for piece in pieces)
         ordered = sorted(pieces, key=lambda piece: piece.start)
-        return pack_segment(content[self.start : self.end], ordered, codings), log
+        return pack_segment(content[self.start : self.end], ordered, codings, mixes=mixes), log
 
 
 def _joined(regions: tuple[Region, ...], content: bytes) -> bytes:

@@ -1,13 +1,14 @@
 """A segment: mostly up to two mebibytes of the original files, packed by itself, so that any one can be unpacked alone.
 
     kind 0   the bytes as they are
-    kind 1   number directory_bytes, number rest_bytes, byte lzma_properties (255: stored), number lzma_bytes,
-             LZMA(directory, rest), payloads
+    kind 1   number directory_bytes, number rest_bytes, byte form, number stream_bytes, stream of directory and rest,
+             payloads; the form is 255 for bytes as they are, 254 for a mixed stream, else the properties of a bare one
     kind 2   a tensor that a method can generate; see `generated`
     kind 3   up to 64 MiB as one solid stream, for what repeats over longer distances
+    kind 4   a mixed stream
     kind 16 and above   a bare stream of LZMA whose properties are the kind less 16
 
-`lzma_streams` says what a bare stream of LZMA is, as kind 1 has too, and what a solid one.
+`lzma_streams` says what a bare stream of LZMA is, and what a solid one, `mixed_streams` what a mixed one is.
 
 The directory lists the pieces in the order of the file (number gap_bytes, number array, number piece_bytes), then the
 coding of each array. A piece follows `gap_bytes` of the rest; an array is the pieces that name it, one after another;
@@ -22,11 +23,15 @@ from edgecompress.packing.codings import KINDS, Coding
 from edgecompress.packing.codings.base import Source, Work, damaged
 from edgecompress.packing.header import MAX_SEGMENT_BYTES
 from edgecompress.packing.lzma_streams import SAMPLE_BYTES, compress_bare, compress_solid, decompress_bare
+from edgecompress.packing.mixed_streams import MAX_MIXED_BYTES, compress_mixed, decompress_mixed
 from edgecompress.packing.wire import Reader, Writer
 
-STORED, CODED, GENERATED, SOLID, BARE = 0, 1, 2, 3, 16
+STORED, CODED, GENERATED, SOLID, MIXED, BARE = 0, 1, 2, 3, 4, 16
 MAX_PIECES = 1 << 14
-NOT_COMPRESSED = 255
+NOT_COMPRESSED, MIXED_FORM = 255, 254
+WORTH_MIXING = 1 / 64  # share of the segment that LZMA must make for a slower decoder to be worth its time
+NOISE = 7 / 8  # of what is left by LZMA: codings know more of it
+FEW_BYTES = 1 << 10  # of which LZMA says nothing yet
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,8 @@ class Piece:
     array: int
 
 
-def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding]) -> bytes:
-    """Return the segment; `pieces` are in order and do not overlap."""
+def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding], *, mixes: bool = True) -> bytes:
+    """Return the segment, mixed if that is smaller; `pieces` are in order and do not overlap."""
     directory, payloads, rest = Writer(), Writer(), Writer()
     directory.number(len(pieces))
     directory.number(len(codings))
@@ -54,16 +59,17 @@ def pack_segment(content: bytes, pieces: list[Piece], codings: list[Coding]) -> 
     for coding in codings:
         coding.write_inside(directory, payloads)
     if not pieces:
-        properties, compressed = compress_bare(content)
-        return min(bytes([BARE + properties]) + compressed, bytes([STORED]) + content, key=len)
+        form, stream = _compress(content, 0, mixes)
+        kind = {NOT_COMPRESSED: STORED, MIXED_FORM: MIXED}.get(form, BARE + form)
+        return bytes([kind]) + stream
     packed = Writer()
     packed.byte(CODED)
-    properties, compressed = _compress(bytes(directory.parts + rest.parts))
+    form, stream = _compress(bytes(directory.parts + rest.parts), len(payloads.parts), mixes)
     packed.number(len(directory.parts))
     packed.number(len(rest.parts))
-    packed.byte(properties)
-    packed.number(len(compressed))
-    packed.bytes(compressed)
+    packed.byte(form)
+    packed.number(len(stream))
+    packed.bytes(stream)
     packed.bytes(payloads.parts)
     return bytes(packed.parts) if len(packed.parts) <= len(content) else bytes([STORED]) + content
 
@@ -76,8 +82,9 @@ def unpack_coded(reader: Reader, size_bytes: int, work: Work) -> bytes:
     """
     directory_bytes = reader.number(most=MAX_SEGMENT_BYTES)
     rest_bytes = reader.number(most=size_bytes)
-    properties = reader.byte()
-    plain = _decompress(properties, reader.bytes(reader.number(most=reader.left)), directory_bytes + rest_bytes)
+    form = reader.byte()
+    stream = reader.bytes(reader.number(most=reader.left))
+    plain = _decompress(form, stream, directory_bytes + rest_bytes, work)
     directory, payloads = Reader(plain[:directory_bytes], "a directory"), Reader(reader.bytes(reader.left), "a segment")
     source = Source(directory, payloads, KINDS, work)
     pieces, sizes = _read_pieces(source.parameters, size_bytes - rest_bytes)
@@ -119,15 +126,22 @@ def pack_solid(content: bytes) -> bytes:
     return min(*made, bytes([STORED]) + content, key=len)
 
 
-def _compress(plain: bytes) -> tuple[int, bytes]:
-    """Compress by LZMA, which for such rests is smaller than Zstandard, and simple enough to decode anywhere."""
-    properties, compressed = compress_bare(plain)
-    return (properties, compressed) if len(compressed) < len(plain) else (NOT_COMPRESSED, plain)
+def _compress(plain: bytes, payload_bytes: int, mixes: bool) -> tuple[int, bytes]:
+    """Return the form and the stream of what stands beside payloads: as it is, by LZMA, or a little by mixing."""
+    made = [(NOT_COMPRESSED, plain), compress_bare(plain)]
+    stream_bytes = min(len(stream) for _, stream in made)
+    is_known = len(plain) <= FEW_BYTES or stream_bytes < NOISE * len(plain)
+    is_worth_it = is_known and stream_bytes > WORTH_MIXING * (stream_bytes + payload_bytes)
+    if mixes and is_worth_it and len(plain) <= MAX_MIXED_BYTES:
+        made.append((MIXED_FORM, compress_mixed(plain)))
+    return min(made, key=lambda each: len(each[1]))
 
 
-def _decompress(properties: int, compressed: memoryview, size_bytes: int) -> bytes:
-    if properties != NOT_COMPRESSED:
-        return decompress_bare(properties, compressed, size_bytes)
-    if len(compressed) != size_bytes:
-        raise damaged(f"{len(compressed)} bytes stand where {size_bytes} belong")
-    return bytes(compressed)
+def _decompress(form: int, stream: memoryview, size_bytes: int, work: Work) -> bytes:
+    if form == MIXED_FORM:
+        return decompress_mixed(stream, size_bytes, work)
+    if form != NOT_COMPRESSED:
+        return decompress_bare(form, stream, size_bytes)
+    if len(stream) != size_bytes:
+        raise damaged(f"{len(stream)} bytes stand where {size_bytes} belong")
+    return bytes(stream)

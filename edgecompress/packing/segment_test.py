@@ -13,8 +13,8 @@ from edgecompress.errors import PackedFileError
 from edgecompress.packing.codings import Coding, Fill, Raw
 from edgecompress.packing.container import unpack_body
 from edgecompress.packing.header import MAX_SEGMENT_BYTES
-from edgecompress.packing.segment import CODED, NOT_COMPRESSED, STORED, Piece, pack_segment
-from edgecompress.packing.wire import Writer
+from edgecompress.packing.segment import BARE, CODED, MIXED, MIXED_FORM, NOT_COMPRESSED, STORED, Piece, pack_segment
+from edgecompress.packing.wire import Reader, Writer
 
 
 @settings(max_examples=40, deadline=None)
@@ -40,7 +40,28 @@ def test_pieces_and_the_rest_come_back(data: st.DataObject) -> None:
 def test_text_is_compressed_and_noise_is_not() -> None:
     noise = np.random.default_rng(0).bytes(1000)
     assert pack_segment(noise, [], []) == bytes([STORED]) + noise
-    assert len(pack_segment(b"a description of a model" * 40, [], [])) < 60
+    text = b"a description of a model" * 40
+    by_lzma, mixed = pack_segment(text, [], [], mixes=False), pack_segment(text, [], [])
+    assert by_lzma[0] >= BARE and len(by_lzma) < 60
+    assert mixed[0] == MIXED and len(mixed) < len(by_lzma)
+    assert unpack_body(by_lzma, len(text)) == unpack_body(mixed, len(text)) == text
+
+
+def test_what_stands_beside_payloads_is_mixed_where_that_is_worth_its_time() -> None:
+    text, noise = b"a description of a model " * 9, np.random.default_rng(0).bytes(1 << 14)
+    for payload, is_mixed in ((noise[:99], True), (noise, False)):
+        packed = pack_segment(text + payload, [Piece(len(text), len(payload), 0)], [Raw(payload)])
+        reader = Reader(packed, "a segment")
+        assert reader.byte() == CODED and reader.number() + reader.number() > len(text)
+        assert (reader.byte() == MIXED_FORM) == is_mixed
+        assert unpack_body(packed, len(text + payload)) == text + payload
+
+
+def test_noise_and_what_is_long_are_not_mixed() -> None:
+    """By LZMA noise stays what it is; long text would take its decoder seconds."""
+    noise = np.random.default_rng(0).bytes(2000)
+    assert pack_segment(noise + bytes(50), [], [])[0] != MIXED
+    assert pack_segment(b"a description of a model " * 700, [], [])[0] >= BARE
 
 
 def directory(*numbers: int, codings: bytes = b"") -> bytes:
@@ -74,7 +95,7 @@ def test_a_segment_written_by_hand() -> None:
     ("written", "size_bytes", "told"),
     [
         (b"", 5, "too early"),
-        (b"\4", 5, "no segment of kind 4"),
+        (b"\5", 5, "no segment of kind 5"),
         (b"\xff", 5, "no segment of kind 255"),
         (b"\3", 5, "nothing"),
         (b"\3\0", 5, "does not end"),
@@ -97,6 +118,10 @@ def test_a_segment_written_by_hand() -> None:
         (body(directory(0, 0), b"abcde", lzma_bytes=99), 5, "99 where at most 8"),
         (body(directory(0, 0), b"abcde", directory_bytes=3), 5, "7 bytes stand where 8 belong"),
         (body(directory(0, 0), b"abcde", properties=225), 5, "no properties 225"),
+        (body(directory(0, 0), b"abcde", properties=253), 5, "no properties 253"),
+        (body(directory(0, 0), b"abcde", properties=MIXED_FORM), 5, "."),
+        (body(directory(0, 0), b"abcde", properties=MIXED_FORM, directory_bytes=16380), 5, "16385 bytes; 16384 is"),
+        (b"\4abcde", 16385, "16385 bytes; 16384 is the limit"),
         (body(directory(0, 0), b"abcde", properties=8), 5, "no properties 8"),
         (body(directory(0, 0), b"abcde", properties=93), 5, "LZMA"),
         (body(b"", b"", directory_bytes=MAX_SEGMENT_BYTES + 1), 5, "at most 2097152"),

@@ -81,9 +81,13 @@ def test_what_a_delta_filter_is_for() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.binary(max_size=40), min_size=1, max_size=4), st.integers(1, 30))
-def test_no_stock_compressor_is_smaller_on_whatever_repeats(parts: list[bytes], times: int) -> None:
+@given(
+    st.lists(st.binary(max_size=40), min_size=1, max_size=4), st.integers(1, 30), st.sampled_from(["<f4", "<f2", "i1"])
+)
+def test_no_stock_compressor_is_smaller_on_whatever_repeats(parts: list[bytes], times: int, dtype: str) -> None:
     compared(b"".join(parts) * times)
+    values = np.frombuffer(b"".join(parts), np.uint8).astype(dtype)
+    compared(onnx_model(*(np.tile(values * values.dtype.type(each), times) for each in range(1, 3))))
 
 
 def test_what_repeats_farther_than_a_segment_is_found() -> None:

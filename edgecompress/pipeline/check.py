@@ -11,7 +11,7 @@ from edgecompress.data import Dataset, load
 from edgecompress.data.preprocessing import standard
 from edgecompress.devices.address import Address
 from edgecompress.devices.connect import connect
-from edgecompress.devices.cores import core_mask
+from edgecompress.devices.cores import KINDS, core_mask
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import ConversionError, DeviceError, RecipeError
 from edgecompress.keras_bridge.separable import split_separable
@@ -91,7 +91,7 @@ def _check_device(address: Address, recipe: Recipe) -> None:
             f"{address} counts the instructions of one thread, and threads are {', '.join(map(str, profile.threads))}.",
             hint="Give threads = [1], or measure emulated devices on their own.",
         )
-    if profile.cores not in ("big", "little"):  # these depend on the device
+    if profile.cores not in KINDS:  # these depend on the device
         core_mask(profile.cores, {}, device=str(address))
     with connect(address) as transport:
         if address.kind in ("adb", "ssh"):

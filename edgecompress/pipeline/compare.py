@@ -11,7 +11,7 @@ from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.statistics import compare
 from edgecompress.progress import Progress, silent
-from edgecompress.values import Failure
+from edgecompress.values import Failure, InstructionCount, Measurement
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class DeviceVerdict:
     high: float
     sentence: str
     invalid: str = ""  # why the samples must not be believed: then nothing can be told
+    conditions: str = ""  # in a line
+    remarks: tuple[str, ...] = ()  # on what was unusual about them
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def compare_files(
         verdict = "cannot tell" if invalid else result.verdict
         verdicts.append(
             DeviceVerdict(a.device, a.threads, "time", verdict, result.ratio, result.low, result.high,
-                          _sentence(verdict, result.ratio, result.low, result.high), invalid)
+                          _sentence(verdict, result.ratio, result.low, result.high), invalid, *_conditions(a, b))
         )  # fmt: skip
     for one, two in zip(found.instructions[::2], found.instructions[1::2], strict=True):
         ratio = two.instructions / one.instructions
@@ -59,9 +61,18 @@ def compare_files(
         sentence = f"takes {100 * abs(ratio - 1):.1f} % {verdict} instructions than"
         verdicts.append(
             DeviceVerdict(one.device, 1, "instructions", verdict, ratio, ratio, ratio,
-                          "takes as many instructions as" if verdict == "equal" else sentence)
+                          "takes as many instructions as" if verdict == "equal" else sentence, "",
+                          *_conditions(one, two))
         )  # fmt: skip
     return Compared(tuple(verdicts), found.failures)
+
+
+def _conditions(
+    one: Measurement | InstructionCount, two: Measurement | InstructionCount
+) -> tuple[str, tuple[str, ...]]:
+    """Their line, and the remarks on either."""
+    remarks = [remark for each in (one, two) for remark in each.conditions.get("remarks", ())]
+    return str(one.conditions.get("line", "")), tuple(dict.fromkeys(remarks))
 
 
 def _sentence(verdict: str, ratio: float, low: float, high: float) -> str:

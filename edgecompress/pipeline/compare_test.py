@@ -141,3 +141,12 @@ def test_instructions_are_compared_as_they_are(first, second, verdict, sentence,
 def test_failures_come_along(measured):
     failure = Failure("ssh:board", "It is off.", "")
     assert measured(failures=(failure,)).failures == (failure,)
+
+
+def test_the_line_and_the_remarks_on_either_file_stand_by_the_verdict(monkeypatch):
+    one, two = (measurement("pi", 1, samples(1000, seed)) for seed in (1, 2))
+    one = replace(one, conditions={"line": "51 °C", "remarks": ["hot"]})
+    two = replace(two, conditions={"line": "51 °C", "remarks": ["hot", "busy"]})
+    monkeypatch.setattr(module, "profile_files", lambda *_, **__: Profiled(measurements=(one, two)))
+    (found,) = compare_files("a", "b", devices=["pi"], plan=SHORT).verdicts
+    assert (found.conditions, found.remarks) == ("51 °C", ("hot", "busy"))

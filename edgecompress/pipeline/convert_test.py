@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgecompress.child.kept import kept
 from edgecompress.convert.targets import Options, parse_target
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import (
     ConversionError,
     DataError,
@@ -202,3 +202,19 @@ def test_a_crash_while_converting_is_a_sentence_and_leaves_nothing(tmp_path: Pat
             child.emit(FLOAT, tmp_path / "out", variant="m", origin="", options=DEFAULTS, preprocessing=None)
     assert not (tmp_path / "out").exists()
     assert convert_file(path, FLOAT, tmp_path / "out", options=DEFAULTS)  # in a new process
+
+
+@pytest.mark.parametrize("target", ["tflite:float32", "tflite:int8"])
+def test_a_layer_that_mixes_the_samples_of_a_batch_is_named(target: str, tmp_path: Path) -> None:
+    """A file takes one sample at a time, so that its output is another; the comparison's refusal says why."""
+    keras = load_tf_keras()
+    inputs = keras.Input((12,), name="numbers")
+    centred = inputs - load_tensorflow().reduce_mean(inputs, 0, keepdims=True)
+    keras.Model(inputs, keras.layers.Dense(3)(centred)).save(tmp_path / "model.h5")
+    np.savez(tmp_path / "numbers.npz", x=np.random.default_rng(0).normal(size=(30, 12)).astype(np.float32))
+    calibrate = f"npz:{tmp_path}/numbers.npz"
+    with pytest.raises(UnsupportedModelError, match=r"Layer 'tf.math.reduce_mean\w*' \(TFOpLambda\) mixes the samples"):
+        convert_file(
+            tmp_path / "model.h5", (parse_target(target),), tmp_path / "out", options=DEFAULTS, calibrate=calibrate
+        )
+    assert not list((tmp_path / "out").glob("*.tflite"))

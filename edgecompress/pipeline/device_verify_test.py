@@ -13,10 +13,11 @@ from edgecompress.convert.embedded import METADATA_KEY
 from edgecompress.data import load
 from edgecompress.devices.ways.emulated import LIBRARIES, QEMU
 from edgecompress.devices.ways.emulated_test import CAN_EMULATE
-from edgecompress.errors import DataError, DeviceError, ModelFileError, UnsupportedModelError
+from edgecompress.errors import DataError, DeviceError, ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.native.build import MACHINES
 from edgecompress.pipeline import device_verify
 from edgecompress.pipeline.device_verify import verify_files
+from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.outputs import outputs_on
 from edgecompress.runtimes.binary_files_test import network
 from edgecompress.runtimes.sample_files_test import (
@@ -231,6 +232,57 @@ def test_data_that_is_not_there_is_named(data, tmp_path):
 def test_files_that_images_do_not_fit(make, error, reason, tmp_path):
     with pytest.raises(error, match=reason):
         verify(make(tmp_path))
+
+
+def broken(folder):
+    path = folder / "broken.tflite"
+    path.write_bytes(b"\x18\0\0\0TFL3" + bytes(40))
+    return path
+
+
+@pytest.mark.parametrize("data", ["digits:5", ""])
+def test_a_file_that_fails_here_costs_only_itself(data, tmp_path):
+    good = [tflite_classifier(tmp_path), int8_classifier(tmp_path)]
+    bad = [broken(tmp_path), tmp_path / "gone.tflite", tmp_path / "model.h5"] + ([two_inputs(tmp_path)] if data else [])
+    found, failures = verify(good[0], *bad, good[1], data=data, limit=5)
+    assert [(each.artifact, each.equal_outputs) for each in found] == [(str(path), 100) for path in good]
+    assert [(each.device, each.artifact) for each in failures] == [("local", str(path)) for path in bad]
+    assert all(path.name in each.message for path, each in zip(bad, failures, strict=True))
+    assert [each.artifact for each in verify(*bad, data=data)[1]] == [str(path) for path in bad]
+
+
+def losing(monkeypatch, lost, error):
+    """A device on which the files `lost` raise `error`."""
+
+    def outputs(bench, path, records):
+        if path in lost:
+            raise error
+        return outputs_on(bench, path, records)
+
+    monkeypatch.setattr(device_verify, "outputs_on", outputs)
+
+
+@pytest.mark.parametrize("error", [RuntimeRefusal("refused"), UnsupportedModelError("no"), DeviceError("no answer")])
+def test_a_file_that_fails_on_a_device_costs_only_itself(error, tmp_path, monkeypatch):
+    paths = [tflite_classifier(tmp_path), onnx_classifier(tmp_path), int8_classifier(tmp_path)]
+    losing(monkeypatch, paths[1:2], error)
+    found, (failure,) = verify(*paths)
+    assert [each.artifact for each in found] == [str(paths[0]), str(paths[2])]
+    assert (failure.device, failure.artifact, failure.message) == ("local", str(paths[1]), error.message)
+    with pytest.raises(type(error), match=error.message):
+        verify(paths[1])
+
+
+def test_a_device_that_goes_away_keeps_what_it_gave(tmp_path, monkeypatch):
+    def look(bench):
+        raise DeviceError("local went away.")
+
+    monkeypatch.setattr(Bench, "look", look)
+    paths = [tflite_classifier(tmp_path), onnx_classifier(tmp_path), int8_classifier(tmp_path)]
+    losing(monkeypatch, paths[1:], DeviceError("no answer"))
+    found, failures = verify(*paths)
+    assert [each.artifact for each in found] == [str(paths[0])]
+    assert [(each.device, each.artifact, each.message) for each in failures] == [("local", "", "local went away.")]
 
 
 def test_a_device_that_is_none_or_comes_twice(tmp_path):

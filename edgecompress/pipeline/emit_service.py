@@ -16,6 +16,7 @@ from edgecompress.convert.conversion import convert
 from edgecompress.convert.embedded import embedded_preprocessing
 from edgecompress.convert.making import Source
 from edgecompress.convert.targets import Options, parse_target
+from edgecompress.errors import ConversionError
 from edgecompress.formats.read import read_model
 from edgecompress.formats.tflite import read_graph
 from edgecompress.runtimes.check import check_runs
@@ -48,19 +49,28 @@ def open_model(request: Request, *, path: str, twin: str, trust: bool) -> Answer
 def emit(request: Request, *, source: dict[str, Any], targets: list[str], options: dict[str, Any]) -> Answer:
     """Emit the model for each target into the scratch folder; the arrays are calibration samples, one an input."""
     preprocessing = TypeAdapter(Preprocessing | None).validate_python(source.pop("preprocessing"))
-    artifacts = convert(
-        Source(**source, preprocessing=preprocessing, model=_models["model"], quantized=_models.get("quantized")),
-        tuple(map(parse_target, targets)),
-        request.scratch / "emitted",
-        options=Options(**options),
-        calibration=tuple(request.arrays) or None,
-        on_progress=request.progress,
-    )
+    model = _models["model"]
+    try:
+        artifacts = convert(
+            Source(**source, preprocessing=preprocessing, model=model, quantized=_models.get("quantized")),
+            tuple(map(parse_target, targets)),
+            request.scratch / "emitted",
+            options=Options(**options),
+            calibration=tuple(request.arrays) or None,
+            on_progress=request.progress,
+        )
+    except ConversionError:
+        if not isinstance(model, bytes):
+            from edgecompress.keras_bridge.batches import require_samples_apart
+
+            require_samples_apart(model)  # names the layer, where that is the reason
+        raise
     return TypeAdapter(tuple[Artifact, ...]).dump_python(artifacts, mode="json"), []
 
 
 def _open_keras(path: str, twin: str, trust: bool) -> Opened:
     from edgecompress.convert.tflite.binary.meant import meant_binary
+    from edgecompress.keras_bridge.batches import require_no_state
     from edgecompress.keras_bridge.graph import copy_model
     from edgecompress.keras_bridge.input_range import own_input_range
     from edgecompress.keras_bridge.load import is_quantization_aware, load_model, load_noted
@@ -69,11 +79,12 @@ def _open_keras(path: str, twin: str, trust: bool) -> Opened:
     loaded = noted.model
     aware = is_quantization_aware(loaded)
     model = loaded if aware else copy_model(loaded)
+    require_no_state(model)
     _models["model"] = model
     if aware or twin:
         _models["quantized"] = load_model(Path(twin)) if twin else model
     inputs = tuple(
-        TensorSpec(name, tuple(size or -1 for size in tensor.shape), tensor.dtype.name)
+        TensorSpec(name, tuple(-1 if size is None else size for size in tensor.shape), tensor.dtype.name)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     )
     return Opened(inputs, own_input_range(model), aware, bool(meant_binary(model)), noted.notes)

@@ -150,9 +150,11 @@ def _profile_on(
     with ExitStack() as stack:
         if extras.governor:
             stack.enter_context(governor(transport, extras.governor))
-        bench = stack.enter_context(
-            Bench(transport, plan, on_push=lambda name: on_progress(f"pushing {name} to {transport.address}", 0, 1))
-        )
+
+        def pushing(name: str, done: int, total: int) -> None:
+            on_progress(f"pushing {name} to {transport.address}", done, total)
+
+        bench = stack.enter_context(Bench(transport, plan, on_push=pushing))
         errors: list[EdgeCompressError] = []
         failures: list[Failure] = []
 

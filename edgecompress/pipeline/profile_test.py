@@ -59,7 +59,7 @@ FAILING = {
 
 @pytest.mark.parametrize("name", FAILING)
 def test_a_file_that_fails_costs_only_itself(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(session, "OPEN_TIMEOUT_S", 2.0)
     make, reason = FAILING[name]
     bad, good, other = make(tmp_path), int8_relu(tmp_path), logarithm(tmp_path)
     threads = (1, 2) if name == "no model" else (1,)

@@ -13,12 +13,14 @@ from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import core_mask
 from edgecompress.devices.probe import DeviceInfo, probe
 from edgecompress.devices.ways.emulated import EmulatedTransport
+from edgecompress.devices.ways.emulated_info import emulated_info
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, RuntimeRefusal
 from edgecompress.profiling.launch import Launch, choose_runner, launch
 from edgecompress.profiling.operator_names import UNKNOWN
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.session import Block, RunnerSession
+from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import runtime_name
 from edgecompress.values import Gauge, OperatorTime, Span, Timeline
 
@@ -29,14 +31,17 @@ MAX_SAMPLE_SPANS = 20_000
 class Bench:
     """A device during a measurement; use it in a `with` statement, which ends what still runs there."""
 
-    def __init__(self, transport: Transport, plan: Plan, *, on_push: Callable[[str], None] = lambda name: None) -> None:
+    def __init__(self, transport: Transport, plan: Plan, *, on_push: Progress = silent) -> None:
         self.transport, self.plan, self._on_push = transport, plan, on_push
         self.device = str(transport.address)
-        self.info: DeviceInfo = probe(transport)
+        self.info: DeviceInfo = (
+            emulated_info(transport) if isinstance(transport, EmulatedTransport) else probe(transport)
+        )
         self._began_ns = time.monotonic_ns()
         self._spans: list[Span] = []
         self._gauges: list[Gauge] = []
         self._sessions: list[RunnerSession] = []
+        self._silent: list[str] = []  # programs of the device that hung
         self.mask = 0
         if plan.cores != "all":
             if isinstance(transport, EmulatedTransport):
@@ -138,7 +143,9 @@ class Bench:
 
     def look(self) -> dict[str, Any]:
         """Ask the device for its conditions."""
-        found = {**snapshot(self.transport), "at_s": round((time.monotonic_ns() - self._began_ns) / 1e9, 3)}
+        told = snapshot(self.transport, without=self._silent)
+        self._silent = told.get("silent", [])
+        found = {**told, "at_s": round((time.monotonic_ns() - self._began_ns) / 1e9, 3)}
         for name, degrees in found.get("temperatures", {}).items():
             self._gauge(f"{name} (C)", degrees)
         for cores, clock in found.get("clocks", {}).items():

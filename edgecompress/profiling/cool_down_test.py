@@ -58,6 +58,15 @@ def test_a_sensor_that_falls_silent_ends_the_wait():
     assert cool_down(lambda: {}, BEFORE, longest_s=120, sleep=slept.append) == 0 and not slept
 
 
+@pytest.mark.parametrize("hot", [{"thermal_status": 3}, {"throttled": "4"}, {"throttled": "80008"}])
+@pytest.mark.parametrize(("before", "blind_s"), [(BEFORE, 0.0), ({}, BLIND_S)])
+def test_a_throttled_device_is_waited_for_however_hot_it_was_before(hot, before, blind_s):
+    looks = [hot, hot, {"thermal_status": 2, "throttled": "80000"}]
+    slept = []
+    cool_down(lambda: looks.pop(0), {**before, **hot}, longest_s=120, sleep=slept.append)
+    assert sum(slept) == blind_s + 2 * LOOK_EVERY_S and not looks
+
+
 @given(st.floats(-20, 120), st.floats(-20, 120), st.floats(0, 5), st.floats(0, 300))
 def test_it_is_cool_or_the_time_is_up(start, goal, per_second, longest_s):
     device = Device(start, per_second=per_second, floor=-20.0)

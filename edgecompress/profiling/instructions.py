@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgecompress.devices.answers import whole
 from edgecompress.errors import DeviceError
+from edgecompress.formats.tflite_uint8 import what_uint8_costs_in
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.launch import Launch
 from edgecompress.profiling.losses import OnFailure, only_itself
@@ -75,19 +76,15 @@ def _count_of(bench: Bench, path: Path, report: Callable[[float], None]) -> Inst
         instructions=round(statistics.median(count for own in counts for count in own)),
         output_hash=opened.output_hash,
         conditions={
-            "emulator": emulator_version(bench),
+            "line": f"{bench.info.model}, {bench.info.system}, one thread; counts depend on no clock, heat or load",
+            "emulator": bench.info.system,
             "host": platform.machine(),
             "seed": bench.plan.seed,
             "device": bench.info.as_json(),
             **({"interpreter": why} if why else {}),
+            **({"kernels": cost} if (cost := what_uint8_costs_in(path)) else {}),
         },
     )
-
-
-def emulator_version(bench: Bench) -> str:
-    """Return QEMU's first line about itself."""
-    lines = bench.transport.run(["qemu-aarch64", "--version"], timeout_s=10).stdout.splitlines()
-    return lines[0][:200] if lines else ""
 
 
 def _count(bench: Bench, path: Path) -> tuple[tuple[int, ...], Launch, Opened]:

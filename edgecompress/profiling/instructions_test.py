@@ -39,6 +39,9 @@ def test_processes_agree(tmp_path):
     assert (found.artifact, found.sha256) == (str(path), sha256_of(path))
     assert (found.device, found.threads) == ("emulated:cortex-a53", 1) and found.runtime.startswith("ONNX Runtime ")
     assert found.conditions["emulator"].startswith("qemu-aarch64 version ")
+    device = found.conditions["device"]  # and not this machine
+    assert (device["model"], device["machine"], device["memory_bytes"]) == ("cortex-a53 under QEMU", "aarch64", None)
+    assert found.conditions["line"].startswith("cortex-a53 under QEMU, qemu-aarch64 version ")
     assert json.loads(json.dumps(asdict(found), allow_nan=False))["conditions"] == found.conditions
     assert steps == [("emulated:cortex-a53", done, 3) for done in range(3)] + [("emulated:cortex-a53", 1, 1)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from edgecompress.native.build import (
 )
 from edgecompress.native.libraries import Library, library_file, library_for, require_glibc
 from edgecompress.profiling.session import Opened
+from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import has_binary_operators, runtime_name
 from edgecompress.runtimes.shapes import Shapes, shape_text, shapes_to_ask
 
@@ -84,7 +84,7 @@ def launch(
     shapes: Shapes | None = None,
     inputs: Path | None = None,
     counts: Path | None = None,
-    on_push: Callable[[str], None] = lambda name: None,
+    on_push: Progress = silent,
 ) -> Launch:
     """Place the files and return the words; `counts` is where an emulated device writes its instructions.
 

@@ -12,7 +12,7 @@ class Plan:
     runner: str = "auto"
     python: str = ""  # the device's, for the Python runner; empty: the one that devices.toml names, or `python3`
     threads: tuple[int, ...] = (1,)
-    cores: str = "all"  # or "big", "little", a mask
+    cores: str = "all"  # or "prime", "big", "mid", "little", a mask
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()  # of inputs that leave an axis free, by their names
     processes: int = 3
     min_runs: int = 50

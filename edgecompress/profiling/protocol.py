@@ -15,6 +15,7 @@ import numpy as np
 from edgecompress.errors import DeviceError, ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.formats.tflite import read_graph
 from edgecompress.formats.tflite_graph import Graph
+from edgecompress.formats.tflite_uint8 import what_uint8_costs_in
 from edgecompress.profiling import operators
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.busy import (
@@ -31,6 +32,7 @@ from edgecompress.profiling.launch import Launch
 from edgecompress.profiling.losses import OnFailure, only_itself
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.session import Block, Report, RunnerSession
+from edgecompress.profiling.standing import standing, why_unfit
 from edgecompress.profiling.statistics import median_half_width, summarize
 from edgecompress.profiling.validity import why_invalid
 from edgecompress.profiling.warmup import WarmUp, warm_up
@@ -73,6 +75,7 @@ def _by_threads(
 ) -> Iterator[list[Measurement]]:
     plan = bench.plan
     generator = np.random.default_rng(plan.seed)
+    first: dict[str, Any] = {}
     rounds_done, rounds = 0, plan.processes * len(plan.threads)
     for threads in plan.threads:
         tracks = [_Track(bench, path, threads, on_failure) for path in paths]
@@ -83,6 +86,8 @@ def _by_threads(
             report = _percent(on_progress, f"{bench.device}, threads: {threads}", rounds_done, rounds)
             rounds_done += 1
             heat, busy = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
+            for track in tracks:
+                track.invalid = track.invalid or why_unfit(looks)
             for _ in range(plan.repeats):
                 if not (heat or busy) or any(track.invalid for track in tracks):  # then no round can save it
                     break
@@ -97,7 +102,11 @@ def _by_threads(
                 heat, busy = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
             for track in tracks:
                 track.invalid = track.invalid or heat or busy
+        first = first or looks[0]  # later ones have the load of what was measured before
+        readings = [reading for track in tracks for reading in track.clock_readings()]
+        cores = next((track.cores for track in tracks), bench.mask)
         conditions = {
+            **standing(looks, first=first, threads=threads, cores=cores, readings=readings),
             **{"before": looks[0], "during": looks[1:-1], "after": looks[-1], "notes": notes, "seed": plan.seed},
             "began": began,
             **{"pinned": plan.cores, "mask": f"{bench.mask:x}", "device": bench.info.as_json()},
@@ -239,6 +248,11 @@ class _Track:
         """Cores and clocks of the present process."""
         return [(block.core, block.clock_khz) for block in self._lives[-1].blocks]
 
+    @property
+    def cores(self) -> int:
+        """Mask of the cores that the present process might run on."""
+        return self._lives[-1].session.opened.cores
+
     def finish(self, *, with_operators: bool) -> None:
         """Read the memory, then, where asked, the operators: their second instance must not count as the first's."""
         life = self._lives[-1]
@@ -270,6 +284,7 @@ class _Track:
             "precise": all(width <= plan.half_width for width in widths),
             "library_ns": [each.library_ns for each in opened],
             **({"interpreter": why} if (why := lives[0].how.why_interpreter(opened[0])) else {}),
+            **({"kernels": cost} if (cost := what_uint8_costs_in(self.path)) else {}),
             "blocks": [len(life.blocks) for life in lives],
             "disturbed_blocks": [len(life.disturbed) for life in lives],
             "others_cores": [others_cores(life.blocks) for life in lives],

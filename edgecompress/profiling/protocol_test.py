@@ -13,6 +13,7 @@ import pytest
 
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import ModelFileError, RuntimeRefusal
+from edgecompress.profiling import bench as bench_module
 from edgecompress.profiling import warmup
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.operators import RUNS
@@ -189,6 +190,26 @@ def test_conditions_say_what_others_did():
     found = measurement.conditions
     assert found["blocks"][0] >= 1 and found["disturbed_blocks"][0] >= 0
     assert found["others_cores"][0] >= 0 and found["not_told"] == []
+
+
+def test_a_phone_that_sleeps_is_invalid_at_once_and_no_round_is_repeated(monkeypatch):
+    """The conditions of this machine, with what a phone would say besides."""
+    told = bench_module.snapshot
+
+    def asleep(*arguments, **options):
+        clocks = {"0-63": {"governor": "schedutil", "now_mhz": 600.0, "limit_mhz": 600.0, "max_mhz": 1800.0}}
+        return {**told(*arguments, **options), "awake": False, "clocks": clocks}
+
+    monkeypatch.setattr(bench_module, "snapshot", asleep)
+    (measurement,) = measure([FACE], replace(SHORT, processes=1, repeats=2, cool_down_s=0.0))
+    assert measurement.invalid.startswith("the screen was off") and measurement.conditions["notes"] == []
+    assert "cores 0-63 were limited to 600 of 1800 MHz" in measurement.conditions["remarks"]
+    assert "governor schedutil, 600 (idle) of 600 MHz (limited from 1800)" in measurement.conditions["line"]
+
+
+def test_more_threads_than_cores_are_a_remark():
+    (measurement,) = measure([FACE], replace(SHORT, processes=1, threads=(2,), cores="1"))
+    assert "2 threads shared 1 core" in measurement.conditions["remarks"]
 
 
 def test_an_artifact_that_does_not_run_is_named(tmp_path):

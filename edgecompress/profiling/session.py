@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +16,18 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from edgecompress.devices.wire.client import GRACE_S, last_line
 from edgecompress.devices.wire.limits import KILL_AFTER_S
 from edgecompress.devices.wire.transport import Transport
-from edgecompress.errors import DeviceError, DeviceGone, RuntimeRefusal
+from edgecompress.errors import DeviceError, RuntimeRefusal
 from edgecompress.formats.tflite_graph import Graph
 from edgecompress.profiling.onnx_trace import parse_trace
 from edgecompress.profiling.operator_names import UNKNOWN, Event, layer_names
 from edgecompress.profiling.operators import median_ns
 from edgecompress.values import OperatorTime
 
-ANSWER_TIMEOUT_S = 60.0
+OPEN_TIMEOUT_S = 600.0  # to load a model and run it once, on the slowest device
+PATIENCE_S = 30.0  # beyond what the first inference lets expect
+SLOWER = 3  # than the first inference at most
 MAX_OPERATORS = 100_000
+KILLED = 128 + signal.SIGKILL
 
 Answer = TypeVar("Answer")
 
@@ -130,7 +134,7 @@ class RunnerSession:
         self.started_ns = time.monotonic_ns()
         self._conversation = transport.converse([*words, "--limit", str(round(limit_s))], timeout_s=limit_s + GRACE_S)
         try:
-            self.opened = self._receive(Opened, ANSWER_TIMEOUT_S)
+            self.opened = self._receive(Opened, min(OPEN_TIMEOUT_S, limit_s + 2 * GRACE_S))
         except BaseException:
             self.close()
             raise
@@ -148,7 +152,7 @@ class RunnerSession:
 
     def time_block(self, *, runs: int = 1, seconds: float = 0.0, kept: int = 0) -> Block:
         """Time inferences, at least `runs` and for `seconds`; of more than `kept`, unless that is 0, get as many."""
-        block = self._ask(f"time {runs} {seconds:.6f} {kept}", Block, seconds + ANSWER_TIMEOUT_S)
+        block = self._ask(f"time {runs} {seconds:.6f} {kept}", Block, seconds + self._patience_s(runs))
         told = len(block.samples_ns)
         if not told or min(block.samples_ns) <= 0 or (told > kept if kept else told != block.inferences):
             raise DeviceError(f"The runner on {self._device} answered with times that cannot be.")
@@ -159,7 +163,7 @@ class RunnerSession:
 
         The `graph` of a TFLite file tells which layers XNNPACK's operators are.
         """
-        answer = self._ask(f"operators {runs}", dict[str, Any], ANSWER_TIMEOUT_S)
+        answer = self._ask(f"operators {runs}", dict[str, Any], self._patience_s(runs))
         try:
             if "trace" in answer:
                 table = parse_trace(answer["trace"], warm_up=max(0, int(answer["warm_up"])), runs=runs)
@@ -186,7 +190,13 @@ class RunnerSession:
 
     def report(self) -> Report:
         """Ask for the figures about the whole life."""
-        return self._ask("report", Report, ANSWER_TIMEOUT_S)
+        return self._ask("report", Report, self._patience_s(1))
+
+    def _patience_s(self, runs: int) -> float:
+        """How long an answer may take that needs as many inferences, and perhaps the model loaded anew."""
+        opened = self.opened
+        expected_ns = opened.load_ns + opened.compile_ns + (runs + 1) * opened.first_ns
+        return PATIENCE_S + SLOWER * expected_ns / 1e9
 
     def _ask(self, request: str, kind: type[Answer], timeout_s: float) -> Answer:
         self._conversation.send(request)
@@ -195,7 +205,7 @@ class RunnerSession:
     def _receive(self, kind: type[Answer], timeout_s: float) -> Answer:
         line = self._conversation.receive(timeout_s=timeout_s)
         if line is None:
-            raise self._silent_end()
+            raise self._early_end()
         try:
             answer = json.loads(line)
             if isinstance(answer, dict):
@@ -218,11 +228,13 @@ class RunnerSession:
         if "late" in answer:
             raise DeviceError(f"The measurement of {self._model} on {self._device} took too long, and was ended.")
 
-    def _silent_end(self) -> DeviceError:
+    def _early_end(self) -> DeviceError:
+        status = self._conversation.status
+        if status == KILLED:
+            return DeviceError(f"The runner on {self._device} was killed.", hint="Has the device too little memory?")
         said = self._conversation.stderr_end()
-        if not said.strip():  # what adb leaves when a cable is pulled
-            return DeviceGone(f"{self._device} went away in the middle of a measurement.", hint="Is it connected?")
-        return DeviceError(f"The runner on {self._device} ended early: {last_line(said)}.")
+        reason = last_line(said) if said.strip() else f"exit status {status}, without a word"
+        return DeviceError(f"The runner on {self._device} ended early: {reason}.")
 
 
 def _last_error(said: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgecompress.devices.probe import probe
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.devices.wire import conversation
+from edgecompress.devices.wire import channel
 from edgecompress.errors import DeviceError, RuntimeRefusal
 from edgecompress.formats.tflite import read_graph
 from edgecompress.profiling import session as module
@@ -56,7 +56,8 @@ def open_session(tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(module, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(module, "OPEN_TIMEOUT_S", 0.5)
 
 
 @pytest.fixture(autouse=True)
@@ -289,7 +290,7 @@ def test_whatever_is_said_of_operators_is_a_table_or_a_refusal(open_session, key
 
 
 def test_a_line_without_an_end_is_bounded(open_session, monkeypatch):
-    monkeypatch.setattr(conversation, "MAX_OUTPUT_BYTES", 1 << 20)
+    monkeypatch.setattr(channel, "MAX_OUTPUT_BYTES", 1 << 20)
     with pytest.raises(DeviceError, match=r"^local answered with more than 1048576 bytes\."):
         RunnerSession(LOCAL, ["sh", "-c", "yes | tr -d '\\n'"], model="m.tflite", limit_s=30)
 
@@ -304,9 +305,9 @@ def test_silence(impatient, open_session):
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("exit 0", "local went away in the middle of a measurement. Is it connected?"),
-        ("kill -9 $$", "local went away in the middle of a measurement. Is it connected?"),
-        ("printf half", "local went away in the middle of a measurement. Is it connected?"),
+        ("exit 0", "The runner on local ended early: exit status 0, without a word."),
+        ("kill -9 $$", "The runner on local was killed. Has the device too little memory?"),
+        ("printf half; exit 3", "The runner on local ended early: exit status 3, without a word."),
         ("echo 'no such file.' >&2; exit 127", "The runner on local ended early: no such file."),
         ("yes words | head -c 120000 >&2", "The runner on local ended early: words."),
     ],
@@ -320,7 +321,7 @@ def test_a_runner_that_dies(script, reason):
 def test_a_runner_that_dies_later(open_session):
     with open_session(OPENED) as session:
         for _ in range(2):  # the second request finds nobody at the other end
-            with pytest.raises(DeviceError, match="local went away in the middle of a measurement"):
+            with pytest.raises(DeviceError, match="The runner on local ended early: exit status 0"):
                 session.report()
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from edgecompress.profiling.bench import Bench
-from edgecompress.profiling.validity import hottest
+from edgecompress.profiling.standing import standing, why_unfit
+from edgecompress.profiling.validity import hottest, why_hot
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import sha256_of
 from edgecompress.values import Sustained, Window
@@ -34,7 +35,7 @@ def sustain(bench: Bench, path: Path, *, seconds: float, threads: int, on_progre
 
     Raises ModelFileError, RuntimeRefusal or DeviceError.
     """
-    before = bench.look()
+    looks, readings = [bench.look()], []
     session, how = bench.open(path, threads=threads, limit_s=seconds + EXTRA_S)
     windows: list[Window] = []
     window_s = max(BLOCK_S, seconds / WINDOWS)
@@ -49,14 +50,18 @@ def sustain(bench: Bench, path: Path, *, seconds: float, threads: int, on_progre
                 kept.append(np.array(block.samples_ns))
                 count += block.inferences
                 clock_khz = block.clock_khz
+                readings.append((block.core, clock_khz))
             p50, p90 = np.quantile(np.concatenate(kept), (0.5, 0.9)).tolist()
             clock_mhz = clock_khz / 1000 if clock_khz else None
-            windows.append(Window(round(start_s, 3), count, p50, p90, clock_mhz, hottest(bench.look())))
+            looks.append(bench.look())
+            windows.append(Window(round(start_s, 3), count, p50, p90, clock_mhz, hottest(looks[-1])))
         ended_s = time.monotonic() - began_s
-        after = bench.look()
+        looks.append(bench.look())
     finally:
         bench.close(session)
     on_progress(f"{bench.device}, {path.name}", int(seconds), int(seconds))
+    told = standing(looks, first=looks[0], threads=threads, cores=session.opened.cores, readings=readings)
+    from_the_start = why_unfit(looks[:1]) or why_hot(looks[0])
     return Sustained(
         artifact=str(path),
         sha256=sha256_of(path),
@@ -66,7 +71,9 @@ def sustain(bench: Bench, path: Path, *, seconds: float, threads: int, on_progre
         seconds=round(ended_s, 3),
         windows=tuple(windows),
         conditions={
-            **{"before": before, "after": after, "pinned": bench.plan.cores, "device": bench.info.as_json()},
+            **told,
+            "remarks": [*([from_the_start] if from_the_start else []), *told["remarks"]],
+            **{"before": looks[0], "after": looks[-1], "pinned": bench.plan.cores, "device": bench.info.as_json()},
             **({"interpreter": why} if (why := how.why_interpreter(session.opened)) else {}),
         },
     )

@@ -9,6 +9,7 @@ from typing import Any
 LIMIT_FELL = 0.01  # of the clock's upper limit; below it is rounding
 CLOCK_FELL = 0.05  # between the highest of the earlier readings and the median of the last ones
 LAST_READINGS = 3
+SEVERE = 3  # of Android's thermal states: from it on, it slows down what a user sees
 NOW_BITS, PAST_BITS = 0xF, 16  # of the Raspberry Pi's word: what holds, and what has held since the start
 _PI_BITS = ("the supply's voltage is too low", "the clock is capped", "it is throttled", "it is at its soft heat limit")
 
@@ -17,10 +18,12 @@ def why_invalid(before: dict[str, Any], later: Sequence[dict[str, Any]], reading
     """Return what speaks against a round, or nothing.
 
     `before` and `later` are snapshots in order of time; `readings` are cores and their clocks in kHz, each taken right
-    after a block of inferences, when the core still had it.
+    after a block of inferences, when the core still had it. A device that is too hot from the start is so, too.
     """
+    if reason := why_hot(before):
+        return reason
     for now in later:
-        for reason in (_throttled(before, now), _limit_fell(before, now), _slowed(before, now)):
+        for reason in (why_hot(now), _newly_throttled(before, now), _limit_fell(before, now), _slowed(before, now)):
             if reason:
                 return reason
     return clock_fell(readings)
@@ -44,14 +47,31 @@ def hottest(conditions: dict[str, Any]) -> float | None:
     return max(conditions.get("temperatures", {}).values(), default=None)
 
 
-def _throttled(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """The Pi's firmware: a bit that holds now, or has newly held since the round began."""
-    was, word = (_hexadecimal(each.get("throttled", "")) for each in (before, now))
-    for bit, meaning in enumerate(_PI_BITS):
-        newly = word >> PAST_BITS & 1 << bit and not was >> PAST_BITS & 1 << bit
-        if word & NOW_BITS & 1 << bit or newly:
-            return f"the firmware says that {meaning}"
+def why_hot(look: dict[str, Any]) -> str:
+    """Return what a device says that slows it down at this moment, for its heat or its supply; or nothing."""
+    if now := throttle_word(look) & NOW_BITS:
+        return _firmware_says(now)
+    if (status := look.get("thermal_status", 0)) >= SEVERE:
+        return f"Android's thermal status is {status}"
     return ""
+
+
+def throttle_word(look: dict[str, Any]) -> int:
+    """Return the Raspberry Pi's word of a snapshot, 0 where there is none."""
+    try:
+        return int(look.get("throttled", ""), 16)
+    except ValueError:
+        return 0
+
+
+def _newly_throttled(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The Pi's firmware: what has held at some time since the round began."""
+    newly = throttle_word(now) >> PAST_BITS & ~(throttle_word(before) >> PAST_BITS) & NOW_BITS
+    return _firmware_says(newly) if newly else ""
+
+
+def _firmware_says(bits: int) -> str:
+    return f"the firmware says that {next(each for bit, each in enumerate(_PI_BITS) if bits & 1 << bit)}"
 
 
 def _limit_fell(before: dict[str, Any], now: dict[str, Any]) -> str:
@@ -71,10 +91,3 @@ def _slowed(before: dict[str, Any], now: dict[str, Any]) -> str:
     if now.get("thermal_status", 0) > before.get("thermal_status", 0):
         return f"Android's thermal status rose to {now['thermal_status']}"
     return ""
-
-
-def _hexadecimal(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        return 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecompress.profiling.validity import clock_fell, hottest, why_invalid
+from edgecompress.profiling.validity import SEVERE, clock_fell, hottest, why_invalid
 
 
 def clock(limit_mhz, now_mhz=600.0):
@@ -68,10 +68,24 @@ def test_intels_counters():
     assert found == "cpu1 was slowed down for its heat"
 
 
-@pytest.mark.parametrize(("before", "now", "bad"), [(0, 1, True), (2, 3, True), (2, 2, False), (3, 1, False)])
+@pytest.mark.parametrize(("before", "now", "bad"), [(0, 1, True), (1, 2, True), (2, 2, False), (2, 1, False)])
 def test_androids_status(before, now, bad):
     found = why_invalid({"thermal_status": before}, [{"thermal_status": now}], [])
     assert found == (f"Android's thermal status rose to {now}" if bad else "")
+
+
+@pytest.mark.parametrize("status", [3, 4, 5, 6])
+@pytest.mark.parametrize(("before", "later"), [(True, [False]), (False, [True, False]), (True, [])])
+def test_a_hot_android_is_invalid_from_the_start(status, before, later):
+    found = why_invalid(
+        *[{"thermal_status": status if before else 0}], [{"thermal_status": status * hot} for hot in later], []
+    )
+    assert found == f"Android's thermal status is {status}"
+
+
+@pytest.mark.parametrize(("word", "hot"), [("1", True), ("50008", True), ("50000", False), ("0", False), ("", False)])
+def test_a_throttled_pi_is_invalid_from_the_start(word, hot):
+    assert bool(why_invalid({"throttled": word}, [], [])) == hot
 
 
 def test_one_bad_look_of_many_is_enough():
@@ -125,7 +139,7 @@ CONDITIONS = st.fixed_dictionaries(
         "throttled": WORDS,  # past troubles only: present ones are bad however long they last
         "clocks": st.dictionaries(st.text(), st.fixed_dictionaries({"limit_mhz": MHZ, "now_mhz": MHZ})),
         "throttle_counts": st.dictionaries(st.text(), st.integers(0, 1 << 60)),
-        "thermal_status": st.integers(0, 6),
+        "thermal_status": st.integers(0, SEVERE - 1),
         "temperatures": st.dictionaries(st.text(), st.floats(-50, 200)),
     },
 )

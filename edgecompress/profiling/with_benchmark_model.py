@@ -21,7 +21,9 @@ from edgecompress.errors import DeviceError, UnsupportedModelError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.benchmark_model import BenchmarkOutput, arguments, parse_operators_csv, parse_output
 from edgecompress.profiling.losses import OnFailure, only_itself
+from edgecompress.profiling.standing import standing, why_unfit
 from edgecompress.profiling.statistics import summarize
+from edgecompress.profiling.validity import why_invalid
 from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.shapes import shapes_to_ask
 from edgecompress.storage import sha256_of
@@ -62,6 +64,7 @@ def profile_with_benchmark_model(
         )
     generator = np.random.default_rng(bench.plan.seed)
     found = []
+    first = bench.look()
     for threads in bench.plan.threads:
         began, before = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", bench.look()
         outputs: dict[Path, list[BenchmarkOutput]] = {path: [] for path in runnable}
@@ -70,8 +73,11 @@ def profile_with_benchmark_model(
             for path in [list(outputs)[index] for index in generator.permutation(len(outputs))]:
                 with only_itself(bench, path, on_failure, partial(outputs.pop, path)):
                     outputs[path].append(_run(bench, tool, path, threads))
+        after = bench.look()
+        invalid = why_unfit([before, after]) or why_invalid(before, [after], [])
         conditions = {
-            **{"before": before, "after": bench.look(), "device": bench.info.as_json(), "pinned": bench.plan.cores},
+            **standing([before, after], first=first, threads=threads, cores=bench.mask, readings=[]),
+            **{"before": before, "after": after, "device": bench.info.as_json(), "pinned": bench.plan.cores},
             "began": began,
             "not_told": ["whether the machine had other work"],
             "samples": "one a process: its median, or mean where the tool tells no median",
@@ -80,7 +86,7 @@ def profile_with_benchmark_model(
         for path in runnable:
             operators, note = _operators(bench, tool, path, threads)
             found.append(
-                _measurement(bench, path, threads, outputs[path], operators, {**conditions, "operators": note})
+                _measurement(bench, path, threads, outputs[path], operators, {**conditions, "operators": note}, invalid)
             )
     on_progress(bench.device, 1, 1)
     return tuple(found)
@@ -100,6 +106,7 @@ def _measurement(
     outputs: list[BenchmarkOutput],
     operators: tuple[OperatorTime, ...],
     conditions: dict[str, object],
+    invalid: str,
 ) -> Measurement:
     series = [[each.mean_ns if each.median_ns is None else each.median_ns] for each in outputs]
     return Measurement(
@@ -121,6 +128,7 @@ def _measurement(
         output_hash="",
         operators=operators,
         conditions={**conditions, "runs": [asdict(each) for each in outputs]},
+        invalid=invalid,
     )
 
 

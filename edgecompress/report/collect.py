@@ -156,12 +156,17 @@ def _notices(
         if why := str(each.conditions.get("interpreter", "")).rstrip("."):
             yield Notice(f"{each.artifact} on {setting_of(each)}: ran in the runtime's interpreter. {why}")
     invalid: dict[tuple[str, str], list[str]] = {}  # files were measured by turns, so that one reason holds for many
+    remarked: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for timing in row.timings:
             if timing.invalid:
                 invalid.setdefault((timing.setting.device, timing.invalid), []).append(row.artifact)
+            for remark in timing.remarks:
+                remarked.setdefault((timing.setting.device, remark), []).append(row.artifact)
     for (device, why), artifacts in invalid.items():
         yield Notice(f"{', '.join(dict.fromkeys(artifacts))} on {device}: invalid, {why}", profile)
+    for (device, remark), artifacts in remarked.items():
+        yield Notice(f"{', '.join(dict.fromkeys(artifacts))} on {device}: {remark}")
 
 
 def _history(run: RunFolder) -> tuple[Epoch, ...]:

@@ -9,6 +9,7 @@ from edgecompress.formats.sizes import compressed_sizes
 from edgecompress.report.collect import collect, to_profile, to_verify
 from edgecompress.report.conftest import measurement, verification
 from edgecompress.report.content import Notice, Setting
+from edgecompress.report.render import to_html, to_markdown
 from edgecompress.runs import RunFolder
 from edgecompress.storage import from_json
 from edgecompress.verification import Verification
@@ -152,6 +153,26 @@ def test_files_that_were_measured_apart_are_named_so(complete: RunFolder) -> Non
     complete.write("measurements", apart)
     (notice,) = collect(complete).notices
     assert notice.text.startswith("local, 1 thread: not all files were measured against one another")
+
+
+def test_the_conditions_are_a_line_and_what_was_unusual_is_a_notice(complete: RunFolder) -> None:
+    remark, line = "cores 0-3 were limited to 600 of 1800 MHz", "governor ondemand, 600 of 600 MHz"
+    measured = complete.read_measurements()
+    odd = [
+        replace(
+            each, conditions={**each.conditions, "line": line, "remarks": [remark] if each.artifact == INT8 else []}
+        )
+        for each in measured
+    ]
+    complete.write("measurements", odd)
+    sustained = [replace(each, conditions={"line": "51 °C"}) for each in complete.read_sustained()]
+    complete.write("sustained", sustained)
+    content = collect(complete)
+    assert content.notices == (Notice(f"{INT8} on local: {remark}"),)
+    assert [each.line for each in content.conditions] == [line] * 2
+    assert not {"line", "remarks"} & content.conditions[0].before.keys()
+    for page in (to_markdown(content, plots={}), to_html(content, plots={})):
+        assert f"Conditions on local, 2 threads: {line}." in page and "Conditions on local, 1 thread: 51 °C." in page
 
 
 def test_a_file_that_ran_in_the_interpreter_is_named_so(complete: RunFolder) -> None:

@@ -58,6 +58,7 @@ class Timing:
     model_memory_bytes: int
     precise: bool  # whether the median is as well known as was asked for
     invalid: str = ""  # why it must not be believed, or nothing
+    remarks: tuple[str, ...] = ()  # on what was unusual about the conditions
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Conditions:
     setting: Setting
     before: dict[str, Any]
     after: dict[str, Any]
+    line: str = ""  # the same in short
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from edgecompress.report.columns import table
 from edgecompress.report.content import Content
 from edgecompress.report.summaries import (
     before_and_after,
+    conditions_lines,
     grouped,
     kept_float,
     legend,
@@ -84,6 +85,7 @@ def _render(template: str, content: Content, *, autoescape: bool, finalize: Any,
     environment.filters |= {
         "before_and_after": before_and_after,
         "code_span": code_span,
+        "conditions_lines": conditions_lines,
         "microseconds": microseconds,
         "share": share,
     }

@@ -8,7 +8,7 @@ from typing import Any
 from edgecompress.profiling.sustained import thirds_ns
 from edgecompress.report.content import Conditions, Content, Epoch, Setting, SlowOperators
 from edgecompress.report.ranking import CANNOT_TELL
-from edgecompress.values import LayerNote, OperatorTime
+from edgecompress.values import InstructionCount, LayerNote, OperatorTime, Sustained
 
 AXES = {"zstd_bytes": "size after zstd", "accuracy": "accuracy"}  # the third is p50 in the first setting
 
@@ -39,7 +39,13 @@ def legend(content: Content) -> list[str]:
             "p50 with Student's 95 % interval over processes; load and first inference with the fastest and the "
             "slowest process; memory is what load and first inference add."
         )
-    return found
+    return found + [f"Conditions on {each.setting}: {each.line}." for each in content.conditions if each.line]
+
+
+def conditions_lines(found: Sequence[InstructionCount | Sustained]) -> list[str]:
+    """Return the conditions in which these were counted or timed, a line for each that differs."""
+    lines = {(str(Setting(each.device, each.threads)), str(each.conditions.get("line", ""))) for each in found}
+    return [f"Conditions on {setting}: {line}." for setting, line in sorted(lines) if line]
 
 
 def microseconds(operator: OperatorTime) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecompress.profiling.statistics import summarize
 from edgecompress.report.content import Conditions, Interval, Setting, SlowOperators, Timing
-from edgecompress.values import Measurement
+from edgecompress.values import InstructionCount, Measurement, Sustained
 
 OPERATORS = 5  # rows of a table of slow operators
 NS_PER_MS = 1e6
@@ -16,8 +16,9 @@ OF_ONE_FILE = {"operators", "warm_up", "median_half_width", "precise", "library_
     "blocks",
     "disturbed_blocks",
     "others_cores",
+    "kernels",
 }
-OF_MOMENTS = {"before", "during", "after"}
+ELSEWHERE = {"before", "during", "after", "line", "remarks"}
 
 
 def settings_of(measurements: Sequence[Measurement]) -> tuple[Setting, ...]:
@@ -58,7 +59,14 @@ def timing_of(measurement: Measurement) -> Timing:
         model_memory_bytes=measurement.model_memory_bytes,
         precise=bool(measurement.conditions.get("precise", True)),
         invalid=measurement.invalid,
+        remarks=remarks_of(measurement),
     )
+
+
+def remarks_of(figures: Measurement | InstructionCount | Sustained) -> tuple[str, ...]:
+    """Return what was unusual about the conditions."""
+    found = figures.conditions.get("remarks", ())
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
 
 
 def slow_operators_of(measurement: Measurement) -> SlowOperators:
@@ -75,9 +83,9 @@ def slow_operators_of(measurement: Measurement) -> SlowOperators:
 def conditions_of(measurements: Sequence[Measurement], setting: Setting) -> Conditions:
     """Return what held in a setting; files that were measured against one another share it."""
     found = next(each.conditions for each in measurements if setting_of(each) == setting)
-    shared = {key: value for key, value in found.items() if key not in OF_ONE_FILE | OF_MOMENTS}
+    shared = {key: value for key, value in found.items() if key not in OF_ONE_FILE | ELSEWHERE}
     before, after = (value if isinstance(value, dict) else {} for value in (found.get("before"), found.get("after")))
-    return Conditions(setting, {**before, **shared}, {**after, **shared})
+    return Conditions(setting, {**before, **shared}, {**after, **shared}, str(found.get("line", "")))
 
 
 def _median_and_extremes(nanoseconds: Sequence[int], session: str) -> Interval | None:

@@ -5,7 +5,7 @@ import pytest
 
 from edgecompress.report.conftest import measurement
 from edgecompress.report.content import Interval, Setting
-from edgecompress.report.timings import conditions_of, settings_of, slow_operators_of, timing_of
+from edgecompress.report.timings import conditions_of, remarks_of, settings_of, slow_operators_of, timing_of
 from edgecompress.runs import RunFolder
 from edgecompress.values import Measurement
 
@@ -70,3 +70,8 @@ def test_conditions_leave_out_what_holds_for_one_file_only(measured: Measurement
 def test_conditions_of_an_unknown_form_do_no_harm(measured: Measurement) -> None:
     odd = replace(measured, conditions={"before": "cold", "shell": "toybox"})
     assert conditions_of([odd], Setting("local", 1)).before == {"shell": "toybox"}
+
+
+def test_remarks_of_an_unknown_form_are_none(measured: Measurement) -> None:
+    assert remarks_of(replace(measured, conditions={"remarks": ["hot"]})) == ("hot",)
+    assert remarks_of(replace(measured, conditions={"remarks": 5})) == remarks_of(measured) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,25 @@ from edgecompress.runtimes.registration import can_register, register
 from edgecompress.values import QuantScheme, TensorSpec
 
 _FLOATS = {"float": "float32", "double": "float64"}  # the runtime's names for them
+# What gives the elements of its first input, or of all, in other places or fewer of them.
+_JOINING = ("Concat", "Max", "Min")
+_MOVING = (
+    *_JOINING, "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "ReduceMax",
+    "ReduceMin", "Slice", "Split", "Gather", "Pad", "Tile", "Expand", "DepthToSpace", "SpaceToDepth",
+)  # fmt: skip
 
 
 class OnnxSession:
-    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default; exact on every processor."""
+    """A `Session` over `onnxruntime`, with the graph optimizations that are on by default; exact on every processor.
 
-    def __init__(self, path: str) -> None:
-        self._load(path, _options())
+    With `as_written` none of them is: 1.17 to 1.31 have some that change what a file computes.
+    """
+
+    def __init__(self, path: str, *, as_written: bool = False) -> None:
+        options = _options()
+        if as_written:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self._load(path, options)
 
     def _load(self, path: str, options: onnxruntime.SessionOptions) -> None:
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -86,8 +99,8 @@ def _spec(node: Any, schemes: dict[str, QuantScheme]) -> TensorSpec:
 def _io_schemes(path: str) -> dict[str, QuantScheme]:
     """Scale and zero point of integer inputs and outputs, which the runtime does not tell.
 
-    ONNX keeps them where the tensor is dequantized, or was quantized: in the second and third input of that node. A
-    Transpose between that node and the door keeps a scheme that holds for the whole tensor.
+    ONNX keeps them where the tensor is dequantized, or was quantized: in the second and third input of that node. What
+    only moves or selects elements, between that node and the door, keeps a scheme that holds for the whole tensor.
     """
     import onnx  # only for files with integer inputs or outputs
 
@@ -104,8 +117,21 @@ def _io_schemes(path: str) -> dict[str, QuantScheme]:
             zero_points = onnx.numpy_helper.to_array(constants[node.input[2]])
         axis = next((each.i for each in node.attribute if each.name == "axis"), 1) if scales.size > 1 else None
         schemes[tensor] = QuantScheme(tuple(scales.ravel().tolist()), tuple(zero_points.ravel().tolist()), axis)
-    for node in (each for each in graph.node if each.op_type == "Transpose"):
-        for known, other in ((node.output[0], node.input[0]), (node.input[0], node.output[0])):
-            if known in schemes and schemes[known].axis is None:
-                schemes.setdefault(other, schemes[known])
+    moving = [each for each in graph.node if each.op_type in _MOVING]
+    for node in reversed(moving):  # from what is computed back to the inputs
+        _keep(schemes, known=node.output, others=_moved(node))
+    for node in moving:
+        _keep(schemes, known=_moved(node), others=node.output)
     return schemes
+
+
+def _moved(node: Any) -> list[str]:
+    """The tensors whose elements a node moves: the first, or all that are joined."""
+    return list(node.input) if node.op_type in _JOINING else list(node.input[:1])
+
+
+def _keep(schemes: dict[str, QuantScheme], *, known: Sequence[str], others: Sequence[str]) -> None:
+    scheme = next((schemes[name] for name in known if name in schemes and schemes[name].axis is None), None)
+    if scheme is not None:
+        for name in others:
+            schemes.setdefault(name, scheme)

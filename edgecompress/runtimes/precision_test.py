@@ -18,10 +18,9 @@ import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.devices.wire.conversation import Conversation
 from edgecompress.formats.tflite_building_test import T, build, options, run_litert
 from edgecompress.native import runner
-from edgecompress.native.runner_test import words
+from edgecompress.native.running_test import words
 from edgecompress.runtimes import precision
 from edgecompress.runtimes.binary_files_test import BinaryModel
 from edgecompress.runtimes.precision import KEY, PROBE, require_precision
@@ -196,7 +195,7 @@ def test_the_runners_are_right_on_every_processor(processor: str, kind: str, tmp
     expected = saved(tmp_path)["network"]
     with np.load(tmp_path / "inputs.npz") as inputs:
         (tmp_path / "in").write_bytes(inputs["network"].tobytes())
-    started = Conversation(LocalTransport(), on(processor, *words(kind, tmp_path / "network.onnx")))
+    started = LocalTransport().converse(on(processor, *words(kind, tmp_path / "network.onnx")), timeout_s=60)
     try:
         assert started.receive(timeout_s=60)
         started.send(f"batch\t{tmp_path}/in\t{tmp_path}/out")

@@ -34,7 +34,8 @@ class RuntimeProcess:
     Each call waits for at most `timeout_s`. Raises ModelFileError if there is no such file, RuntimeRefusal if the
     runtime refuses it, crashes on it or gives no answer; after a crash or a hang the child is gone, after a refusal it
     can go on. Raises DeviceError if the file needs kernels that cannot be built. With `plain` the runtime is used as it
-    is installed, without kernels of ours; `kernels` is one of LiteRT's families for a TFLite file.
+    is installed, without kernels of ours; `kernels` is one of LiteRT's families for a TFLite file; with `as_written`
+    ONNX Runtime does not optimize an ONNX file.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class RuntimeProcess:
         timeout_s: float = TIMEOUT_S,
         plain: bool = False,
         kernels: str = DEFAULT_KERNELS,
+        as_written: bool = False,
     ) -> None:
         self._name = Path(path).name
         self._family = runtime_name(path)
@@ -56,7 +58,9 @@ class RuntimeProcess:
         self._child: Child | None = take(RUNTIME)
         self._path = str(Path(path).resolve())
         try:
-            opened = self._request("open", path=self._path, plain=plain, kernels=kernels, read=_description)
+            opened = self._request(
+                "open", path=self._path, plain=plain, kernels=kernels, as_written=as_written, read=_description
+            )
         except BaseException:
             self.close()
             raise

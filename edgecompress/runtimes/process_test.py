@@ -22,6 +22,7 @@ from edgecompress.runtimes.sample_files_test import (
     endless,
     greedy,
     int8_relu,
+    logarithm,
     quantized_relu,
 )
 from edgecompress.runtimes.session import open_session
@@ -50,6 +51,13 @@ def test_every_tflite_file_gives_what_it_gives_in_process(path):
         assert process.describe() == (session.inputs, session.outputs, session.runtime)
         for here, there in zip(session.read(), process.run(arrays), strict=True):
             assert np.array_equal(here, there)
+
+
+def test_only_an_onnx_file_runs_as_written(tmp_path):
+    with RuntimeProcess(logarithm(tmp_path), as_written=True) as process:
+        assert process.run([np.ones((1, 4), np.float32)])[0].tolist() == [[0.0] * 4]
+    with pytest.raises(UnsupportedModelError, match="only ONNX Runtime can do that"):
+        RuntimeProcess(FACE, as_written=True)
 
 
 def test_an_onnx_file_with_free_axes_takes_any_length():

@@ -14,10 +14,10 @@ from edgecompress.runtimes.session import Session, open_session
 _open: list[Session] = []  # the model that is held, if there is one
 
 
-def open_model(request: Request, *, path: str, plain: bool, kernels: str) -> Answer:
+def open_model(request: Request, *, path: str, plain: bool, kernels: str, as_written: bool) -> Answer:
     """Import the runtime, load the model, and describe it."""
     _open.clear()
-    session = open_session(path, plain=plain, kernels=kernels)
+    session = open_session(path, plain=plain, kernels=kernels, as_written=as_written)
     _open.append(session)
     specs = {side: [asdict(spec) for spec in getattr(session, side)] for side in ("inputs", "outputs")}
     return {**specs, "runtime": session.runtime}, []

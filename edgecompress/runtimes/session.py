@@ -77,13 +77,20 @@ def prepare(path: str | Path) -> None:
         build_binary_kernels(platform.machine())
 
 
-def open_session(path: str | Path, *, plain: bool = False, kernels: str = DEFAULT_KERNELS) -> Session:
+def open_session(
+    path: str | Path, *, plain: bool = False, kernels: str = DEFAULT_KERNELS, as_written: bool = False
+) -> Session:
     """Load a file into the runtime that its suffix names, or with `plain` into the runtime as it is installed.
 
-    `kernels` is one of LiteRT's families, which only TFLite files without binary operators can choose.
+    `kernels` is one of LiteRT's families, which only TFLite files without binary operators can choose; `as_written` has
+    ONNX Runtime compute the nodes of an ONNX file without optimizing them.
 
-    Raises ModelFileError if the suffix names no runtime, UnsupportedModelError where there is no choice of kernels.
+    Raises ModelFileError if the suffix names no runtime, UnsupportedModelError where there is no such choice.
     """
+    if as_written:
+        if runtime_name(path) != "ONNX Runtime":
+            raise UnsupportedModelError(f"{Path(path).name} cannot be run as written: only ONNX Runtime can do that.")
+        return importlib.import_module("edgecompress.runtimes.onnx").OnnxSession(str(path), as_written=True)
     if kernels != DEFAULT_KERNELS:
         if runtime_name(path) != "LiteRT" or has_binary_operators(path):
             raise UnsupportedModelError(

@@ -2,7 +2,7 @@
 
 A network is drawn as plain data by hypothesis, so that a failing one shrinks and prints, and is then built in Keras 2
 or Keras 3. A drawn layer takes one of the tensors that are there; where it cannot, by its rank or size, another one
-does.
+does. Outputs are computed, but for a rare one that is an input, or an input that was moved only.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ ACTIVATIONS = (
     "linear", "relu", "relu6", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign", "swish", "gelu",
     "hard_sigmoid", "exponential", "softmax",
 )  # fmt: skip
+COMPUTING = ACTIVATIONS[1:]
 INPUTS = ((8, 8, 3), (9, 7, 4), (6, 5), (10,), (12, 12, 1))
 BEHIND = (0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 5, 99)  # how far before the last tensor a layer reads: mostly it is a chain
+MOVING = ("Dropout", "Flatten", "Permute", "Reshape")  # the kinds that compute no numbers at inference
+TAPS, INPUT_TAP = 21, 13  # how many values a tap has, and the one that takes a tensor that is not computed
 MAX_ELEMENTS = 4096  # of one tensor, so that a network takes a moment
 
 
@@ -52,7 +55,7 @@ def networks() -> st.SearchStrategy[Network]:
         Network,
         st.lists(st.sampled_from(INPUTS), min_size=1, max_size=2).map(tuple),
         st.lists(layer, min_size=2, max_size=12).map(tuple),
-        st.lists(st.integers(0, 20), max_size=2).map(tuple),
+        st.lists(st.integers(0, TAPS - 1), max_size=2).map(tuple),
         st.integers(0, 2**16),
     )
 
@@ -62,13 +65,19 @@ def build(network: Network, keras: Any) -> Any:
     keras.utils.set_random_seed(network.seed)
     builder = _Builder(keras, network)
     inputs = [keras.Input(shape, name=f"input_{place}") for place, shape in enumerate(network.inputs)]
-    tensors = list(inputs)
-    for place, layer in enumerate(network.layers):
-        tensors.append(builder.call(layer, tensors, place))
+    tensors, moved = list(inputs), len(inputs) * [True]
+    for layer in network.layers:
+        places = builder.places(layer, len(tensors))
+        tensors.append(builder.call(layer, *(tensors[place] for place in places)))
+        moved.append(layer.kind in MOVING and moved[places[0]])
+    if moved[-1]:
+        tensors[-1], moved[-1] = keras.layers.Activation("tanh")(tensors[-1]), False
     outputs = [tensors[-1]]
     for tap in network.taps:
-        if all(tensors[tap % len(tensors)] is not each for each in outputs):
-            outputs.append(tensors[tap % len(tensors)])
+        pool = [tensor for tensor, each in zip(tensors, moved, strict=True) if each == (tap == INPUT_TAP)]
+        chosen = pool[tap % len(pool)]
+        if all(chosen is not each for each in outputs):
+            outputs.append(chosen)
     model = keras.Model(inputs, outputs, name="drawn")
     generator = np.random.default_rng(network.seed)
     for layer in model.layers:
@@ -96,11 +105,14 @@ class _Builder:
         self.keras, self.layers, self.network = keras, keras.layers, network
         self.shared: dict[tuple[str, int], Any] = {}
 
-    def call(self, drawn: Drawn, tensors: list[Any], place: int) -> Any:
-        first, second = (tensors[-1 - min(BEHIND[read], len(tensors) - 1)] for read in drawn.reads)
+    def places(self, drawn: Drawn, count: int) -> list[int]:
+        """Which of so many tensors a layer reads."""
+        return [count - 1 - min(BEHIND[read], count - 1) for read in drawn.reads]
+
+    def call(self, drawn: Drawn, first: Any, second: Any) -> Any:
         made = KINDS[drawn.kind](self, first, second, drawn.options)
         if made is None or np.prod(made.shape[1:]) > MAX_ELEMENTS:
-            return self.layers.Activation(ACTIVATIONS[drawn.options[0] % 5])(first)
+            return self.layers.Activation(COMPUTING[drawn.options[0] % 4])(first)
         return made
 
     def activation(self, option: int) -> str:
@@ -232,7 +244,7 @@ KINDS: dict[str, Kind] = {
     "shared": _shared,
     "BatchNormalization": _norm,
     "LayerNormalization": lambda b, x, y, o: b.layers.LayerNormalization()(x) if x.shape[-1] > 1 else None,
-    "Activation": lambda b, x, y, o: b.layers.Activation(b.activation(o[0]))(x),
+    "Activation": lambda b, x, y, o: b.layers.Activation(COMPUTING[o[0] % len(COMPUTING)])(x),
     "ReLU": lambda b, x, y, o: b.layers.ReLU(max_value=(None, 6.0, 1.5)[o[0] % 3])(x),
     "LeakyReLU": lambda b, x, y, o: b.layers.LeakyReLU((0.1, 0.3)[o[0] % 2])(x),
     "PReLU": lambda b, x, y, o: b.layers.PReLU(alpha_initializer="random_normal")(x),

@@ -7,7 +7,7 @@ they need and what they made, and never how it is obtained.
 
 Inside, the codes of activations are uint8 also where TFLite has int8: the same codes plus 128 around a zero point plus
 128. On x86, ONNX Runtime has integer kernels for uint8 activations only, on Arm for both. The model's inputs and
-outputs keep their type, and kernels stay int8.
+outputs keep their type, and kernels stay int8, but for those that several operators read.
 """
 
 from __future__ import annotations
@@ -128,8 +128,10 @@ class Emission(GraphWriter):
         if source.quant is None or not is_quantized(source):
             return self._widened(self.constant(array, name), source, self.tensor(index))
         # Not shared: ONNX Runtime may replace int8 kernels and zero points by uint8 ones, one node after the other, and
-        # fails on those that it has replaced before.
+        # fails on those that it has replaced before. Kernels that several operators read are uint8 from the start.
         scales, zero_points = np.array(source.quant.scales, np.float32), np.array(source.quant.zero_points, array.dtype)
+        if array.dtype == np.int8 and sum(index in each.inputs for each in self.graph.operators) > 1:
+            array, zero_points = ((each.astype(np.int16) + 128).astype(np.uint8) for each in (array, zero_points))
         axis = {} if source.quant.axis is None else {"axis": permutation.index(source.quant.axis)}
         shape = (-1,) if axis else ()
         return self.node(

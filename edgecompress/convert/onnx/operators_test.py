@@ -204,6 +204,7 @@ def assert_int8_agrees(tflite: bytes, shapes: Sequence[tuple[int, ...]], *, step
     content = emit_onnx(tflite)
     checked(tflite)
     sessions = {level: start_session(content, level=level) for level in LEVELS}
+    sessions["without VNNI"] = start_session(content, without_vnni=True)
     names = [each.name for each in sessions["full"].get_inputs()]
     random = np.random.default_rng(2)
     for _ in range(20):

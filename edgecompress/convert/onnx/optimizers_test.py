@@ -29,6 +29,7 @@ from edgecompress.convert.onnx.rewriting.float_network_test import CHANNELS, Net
 pytestmark = pytest.mark.slow
 
 IMAGE = (1, 12, 10, 8)
+SQUARE = constant(8, 8) * 0.3
 
 
 def below_zero(tf: Any, x: Any) -> Any:
@@ -77,6 +78,12 @@ CHAINS: dict[str, Callable[[Any, Any], Any]] = {
     "slices of slices": lambda tf, x: below_zero(tf, x)[:, 1:, ::-1][:, ::2, 1:, 3:],
     "means": lambda tf, x: tf.reduce_mean(pooled(tf, x), [1, 2], keepdims=True) + pooled(tf, x),
     "channels as an axis of images": lambda tf, x: bilinear(tf, tf.transpose(pooled(tf, x), [0, 3, 1, 2]), [16, 10]),
+    "a convolution twice": lambda tf, x: [tf.nn.conv2d(each, KERNEL, 1, "SAME") for each in (x, x[:, ::2])],
+    "a depthwise convolution twice": lambda tf, x: [
+        tf.nn.depthwise_conv2d(each, DEPTHWISE, [1, 1, 1, 1], "SAME") for each in (x, x[:, ::-1])
+    ],
+    "a product twice": lambda tf, x: tf.matmul(tf.nn.relu(tf.matmul(x[:, 0, 0], SQUARE)), SQUARE),
+    "convolutions twice": lambda tf, x: convolved(tf, below_zero(tf, x)) + convolved(tf, below_zero(tf, x[:, ::-1])),
     "blocks": lambda tf, x: tf.nn.depth_to_space(tf.nn.space_to_depth(below_zero(tf, x), 2)[:, 1:], 2),
 }  # fmt: skip
 IN_INT8 = sorted(CHAINS.keys() - {"reshapes"})  # which LiteRT's delegate refuses to prepare
@@ -110,11 +117,13 @@ def test_blocks_of_codes_are_moved_by_operators_that_old_runtimes_have_for_them(
     assert Counter(kinds(checked(convert(case("blocks"), quantized=False))))["DepthToSpace"] == 1
 
 
+@pytest.mark.parametrize("computed", [False, True], ids=["constant borders", "computed borders"])
 @pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
-def test_pads_of_rewritten_files_are_kept_apart_from_pools(kind: str) -> None:
+def test_pads_of_rewritten_files_are_kept_apart_from_pools(kind: str, computed: bool) -> None:
     net = Net()
     sums = net.node("Sub", net.conv(net.sign("x"), 8, CHANNELS), net.constant(200))
-    border = net.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+    border = net.constant([0, 0, 1, 1] * (1 if computed else 2), np.int64)
+    border = net.node("Concat", border, border, axis=0) if computed else border
     x = net.node(kind, net.node("Pad", sums, border), kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 0, 0])
     model = net.model(x)
     (wanted,) = start(model, graph_optimization_level=LEVELS["off"]).run(None, {"x": net.image()})

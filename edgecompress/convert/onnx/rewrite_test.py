@@ -285,6 +285,19 @@ def test_as_a_target(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_source_that_the_optimizers_compute_wrongly_is_compared_as_it_is_written(tmp_path: Path) -> None:
+    net = Net()
+    below_zero = net.node("Sub", net.conv(net.sign("x"), 8, CHANNELS), net.constant(200))
+    border = net.node("Pad", below_zero, net.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    pooled = net.node("MaxPool", border, kernel_shape=[3, 3], strides=[2, 2])
+    source = Source("net", net.model(pooled).SerializeToString(), "net.onnx")
+    (artifact,) = convert(source, (Target("onnx", "binary"),), tmp_path)
+    with RuntimeProcess(artifact.path) as process:
+        (found,) = process.run([net.image()])
+    assert found.max() == 0 > found.min()  # zeros at the border are above all else
+    assert artifact.agreement[0].largest_difference == 0
+
+
 def test_a_file_of_tf2onnx(tmp_path: Path) -> None:
     keras, tensorflow = load_tf_keras(), load_tensorflow()
     import tf2onnx

@@ -42,6 +42,18 @@ def name_doors(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, .
     return pack(editor.model, len(content))
 
 
+def with_signature(content: bytes) -> bytes:
+    """Return the file with a signature by the names that its inputs and outputs have, if it has none that is called so.
+
+    The converter leaves it out of files made from a concrete function, as somebody else's may be.
+    """
+    editor = Editor(content)
+    if any(signature.signatureKey in (SIGNATURE, SIGNATURE.encode()) for signature in editor.model.signatureDefs or []):
+        return content
+    inputs, outputs = (tuple(map(editor.name, indices)) for indices in (editor.graph.inputs, editor.graph.outputs))
+    return name_doors(content, inputs=inputs, outputs=outputs)
+
+
 def _name(editor: Editor, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
     graph, named = editor.graph, set[int]()
     for names, indices in ((inputs, graph.inputs), (outputs, graph.outputs)):

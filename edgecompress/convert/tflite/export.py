@@ -6,12 +6,19 @@ the conversion itself.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from edgecompress.convert.tflite.annotate import name_doors
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError, UnsupportedModelError
+from edgecompress.keras_bridge.graph import walk_layers
 from edgecompress.quiet import quiet
+
+SHOWN_LAYERS = 5
+_OPERATION = re.compile(r"'tf\.(\w+)' op")
+_PATH = re.compile(r'(?:"|node )([^"\s]+/[^"\s]*)')  # of an operation, in a location
+_PLACE = re.compile(r"^.*error: (loc\(.*?\)+: )?")
 
 
 def export_float(model: Any, *, sparse: bool = False) -> bytes:
@@ -33,20 +40,37 @@ def export_quantization_aware(model: Any) -> bytes:
 def _convert(model: Any, optimizations: list[Any]) -> bytes:
     tensorflow = load_tensorflow()
     specs = [_input_spec(model, tensor) for tensor in model.inputs]
+    traced = None
     with quiet():
         try:
+            traced = _traced(model, specs)
             # The converter freezes the function itself. Given the model as well, it would write a SavedModel.
-            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([_traced(model, specs)])
+            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([traced])
             converter.optimizations = optimizations
             content = converter.convert()
         except Exception as error:  # the converter raises its own, ValueError, RuntimeError and more
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            raise ConversionError(
-                f"TensorFlow's TFLite converter refused '{model.name}': {lines[0] if lines else type(error).__name__}",
-                hint="Replace the layer that it names by one that TFLite has.",
-            ) from error
+            raise _refusal(model, traced, str(error) or type(error).__name__) from error
     inputs = tuple(spec.name for spec in specs)
     return name_doors(content, inputs=inputs, outputs=tuple(_plain(name) for name in model.output_names))
+
+
+def _refusal(model: Any, traced: Any, said: str) -> ConversionError:
+    """Name the layers whose operations the converter complains of, and what it says, without its places in code."""
+    operations = list(dict.fromkeys(_OPERATION.findall(said)))
+    computed = traced.graph.get_operations() if traced is not None else ()
+    paths = [each.name for each in computed if each.type in operations] + _PATH.findall(said)
+    known = {layer.name for layer in walk_layers(model)}
+    layers = list(dict.fromkeys(f"'{part}'" for path in paths for part in path.split("/") if part in known))
+    where = f" at {', '.join(layers[:SHOWN_LAYERS])}" if layers else ""
+    if operations and "nor a flex op" in said:
+        what = f"TFLite has no operator {', '.join(f'tf.{name}' for name in operations)}"
+    else:
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        what = _PLACE.sub("", next((line for line in lines if "error: " in line), lines[0])).rstrip(".")
+    return ConversionError(
+        f"TensorFlow's TFLite converter refused '{model.name}'{where}: {what}.",
+        hint="Replace the layer by others that TFLite has, or take it out and compute it where the file is used.",
+    )
 
 
 def _input_spec(model: Any, tensor: Any) -> Any:

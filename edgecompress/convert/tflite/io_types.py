@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from edgecompress.convert.targets import Io
-from edgecompress.convert.tflite.flatbuffer import pack, unpack
+from edgecompress.convert.tflite.editor import Editor
+from edgecompress.convert.tflite.post_training import layer_of
 from edgecompress.errors import ConversionError
 
 UINT8_SHIFT = 128  # a uint8 code is the int8 code of the same real number plus this
@@ -16,77 +17,86 @@ UINT8_SHIFT = 128  # a uint8 code is the int8 code of the same real number plus 
 def set_io(content: bytes, io: Io) -> bytes:
     """Return a file whose float32 inputs and outputs take and give `io`, with the scales of the tensors behind them.
 
-    int8 takes the QUANTIZE and DEQUANTIZE at the doors away; uint8 turns them into a shift by 128.
+    int8 takes the QUANTIZE and DEQUANTIZE at the doors away; uint8 turns them into a shift by 128. An input that has
+    several scales behind it takes the widest. Inputs and outputs that are integers, such as indices, stay as they are.
 
     Raises:
-        ConversionError: the first or last operator is not quantized, so that there is no scale.
+        ConversionError: an operator behind an input or before an output is not quantized, so that there is no scale.
     """
     if io == "float32":
         return content
-    model = unpack(content)
-    graph = model.subgraphs[0]
-    graph.inputs, graph.outputs = list(map(int, graph.inputs)), list(map(int, graph.outputs))
-    kinds = _Kinds(model)
-    for position, index in enumerate(graph.inputs):
-        readers = [operator for operator in graph.operators if index in operator.inputs]
-        if len(readers) != 1 or not kinds.is_a(readers[0], "QUANTIZE"):
-            raise _refusal(io)
-        inner = int(readers[0].outputs[0])
-        if io == "int8":
-            graph.operators.remove(readers[0])
-            graph.inputs[position] = inner
-            graph.outputs = [inner if output == index else output for output in graph.outputs]
+    editor = Editor(content)
+    graph = editor.graph
+    given = {index: _input(editor, index, io) for index in graph.inputs if editor.is_float(index)}
+    made = {
+        index: _output(editor, index, io)
+        for index in dict.fromkeys(graph.outputs)
+        if editor.is_float(index) and index not in given
+    }
+    graph.inputs = [given.get(index, index) for index in graph.inputs]
+    graph.outputs = [{**given, **made}.get(index, index) for index in graph.outputs]
+    editor.model.signatureDefs = []  # it is written anew with the names
+    return editor.content()
+
+
+def _input(editor: Editor, index: int, io: Io) -> int:
+    """The tensor that takes codes in the place of a float input."""
+    readers = editor.readers(index)
+    if not readers:
+        raise ConversionError(
+            f"The input '{editor.name(index)}' cannot be {io}: no operator reads it, so that it has no scale.",
+            hint="Use --io float32, or take the input out of the model.",
+        )
+    for reader in readers:
+        if editor.kind(reader) != "QUANTIZE":
+            raise _refusal(editor, f"input '{editor.name(index)}'", reader, io)
+    widest = max((reader.outputs[0] for reader in readers), key=lambda inner: _scale(editor, inner))
+    taken = widest if io == "int8" else _as_uint8(editor, index, widest)
+    for reader in readers:
+        if taken in reader.outputs:
+            editor.replace(reader, [])
         else:
-            _become_uint8(graph.tensors[index], graph.tensors[inner])
-    for position, index in enumerate(graph.outputs):
-        if index in graph.inputs:
-            continue
-        writers = [operator for operator in graph.operators if index in operator.outputs]
-        if len(writers) != 1 or not kinds.is_a(writers[0], "DEQUANTIZE"):
-            raise _refusal(io)
-        inner = int(writers[0].inputs[0])
-        if io == "int8":
-            graph.operators.remove(writers[0])
-            graph.outputs[position] = inner
-        else:
-            kinds.make(writers[0], "QUANTIZE")
-            _become_uint8(graph.tensors[index], graph.tensors[inner])
-    return pack(model, len(content))
+            reader.inputs = [taken]
+    return taken
 
 
-def _become_uint8(tensor: Any, like: Any) -> None:
-    """Give a float tensor the real numbers of an int8 tensor, in uint8."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    tensor.type = schema.TensorType.UINT8
-    tensor.quantization = schema.QuantizationParametersT()
-    tensor.quantization.scale = np.array(like.quantization.scale, np.float32)
-    tensor.quantization.zeroPoint = np.array(like.quantization.zeroPoint, np.int64) + UINT8_SHIFT
-
-
-class _Kinds:
-    """The operator codes of a model, by name."""
-
-    def __init__(self, model: Any) -> None:
-        from ai_edge_litert import schema_py_generated as schema
-
-        self.model, self.schema = model, schema
-
-    def is_a(self, operator: Any, kind: str) -> bool:
-        code = self.model.operatorCodes[operator.opcodeIndex]
-        return max(code.builtinCode, code.deprecatedBuiltinCode) == getattr(self.schema.BuiltinOperator, kind)
-
-    def make(self, operator: Any, kind: str) -> None:
-        number = getattr(self.schema.BuiltinOperator, kind)
-        code = self.schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 2
-        self.model.operatorCodes.append(code)
-        operator.opcodeIndex = len(self.model.operatorCodes) - 1
-        operator.builtinOptions, operator.builtinOptionsType = None, self.schema.BuiltinOptions.NONE
+def _output(editor: Editor, index: int, io: Io) -> int:
+    """The tensor that gives codes in the place of a float output."""
+    writer = editor.producer(index)
+    if writer is None or editor.kind(writer) != "DEQUANTIZE":
+        raise _refusal(editor, f"output '{editor.name(index)}'", writer, io)
+    inner = writer.inputs[0]
+    if io == "int8":
+        return int(inner)
+    shifted = _as_uint8(editor, index, inner)
+    graph = editor.graph
+    graph.operators.append(_requantize(editor, inner, shifted))
+    return shifted
 
 
-def _refusal(io: Io) -> ConversionError:
+def _requantize(editor: Editor, source: int, target: int) -> Any:
+    operator = editor.builtin("QUANTIZE", [source], [target])
+    editor.model.operatorCodes[operator.opcodeIndex].version = 2  # of codes to codes
+    return operator
+
+
+def _scale(editor: Editor, index: int) -> float:
+    return float(np.max(editor.graph.tensors[index].quantization.scale))
+
+
+def _as_uint8(editor: Editor, index: int, inner: int) -> int:
+    """A new tensor that has the real numbers of an int8 tensor, in uint8."""
+    tensor = editor.add_tensor(f"{editor.name(index)}_uint8", editor.shape(index), "uint8")
+    schemes = editor.schema.QuantizationParametersT(), editor.graph.tensors[inner].quantization
+    schemes[0].scale = np.array(schemes[1].scale, np.float32)
+    schemes[0].zeroPoint = np.array(schemes[1].zeroPoint, np.int64) + UINT8_SHIFT
+    editor.graph.tensors[tensor].quantization = schemes[0]
+    return tensor
+
+
+def _refusal(editor: Editor, door: str, operator: Any | None, io: Io) -> ConversionError:
+    what = f"'{layer_of(editor.name(operator.outputs[0]))}' ({editor.kind(operator)})" if operator else "what makes it"
     return ConversionError(
-        f"The inputs and outputs cannot be {io}: the first or last layer stayed float32.",
+        f"The {door} cannot be {io}: {what} computes in float32 there, so that there is no scale for codes.",
         hint="Use --io float32, or do not keep these layers float.",
     )

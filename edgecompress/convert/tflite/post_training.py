@@ -11,6 +11,7 @@ import numpy as np
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
 from edgecompress.convert.tflite.editor import Editor
+from edgecompress.convert.tflite.sums import with_any_scales
 from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs, with_unread_quantized
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite import parse_graph
@@ -18,6 +19,7 @@ from edgecompress.quiet import quiet
 
 Calibration = tuple[np.ndarray, ...]  # an array an input, samples along the first axis
 NEED_CALIBRATION = ("int8", "int16x8")
+SHOWN_OPERATORS = 5
 CONTROL_FLOW = ("WHILE", "IF", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE")
 
 
@@ -50,9 +52,9 @@ def quantize(
             job = quantizer.Quantizer(content, recipe.get_quantization_recipe())
             ranges = _ranges(content, target, recipe, calibration) if job.need_calibration else None
             if ranges is not None and not ranges:
-                raise ConversionError(
-                    f"Nothing is left to compute in {target.precision}.", hint="Loosen --keep-float, or emit float32."
-                )
+                raise _nothing_left(content, target, keep_float)
+            if ranges is not None:
+                _require_finite(ranges, target)
             result = job.quantize(ranges)
         except (ValueError, RuntimeError, NotImplementedError) as error:
             raise ConversionError(
@@ -63,7 +65,25 @@ def quantize(
             # The bytes in memory lack the constants that stand behind the flatbuffer in the file.
             path = Path(folder) / "quantized.tflite"
             result.export_model(str(path))
-            return path.read_bytes() if taps is None else put_back(with_unread_quantized(path.read_bytes()), taps)
+            made = path.read_bytes()
+    if taps is None:
+        return made
+    made = with_any_scales(made) if target.precision == "int16x8" else made
+    return put_back(with_unread_quantized(made), taps)
+
+
+def _nothing_left(content: bytes, target: Target, keep_float: str) -> ConversionError:
+    editor = Editor(content)
+    found = dict.fromkeys(
+        (layer_of(editor.name(each.outputs[0])), editor.kind(each)) for each in editor.graph.operators
+    )
+    shown = [f"'{layer}' ({kind})" for layer, kind in found]
+    more = f" and {len(shown) - SHOWN_OPERATORS} more" if shown[SHOWN_OPERATORS:] else ""
+    why = "--keep-float keeps" if keep_float else "ai-edge-quantizer has no such form of"
+    return ConversionError(
+        f"Nothing is left to compute in {target.precision}: {why} {', '.join(shown[:SHOWN_OPERATORS])}{more}.",
+        hint="Loosen --keep-float, or emit float32." if keep_float else "Emit it in float32, or in float16.",
+    )
 
 
 def require_no_loops(content: bytes, target: Target) -> None:
@@ -115,6 +135,16 @@ def _ranges(content: bytes, target: Target, recipe: Any, calibration: Calibratio
     if all(name in found and _holds(found[name], needed[name]) for name in needed):
         return {name: single | _like(found[name], single) for name, single in needed.items()}
     return observed(CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS, samples)
+
+
+def _require_finite(ranges: Any, target: Target) -> None:
+    infinite = [name for name, ends in ranges.items() if not all(np.isfinite(each).all() for each in ends.values())]
+    if infinite:
+        raise ConversionError(
+            f"'{layer_of(infinite[0])}' computes numbers that are not finite from the calibration samples, so that it "
+            f"has no scale in {target.precision}.",
+            hint="Calibrate with samples as the model sees them; or a layer up to there overflows or divides by zero.",
+        )
 
 
 def _holds(found: dict[str, np.ndarray], single: dict[str, np.ndarray]) -> bool:

@@ -35,8 +35,9 @@ def take_off(content: bytes) -> tuple[bytes, Taps]:
     if left == graph.outputs:
         return content, tuple(taps)
     if not left:
+        names = ", ".join(f"'{editor.name(index)}'" for index in dict.fromkeys(graph.outputs))
         raise ConversionError(
-            "The model's outputs are its inputs: there is nothing to quantize.", hint="Emit it in float32."
+            f"The model's outputs are its inputs, {names}: there is nothing to quantize.", hint="Emit it in float32."
         )
     graph.outputs = left
     for signature in editor.model.signatureDefs or []:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.answers import printable_lines
@@ -67,13 +66,3 @@ def version_conflict(said: str) -> str:
         f"Another adb (of version {found[1]}, and ours is {found[2]}) runs a server here; each ends the other's, and "
         f"with it every connection. {_ONE_ADB}"
     )
-
-
-def copy_error(address: Address, reason: str, known: DeviceError | None) -> DeviceError:
-    """Return the sentence for a copy that failed: the disk, the folder, or the connection."""
-    if "No space left" in reason:
-        hint = f"Make room, for example with `edgecompress devices clean --on {shlex.quote(str(address))}`."
-        return DeviceError(f"The disk of {address} is full.", hint=hint)
-    if "Read-only" in reason or "Permission denied" in reason or "permission denied" in reason:
-        return DeviceError(f"The folder for files on {address} cannot be written: {reason}.")
-    return known or DeviceError(f"Copying to or from {address} failed: {reason}.", hint="Is it still connected?")

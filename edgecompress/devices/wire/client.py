@@ -71,6 +71,13 @@ def end_clients() -> None:
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill a client and what it has started on this host, such as a `timeout`, which leaves the group."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        for each in psutil.Process(child.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                each.kill()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
 
@@ -136,6 +143,6 @@ def _read_all(said: dict[int, bytearray], *, deadline_s: float) -> None:
 
 
 def last_line(text: str) -> str:
-    """Return the last line of a program's words, bounded, for a sentence of ours."""
+    """Return the last line of a program's words, bounded, for a sentence of ours; no control character is in it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300].rstrip(".") if lines else "no reason given"
+    return "".join(each for each in lines[-1][:300] if each.isprintable()).rstrip(".") if lines else "no reason given"

@@ -3,9 +3,8 @@ import os
 import pytest
 
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.devices.wire import conversation as module
+from edgecompress.devices.wire import channel
 from edgecompress.devices.wire.client_test import is_alive, wait_until
-from edgecompress.devices.wire.conversation import Conversation
 from edgecompress.errors import DeviceError
 
 LOCAL = LocalTransport()
@@ -46,7 +45,7 @@ def test_an_answer_that_does_not_come():
 
 
 def test_an_answer_that_does_not_end(monkeypatch):
-    monkeypatch.setattr(module, "MAX_OUTPUT_BYTES", 1 << 20)
+    monkeypatch.setattr(channel, "MAX_OUTPUT_BYTES", 1 << 20)
     talk = LOCAL.converse(["sh", "-c", "yes | head -c 3000000 | tr -d '\\n'"], timeout_s=30)
     with pytest.raises(DeviceError, match=r"^local answered with more than 1048576 bytes\.$"):
         talk.receive(timeout_s=30)
@@ -70,7 +69,7 @@ def test_to_send_to_one_that_has_gone_is_no_error():
 
 
 def test_finish_kills_a_client_that_stays():
-    talk = Conversation(LOCAL, ["sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait"])
+    talk = LOCAL.converse(["sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait"], timeout_s=60)
     child = talk.receive(timeout_s=10)
     talk.finish(timeout_s=0.1)
     assert not is_alive(talk.client_pid)

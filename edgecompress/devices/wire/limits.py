@@ -1,4 +1,4 @@
-"""How a device itself ends a command that takes too long."""
+"""How a device itself ends a command that takes too long, whichever `timeout` it has, or none."""
 
 from __future__ import annotations
 
@@ -8,14 +8,28 @@ from collections.abc import Sequence
 
 KILL_AFTER_S = 2
 TIMED_OUT = 124  # `timeout`'s exit status
-ENDED_BY_TIMEOUT = (TIMED_OUT, 128 + signal.SIGTERM, 128 + signal.SIGKILL)  # the latter two are busybox's
+ENDED_BY_TIMEOUT = (TIMED_OUT, 128 + signal.SIGTERM, 128 + signal.SIGKILL)  # the latter two are busybox's, and ours
 
-# A device without `timeout` (very old Android) is trusted to end by itself: the runner has a limit of its own.
-_LIMITED = 'if command -v timeout >/dev/null 2>&1; then exec timeout -k "$0" "$@"; else shift; exec "$@"; fi'
+# GNU's, toybox's and newer busybox's; busybox 1.30's; older busybox's; none.
+FORMS = (f"timeout -k {KILL_AFTER_S}", "timeout", "timeout -t", "")
+
+# $0: seconds; then the command. It ends one process, not its children, which is what a shell can do.
+_WATCHED = """exec 3<&0; "$@" <&3 3<&- & p=$!
+( sleep "$0" & s=$!; trap 'kill -9 $s; exit' TERM; wait $s; kill -9 $p ) >/dev/null 2>&1 </dev/null 3<&- & w=$!
+exec 3<&-; wait $p; s=$?; kill $w 2>/dev/null; exit $s"""
 
 
-def limited(words: Sequence[str], timeout_s: float) -> str:
+def limited(words: Sequence[str], timeout_s: float, form: str) -> str:
     """Return the shell command for `words`, each quoted, which the device itself ends after `timeout_s`."""
-    seconds = max(1, round(timeout_s))
-    # `exec`, so that the client is `timeout` itself in the end, and dies with its group
-    return f"exec {shlex.join(['sh', '-c', _LIMITED, str(KILL_AFTER_S), str(seconds), *words])}"
+    seconds = str(_seconds(timeout_s))
+    limit = [*form.split(), seconds] if form else ["sh", "-c", _WATCHED, seconds]
+    return f"exec {shlex.join([*limit, *words])}"
+
+
+def was_ended(status: int, took_s: float, timeout_s: float) -> bool:
+    """Return whether a command's exit status says that its time was up, and not, say, that memory was."""
+    return status in ENDED_BY_TIMEOUT and took_s > _seconds(timeout_s) - 0.5
+
+
+def _seconds(timeout_s: float) -> int:
+    return max(1, round(timeout_s))  # 0 would be no limit at all

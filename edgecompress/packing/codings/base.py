@@ -17,6 +17,7 @@ MAX_SPENT_BYTES = 1 << 24  # that all codings of a segment expand to together
 MAX_DEPTH = 4
 FREE_STEPS = 1 << 20  # of the entropy coder in a file, and one more for so many bytes of it: what bounds the time
 BYTES_PER_STEP = 8
+TOO_MUCH = "The packed file is damaged: a segment asks for too much memory or time."
 
 
 @dataclass
@@ -29,6 +30,12 @@ class Work:
     def of(cls, size_bytes: int) -> Work:
         """Return what a file of `size_bytes`, unpacked, may take."""
         return cls(FREE_STEPS + size_bytes // BYTES_PER_STEP)
+
+    def spend(self, steps: int) -> None:
+        """Raise `PackedFileError` where a file asks for more time than any that was packed."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise PackedFileError(TOO_MUCH)
 
 
 @dataclass
@@ -62,9 +69,9 @@ class Source:
     def spend(self, *, size_bytes: int = 0, steps: int = 0) -> None:
         """Raise `PackedFileError` where a segment asks for more memory or time than any that was packed."""
         self.left_bytes -= size_bytes
-        self.work.steps -= steps
-        if size_bytes > MAX_BYTES or self.left_bytes < 0 or self.work.steps < 0:
-            raise PackedFileError("The packed file is damaged: a segment asks for too much memory or time.")
+        if size_bytes > MAX_BYTES or self.left_bytes < 0:
+            raise PackedFileError(TOO_MUCH)
+        self.work.spend(steps)
 
 
 class Coding(ABC):

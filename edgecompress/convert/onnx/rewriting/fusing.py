@@ -65,12 +65,13 @@ def pool_bits(editor: Editor) -> None:
 def name_axes_of_pads(editor: Editor) -> None:
     """Have each Pad name its axes that not only convolutions read: ONNX Runtime then does not move it into a pool.
 
-    `convert.onnx.shape.pad` has the reasons.
+    `convert.onnx.shape.pad` has the reasons. Borders that are computed count as well: the runtime computes those first.
     """
     for node in [node for node in editor.nodes if node.kind == "Pad" and len(node.inputs) in (2, 3)]:
-        pads = editor.constant(node.inputs[1])
-        if pads is not None and any(reader.kind != "Conv" for reader in editor.readers(node.output)):
-            axes = editor.store(np.arange(pads.size // 2), f"{node.name}/axes")
+        pads, shape = editor.constant(node.inputs[1]), editor.shapes.get(node.output)
+        count = len(shape) if shape is not None else 0 if pads is None else pads.size // 2
+        if count and any(reader.kind != "Conv" for reader in editor.readers(node.output)):
+            axes = editor.store(np.arange(count), f"{node.name}/axes")
             editor.reads(node, [*node.inputs, *[""] * (3 - len(node.inputs)), axes])
 
 

@@ -70,6 +70,7 @@ FIXED = {
     "LOG_SOFTMAX": {"int8": (16 / 256, 127), "uint8": (16 / 256, 255)},
     "L2_NORMALIZATION": {"int8": (1 / 128, 0), "uint8": (1 / 128, 128)},
 }
+_POWER_OF_TWO_OCTAVES = 1e-3  # so far from a power of two is one to LiteRT
 _ONE_SCALE = ("MAXIMUM", "MINIMUM")  # compare codes as they are
 
 
@@ -96,6 +97,22 @@ def _scales(node: Node) -> None:
     )
 
 
+def _powers_of_two(node: Node) -> None:
+    """What the kernel that shifts codes of 16 bits takes, where an operator is left to it."""
+    if node.output.dtype != "int16" or not node.option("pot_scale_int16"):
+        return
+    quants = [node.input(0).quant, node.input(1).quant, node.output.quant]
+    octaves = np.log2([quant.scales[0] for quant in quants if quant is not None])
+    if np.any(np.abs(octaves - np.round(octaves)) >= _POWER_OF_TWO_OCTAVES):
+        return
+    *shifts, _ = np.round(octaves) - np.round(octaves[-1])
+    require(
+        min(shifts) <= 0 == max(shifts),
+        f"its scales are powers of two, its inputs' {shifts[0]:g} and {shifts[1]:g} octaves above its output's; "
+        "one 0 and none above it are expected with pot_scale_int16",
+    )
+
+
 def _together(node: Node) -> None:
     require_shape(node.output, broadcast(*(node.input(place) for place in range(len(node.inputs)))))
 
@@ -114,5 +131,6 @@ def _sum_shapes(node: Node) -> None:
 RULES = {
     **dict.fromkeys(UNARY, rules(1, _types, _scales, _together)),
     **dict.fromkeys(BINARY, rules(2, _types, _scales, _together)),
+    **dict.fromkeys(("ADD", "SUB"), rules(2, _types, _scales, _powers_of_two, _together)),
     "ADD_N": rules(range(1, MANY), _sum_types, _sum_shapes),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,21 @@ def test_another_range_is_refused(kind: str) -> None:
 def test_codes_of_two_scales_are_not_compared(kind: str) -> None:
     with pytest.raises(ConversionError, match=f"{kind} 'y': 'x0' has the scale 0.5 .* where 'y' has the scale 0.3"):
         check_tflite(content(kind, "int8", scale=0.3))
+
+
+@pytest.mark.parametrize("by_shifts", [True, False], ids=["shifts", "any scales"])
+@pytest.mark.parametrize("kind", ["ADD", "SUB"])
+def test_sums_of_16_bits_are_allowed_where_they_run(kind: str, by_shifts: bool) -> None:
+    refused = 0
+    for scales in product((2**-15, 1 / 32767, 2**-14, 2**-13, 0.3 / 32767), repeat=3):
+        tensors = [T([1, 2, 4], "INT16", name, scale=scale) for name, scale in zip("abc", scales, strict=True)]
+        file = pack(model_table(tensors, [(kind, [0, 1], [2], options(TABLES[kind], potScaleInt16=by_shifts))]))
+        try:
+            run_litert(file, *[np.ones((1, 2, 4), np.int16)] * 2)
+        except (RuntimeError, ValueError):
+            refused += 1
+            with pytest.raises(ConversionError, match=f"{kind} 'c': its scales are powers of two, .* octaves above"):
+                check_tflite(file)
+        else:
+            assert check_tflite(file) == ()
+    assert (refused > 0) == by_shifts

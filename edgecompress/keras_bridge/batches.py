@@ -1,0 +1,99 @@
+"""Whether a model treats the samples of a batch apart, as the emitted files do, which take one at a time."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.errors import UnsupportedModelError
+
+Arrays = list[np.ndarray]
+# Sums of a batch may be added up in another order, 2^-24 each; whoever mixes samples is apart by as much as they are.
+_APART = 2.0**-10
+_ROUNDED = 0.01  # so many elements at most turn where a sum is rounded otherwise in front of a sign or a step
+_LAYER = re.compile(r"layer ['\"]([^'\"]+)['\"]")
+
+
+def require_no_state(model: Any) -> None:
+    """Refuse what an emitted file cannot do: to go on from the batch before.
+
+    Raises:
+        UnsupportedModelError: a layer keeps its state from one batch to the next; it is named.
+    """
+    for layer in model.layers:
+        if getattr(layer, "stateful", False):
+            raise UnsupportedModelError(
+                f"Layer '{layer.name}' ({type(layer).__name__}) is stateful: it goes on from the batch before, and "
+                "files keep nothing from one run to the next.",
+                hint="Rebuild it with stateful=False, and give whole sequences; or give its state in and out.",
+            )
+
+
+def require_samples_apart(model: Any) -> None:
+    """Run a model of Keras 2 on a batch of noise, and on its first sample alone; the first row must be the same.
+
+    It takes about as long as a conversion's own comparison, and is to say why that failed.
+
+    Raises:
+        UnsupportedModelError: it is not, and the first layer that mixes samples is named; or one sample does not run.
+    """
+    batch = _noise(model)
+    one = [array[:1] for array in batch]
+    together = _outputs(model, batch, "on a batch")
+    alone = _outputs(model, one, "on one sample alone, as files do")
+    if not _apart(together, alone, len(batch[0])) or _apart(together, _outputs(model, batch, "twice"), 1):
+        return  # the latter: it draws random numbers
+    for layer in model.layers:
+        until = load_tf_keras().Model(model.inputs, layer.get_output_at(0))
+        apart = _apart(_outputs(until, batch, "on a batch"), _outputs(until, one, "on one sample"), len(batch[0]))
+        if apart > _ROUNDED:
+            raise UnsupportedModelError(
+                f"Layer '{layer.name}' ({type(layer).__name__}) mixes the samples of a batch, so that a file, which "
+                "takes one sample at a time, would compute something else.",
+                hint="Reduce, join, permute and reshape along the other axes alone: the first one is the batch.",
+            )
+        if apart:
+            return
+
+
+def _noise(model: Any) -> Arrays:
+    generator = np.random.default_rng(0)
+    count = max((tensor.shape[0] or 2 for tensor in model.inputs), default=2)
+    arrays = []
+    for tensor in model.inputs:
+        shape = (count, *(size or 1 for size in tensor.shape[1:]))
+        integers = generator.integers(0, 2, shape)  # within every vocabulary
+        drawn = generator.uniform(-1, 1, shape) if tensor.dtype.is_floating else integers
+        arrays.append(drawn.astype(tensor.dtype.as_numpy_dtype))
+    return arrays
+
+
+def _outputs(model: Any, arrays: Arrays, how: str) -> Arrays:
+    tensorflow = load_tensorflow()
+    try:
+        found = model(arrays if len(arrays) > 1 else arrays[0], training=False)
+    except (ValueError, TypeError, tensorflow.errors.OpError) as error:
+        known = {layer.name for layer in model.layers}
+        layers = [name for name in _LAYER.findall(str(error)) if name in known]
+        where = f" Layer '{layers[0]}' stops it." if layers else ""
+        raise UnsupportedModelError(
+            f"'{model.name}' does not run {how}.{where}",
+            hint="Give its inputs no fixed batch size, and check that it runs on an array of one sample.",
+        ) from error
+    return [np.asarray(each) for each in tensorflow.nest.flatten(found)]
+
+
+def _apart(together: Arrays, other: Arrays, count: int) -> float:
+    """The share of elements in which `other` is not the first of `count` samples of `together`; 1 by its shape."""
+    shares = [0.0]
+    for all_rows, found in zip(together, other, strict=True):
+        if count > 1 and (all_rows.ndim == 0 or len(all_rows) != count * len(found)):
+            return 1.0
+        expected = all_rows[: len(found)].astype(np.float64) if found.ndim else all_rows.astype(np.float64)
+        allowed = _APART * float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
+        close = np.isclose(expected, found.astype(np.float64), rtol=0, atol=allowed, equal_nan=True)
+        shares.append(1.0 - float(close.mean()) if close.size else 0.0)
+    return max(shares)
