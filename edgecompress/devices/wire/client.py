@@ -31,11 +31,14 @@ class Finished:
 
 
 def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a client in a process group of its own, so that Ctrl-C reaches only us, who then end it."""
+    """Start a client in a session of its own, so that Ctrl-C reaches only us, and there is no terminal to ask at.
+
+    The ssh of a jump host asks there whatever we tell ours, and would wait for ever in the background.
+    """
     with _interrupts_held():  # a client may run, and even have spoken, before `Popen` returns
         try:
             child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
             )
         except OSError as error:
             raise DeviceError(f"Cannot start `{command[0]}`: {error.strerror}.", hint="Is it installed?") from error

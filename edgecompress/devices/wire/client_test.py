@@ -1,4 +1,6 @@
+import contextlib
 import os
+import pty
 import shlex
 import signal
 import subprocess
@@ -30,6 +32,24 @@ def test_a_client_that_is_missing():
     with pytest.raises(DeviceError, match=r"^Cannot start `no-such-client`: No such file or directory") as raised:
         execute(["no-such-client", "-x"], timeout_s=5, what="x")
     assert "installed" in raised.value.hint
+
+
+def test_a_client_has_no_terminal_to_ask_at():
+    """Even if we have one, as a program in `script` has."""
+    ask = (
+        "from edgecompress.devices.wire.client import execute\n"
+        "print(execute(['sh', '-c', ': </dev/tty'], timeout_s=30, what='x'))"
+    )
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", ask])
+    said = b""
+    with contextlib.suppress(OSError):  # which is how a terminal ends
+        while data := os.read(terminal, 4096):
+            said += data
+    os.close(terminal)
+    os.waitpid(child, 0)
+    assert b"No such device or address" in said and b"status=0" not in said
 
 
 def test_a_client_that_gives_no_answer_is_killed_with_its_children(tmp_path):

@@ -25,7 +25,7 @@ _SCRIPT = r"""
 wanted=$1 part=$2 enough=$3; shift 3
 home=$(cd 2>/dev/null && pwd) && echo "home=$home"
 user=$(id -u) && echo "user=$user"
-for form in "$@"; do $form 5 true >/dev/null 2>&1 </dev/null && { echo "limit=$form"; break; }; done
+for form in "$@"; do $form 5 sh -c : >/dev/null 2>&1 </dev/null && { echo "limit=$form"; break; }; done
 for tool in sha256sum md5sum cksum; do $tool >/dev/null 2>&1 </dev/null && { echo "hasher=$tool"; break; }; done
 sh=$(command -v sh); case $sh in /*) ;; *) sh=/bin/sh ;; esac
 class=$(dd if="$sh" bs=1 skip=4 count=1 2>/dev/null)
