@@ -80,7 +80,7 @@ def test_what_a_delta_filter_is_for() -> None:
     assert len(compared(content).data) < 0.8 * best_stock_bytes(content)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.binary(max_size=40), min_size=1, max_size=4), st.integers(1, 30), st.sampled_from(["<f4", "<f2", "i1"])
 )
