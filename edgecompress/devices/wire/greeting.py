@@ -25,7 +25,7 @@ _SCRIPT = r"""
 wanted=$1 part=$2 enough=$3; shift 3
 home=$(cd 2>/dev/null && pwd) && echo "home=$home"
 user=$(id -u) && echo "user=$user"
-for form in "$@"; do $form 5 true >/dev/null 2>&1 </dev/null && { echo "limit=$form"; break; }; done
+for form in "$@"; do $form 5 sh -c : >/dev/null 2>&1 </dev/null && { echo "limit=$form"; break; }; done
 for tool in sha256sum md5sum cksum; do $tool >/dev/null 2>&1 </dev/null && { echo "hasher=$tool"; break; }; done
 sh=$(command -v sh); case $sh in /*) ;; *) sh=/bin/sh ;; esac
 class=$(dd if="$sh" bs=1 skip=4 count=1 2>/dev/null)
@@ -117,9 +117,9 @@ def parse_greeting(text: str) -> Greeting:
         fields = value.split("\t")
         if len(value) > MAX_ANSWER_CHARACTERS or not all(field.isprintable() for field in fields):
             continue
-        if key != "folder":
+        if len(fields) == 1:
             answers.setdefault(key, value)
-        elif len(fields) == 3 and fields[1].startswith("/"):
+        elif key == "folder" and len(fields) == 3 and fields[1].startswith("/"):
             candidates.append(Candidate(fields[1], whole(fields[0]) or 0, fields[2][:200]))
     home = answers.get("home", "")
     return Greeting(

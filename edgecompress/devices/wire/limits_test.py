@@ -66,6 +66,14 @@ def test_the_watcher_leaves_nothing_behind(shell, tmp_path):
     assert subprocess.run(["pgrep", "-f", "^sleep 7531$"], capture_output=True).returncode == 1
 
 
+def test_without_sleep_a_command_goes_on(tmp_path):
+    """Rather than being ended at once."""
+    tmp_path.joinpath("sh").symlink_to(shutil.which("sh"))
+    script = limited(["sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; exit 5"], 30, "")
+    done = subprocess.run(["sh", "-c", script], capture_output=True, env={"PATH": str(tmp_path)})
+    assert done.returncode == 5
+
+
 @pytest.mark.parametrize(
     ("status", "took_s", "ended"),
     [(124, 3.1, True), (137, 3.1, True), (137, 0.2, False), (124, 0.2, False), (1, 9, False)],
