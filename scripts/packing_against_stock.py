@@ -182,10 +182,10 @@ def found_files(folders: list[Path]) -> Iterator[tuple[str, bytes]]:
                 content = path.read_bytes()
                 if len(content) <= MAX_FILE_BYTES and content not in seen:
                     seen.add(content)
-                    yield str(Path(*path.parts[-3:])), content
+                    yield str(path.relative_to(folder)), content
 
 
-def compare(name: str, content: bytes) -> dict[str, Any]:
+def compare(kind: str, name: str, content: bytes) -> dict[str, Any]:
     """Pack a file, unpack it again, and return all sizes."""
     packed = pack(content, name=Path(name).name)
     if unpack(packed) != content:
@@ -193,7 +193,7 @@ def compare(name: str, content: bytes) -> dict[str, Any]:
     stock = {which: size(content) for which, size in STOCK.items()}
     best = min(stock, key=lambda which: stock[which])
     return {
-        "file": name, "raw": len(content), "stock": stock, "best": best, "packed": len(packed),
+        "kind": kind, "file": name, "raw": len(content), "stock": stock, "best": best, "packed": len(packed),
         "more_than_best": len(packed) - stock[best],
     }  # fmt: skip
 
@@ -207,7 +207,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     folders = arguments.folder or [Path(sysconfig.get_path("purelib"))]
-    rows = [compare(*each) for each in (*made_files(arguments.made, arguments.seed), *found_files(folders))]
+    made, found = made_files(arguments.made, arguments.seed), found_files(folders)
+    rows = [compare(kind, *each) for kind, files in (("made", made), ("found", found)) for each in files]
     rows.sort(key=lambda row: -row["more_than_best"])
     shown = [
         [row["file"], f"{row['raw']:,}", row["best"], f"{row['stock'][row['best']]:,}", f"{row['packed']:,}",

@@ -74,5 +74,5 @@ def _print_tensors(made: PackedModel) -> None:
         ]
         for tensor in packed.tensors
     ]
-    rest = ["all else, with heads", "", "", f"{packed.rest_bytes:,}", f"{packed.packed_rest_bytes:,}", "lzma"]
+    rest = ["all else, with heads", "", "", f"{packed.rest_bytes:,}", f"{packed.packed_rest_bytes:,}", "lzma or mixed"]
     print_table("Tensors", ["tensor", "type", "shape", "raw", "packed", "coding"], [*rows, rest])

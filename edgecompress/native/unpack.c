@@ -33,7 +33,7 @@ enum {
     MAX_SPENT_BYTES = 1 << 24, /* that all codings of a segment expand to together */
     FREE_STEPS = 1 << 20,      /* of the entropy coder in a file, and one more for so many bytes of it */
     BYTES_PER_STEP = 8,
-    MAX_MIXED_BYTES = 1 << 14,
+    MAX_MIXED_BYTES = 1 << 15,
     MIXED_STEPS_PER_BYTE = 4,
     MAX_NUMBER_BYTES = 9,
     MAX_DEPTH = 4,
@@ -775,7 +775,8 @@ struct mixer {
     uint8_t seen[PRIMER_BYTES + MAX_MIXED_BYTES], counts[MIXED_CONTEXTS + 1][HISTORIES];
     uint16_t chances[MIXED_CONTEXTS + 1][HISTORIES], squashed[2 * MOST_LOGIT + 1]; /* the last of what goes on */
     int16_t logits[1 << 12];
-    int32_t weights[3][MIXED_INPUTS], rates[MOST_COUNTED + 1];
+    int64_t weights[3][MIXED_INPUTS];
+    int32_t rates[MOST_COUNTED + 1];
     uint64_t recent;
     uint32_t word, match, length, size;
     uint8_t *found[MIXED_CONTEXTS]; /* the slots of the next four bits */
@@ -850,7 +851,8 @@ static INLINE uint32_t coded_bit(struct mixer *m, uint32_t chance) {
 static INLINE uint32_t mixed_bit(struct mixer *m, uint32_t node, uint32_t length, uint32_t match,
                                  const uint32_t *known) {
     uint32_t histories[MIXED_CONTEXTS + 1];
-    int32_t inputs[MIXED_INPUTS], *weights = m->weights[(length > 0) + (length >= LONG)];
+    int64_t *weights = m->weights[(length > 0) + (length >= LONG)];
+    int32_t inputs[MIXED_INPUTS];
     int64_t sum = 0;
     for (int i = 0; i < MIXED_CONTEXTS; i++)
         histories[i] = m->found[i][node];
@@ -859,7 +861,7 @@ static INLINE uint32_t mixed_bit(struct mixer *m, uint32_t node, uint32_t length
         inputs[i] = m->logits[m->chances[i][histories[i]] >> 4];
     inputs[MIXED_INPUTS - 1] = BIAS;
     for (int i = 0; i < MIXED_INPUTS; i++)
-        sum += (int64_t)weights[i] * inputs[i];
+        sum += weights[i] * inputs[i];
     sum >>= 16;
     sum = sum < -MOST_LOGIT ? -MOST_LOGIT : sum > MOST_LOGIT ? MOST_LOGIT : sum;
     uint32_t chance = m->squashed[sum + MOST_LOGIT], one = known ? *known : coded_bit(m, chance);

@@ -5,10 +5,11 @@
    any number of threads may unpack at once. Compile with -ffp-contract=off.
 
    What `edgecompress pack` writes takes 2 MiB for a segment, as much for its packed bytes, up to twice as much for what
-   is in the making, and 0.3 MiB of tables: below 9 MiB, whatever the size of a model. Only where a model is one stream of
-   LZMA, because that is smallest, it takes as much as the model and its packed file together, at most 64 MiB each. The
-   format's limits (a head of 4 MiB, 64 MiB of a packed segment and of a stream, 16 MiB that arrays expand to) keep any
-   file, however it came about, below 160 MiB. The stack takes less than 16 KiB. */
+   is in the making, and 0.3 MiB of tables: below 9 MiB, whatever the size of a model. (Context mixing takes 4.5 MiB,
+   which are given back before the segment is made.) Only where a model is one stream of LZMA, because that is smallest,
+   it takes as much as the model and its packed file together, at most 64 MiB each. The format's limits (a head of 4 MiB,
+   64 MiB of a packed segment and of a stream, 16 MiB that arrays expand to) keep any file, however it came about, below
+   160 MiB. The stack takes less than 16 KiB. */
 #ifndef EDGECOMPRESS_UNPACK_H
 #define EDGECOMPRESS_UNPACK_H
 

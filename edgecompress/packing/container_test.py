@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from edgecompress.errors import PackedFileError
 from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.packing import segment
 from edgecompress.packing.codings import Fill
 from edgecompress.packing.container import segments, unpack, unpack_files, unpack_segment
 from edgecompress.packing.header import (
@@ -50,16 +51,20 @@ def resealed(files: tuple[PackedFile, ...], bodies: list[tuple[int, bytes]]) -> 
     return write_header(Header(files, places)) + b"".join(body for _, body in bodies)
 
 
-COMPACT = pack(CONTENT, name="m.tflite")
+with pytest.MonkeyPatch.context() as without_mixing:  # which would take minutes for all the changes below
+    without_mixing.setattr(segment, "MAX_MIXED_BYTES", 0)
+    COMPACT = pack(CONTENT, name="m.tflite")
+MIXED = pack(b"few words")
 PACKED = resealed(
     (PackedFile("m.tflite", len(CONTENT), content_hash(CONTENT)),), [(len(CONTENT), COMPACT[read_header(COMPACT)[1] :])]
 )
-BOTH_HEADS = pytest.mark.parametrize("packed", [COMPACT, PACKED, pack(b""), pack(b"\0" * 99)])
+BOTH_HEADS = pytest.mark.parametrize("packed", [COMPACT, PACKED, MIXED, pack(b""), pack(b"\0" * 99)])
 
 
 def test_the_small_file_comes_back() -> None:
     assert unpack(PACKED) == CONTENT and unpack_files(PACKED) == {"m.tflite": CONTENT}
     assert len(COMPACT) < len(PACKED) < len(CONTENT)
+    assert unpack(MIXED) == b"few words" and MIXED[read_header(MIXED)[1]] == segment.MIXED
 
 
 @pytest.mark.parametrize(("name", "kept"), [("a/m.tflite", ".tflite"), ("m.onnx", ".onnx"), ("m", ""), ("", "")])
@@ -130,7 +135,7 @@ def test_any_bytes_are_packed(content: bytes) -> None:
     assert len(packed) <= len(content) + 12  # head, size and kind
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_unpacked_or_an_error(data: bytes) -> None:
     for packed in (data, PACKED[:9] + data, PACKED[: len(PACKED) - len(data) // 2] + data, COMPACT[:3] + data):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from edgecompress.numerics.codecs import context_mixing
 from edgecompress.packing.codings.base import Work, damaged
 
-MAX_MIXED_BYTES = 1 << 14
+MAX_MIXED_BYTES = 1 << 15
 STEPS_PER_BYTE = 4  # of the entropy coder, which NumPy makes in about ten microseconds
 PRIMER = (
     # the head of a .tflite file with its signature, metadata and buffers; then of operators, codes and tensors

@@ -90,7 +90,13 @@ def pack_files(
     with ThreadPoolExecutor(1) as pool:  # LZMA lets go of Python meanwhile
         solid = pool.submit(_solid, content)
         parts, log = _by_tensor(files, content, generators, on_progress)
-        return min(_candidates(files, content, parts, log, solid.result()), key=lambda each: len(each.data))
+        alone = solid.result()
+    may_be_smaller = len(parts) != 1 or sum(len(bodies[0]) for _, bodies in alone) < len(parts[0][1])
+    whole = [
+        (len(part), next(each for each in bodies if _unpacks(each, part)))
+        for part, bodies in (alone if may_be_smaller else ())
+    ]
+    return min(_candidates(files, content, parts, log, whole), key=lambda each: len(each.data))
 
 
 def _by_tensor(
@@ -102,32 +108,34 @@ def _by_tensor(
     work = Work.of(len(content))
     bodies: list[tuple[int, bytes]] = []
     parts = _parts(regions, generators, content, log)
-    for part in parts if regions else ():
-        body = _checked(part, content, work, log)
-        bodies.append((part.end - part.start, body))
+    for part in parts:
+        if regions:
+            body = _checked(part, content, work, log)
+            bodies.append((part.end - part.start, body))
         on_progress("packing", part.end, len(content))
     return bodies, log
 
 
-def _solid(content: bytes) -> list[tuple[int, bytes]]:
-    """Return segments without tensors, as long as may be, each with its size unpacked."""
+def _solid(content: bytes) -> list[tuple[bytes, list[bytes]]]:
+    """Return the content in parts as long as may be, each with its segments without tensors, the smallest first."""
     cuts = range(0, len(content), MAX_SOLID_BYTES)
     parts = [content[start : start + MAX_SOLID_BYTES] for start in cuts]
-    return [(len(part), _alone(part)) for part in parts]
+    return [(part, sorted(_alone(part), key=len)) for part in parts]
 
 
-def _alone(part: bytes) -> bytes:
-    """Return the smallest segment of bytes of which nothing is known that unpacks to them."""
-    stored = bytes([STORED]) + part
-    made = [pack_solid(part)]
+def _alone(part: bytes) -> Iterator[bytes]:
+    """Yield segments of bytes of which nothing is known."""
+    yield bytes([STORED]) + part
+    yield pack_solid(part)
     if len(part) <= MAX_SEGMENT_BYTES:
         coding = smallest(Array(np.frombuffer(part, np.uint8), 1))
-        made.append(pack_segment(part, [Piece(0, len(part), 0)], [coding]))
-    for body in sorted(made, key=len):
-        with suppress(PackedFileError):
-            if unpack_body(body, len(part)) == part:
-                return min(body, stored, key=len)
-    return stored
+        yield pack_segment(part, [Piece(0, len(part), 0)], [coding])
+
+
+def _unpacks(body: bytes, part: bytes) -> bool:
+    with suppress(PackedFileError):
+        return unpack_body(body, len(part)) == part
+    return False
 
 
 def _candidates(
@@ -145,7 +153,8 @@ def _candidates(
             "One stream of all bytes is smaller than the tensors by themselves: they are not told apart.",
         ]
     held = tuple(PackedFile(name, len(data), content_hash(data)) for name, data in files.items())
-    for parts, made in ((by_tensor, log), (solid, plain)) if by_tensor else ((solid, plain),):
+    ways = [each for each in ((by_tensor, log), (solid, plain)) if each[0]] or [([], plain)]  # of nothing, no segments
+    for parts, made in ways:
         places = tuple(SegmentPlace(size, len(body), zlib.crc32(body)) for size, body in parts)
         head = write_header(Header(held, places))
         bodies = b"".join(body for _, body in parts)
@@ -170,7 +179,7 @@ def _checked(part: _Generated | _Ordinary, content: bytes, work: Work, log: _Log
         reason = error.message
     log.rest_bytes += len(own)
     log.notes.append(f"{len(own)} bytes are compressed as they are: {reason}")
-    return pack_segment(own, [], [])
+    return pack_segment(own, [], [], mixes=False)
 
 
 def _regions(files: dict[str, bytes], log: _Log) -> list[Region]:

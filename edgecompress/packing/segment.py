@@ -29,7 +29,8 @@ from edgecompress.packing.wire import Reader, Writer
 STORED, CODED, GENERATED, SOLID, MIXED, BARE = 0, 1, 2, 3, 4, 16
 MAX_PIECES = 1 << 14
 NOT_COMPRESSED, MIXED_FORM = 255, 254
-WORTH_MIXING = 1 / 64  # share of the segment that LZMA must make for a slower decoder to be worth its time
+SMALL_PAYLOAD_BYTES = 1 << 16  # beside which some milliseconds of mixing are nothing
+WORTH_MIXING = 1 / 64  # of a larger payload LZMA must make so much for a slower decoder to be worth its time
 NOISE = 7 / 8  # of what is left by LZMA: codings know more of it
 FEW_BYTES = 1 << 10  # of which LZMA says nothing yet
 
@@ -131,8 +132,8 @@ def _compress(plain: bytes, payload_bytes: int, mixes: bool) -> tuple[int, bytes
     made = [(NOT_COMPRESSED, plain), compress_bare(plain)]
     stream_bytes = min(len(stream) for _, stream in made)
     is_known = len(plain) <= FEW_BYTES or stream_bytes < NOISE * len(plain)
-    is_worth_it = is_known and stream_bytes > WORTH_MIXING * (stream_bytes + payload_bytes)
-    if mixes and is_worth_it and len(plain) <= MAX_MIXED_BYTES:
+    is_worth_it = payload_bytes <= SMALL_PAYLOAD_BYTES or stream_bytes > WORTH_MIXING * payload_bytes
+    if mixes and is_known and is_worth_it and len(plain) <= MAX_MIXED_BYTES:
         made.append((MIXED_FORM, compress_mixed(plain)))
     return min(made, key=lambda each: len(each[1]))
 

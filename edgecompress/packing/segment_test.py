@@ -48,7 +48,7 @@ def test_text_is_compressed_and_noise_is_not() -> None:
 
 
 def test_what_stands_beside_payloads_is_mixed_where_that_is_worth_its_time() -> None:
-    text, noise = b"a description of a model " * 9, np.random.default_rng(0).bytes(1 << 14)
+    text, noise = b"a description of a model " * 9, np.random.default_rng(0).bytes(1 << 17)
     for payload, is_mixed in ((noise[:99], True), (noise, False)):
         packed = pack_segment(text + payload, [Piece(len(text), len(payload), 0)], [Raw(payload)])
         reader = Reader(packed, "a segment")
@@ -61,7 +61,7 @@ def test_noise_and_what_is_long_are_not_mixed() -> None:
     """By LZMA noise stays what it is; long text would take its decoder seconds."""
     noise = np.random.default_rng(0).bytes(2000)
     assert pack_segment(noise + bytes(50), [], [])[0] != MIXED
-    assert pack_segment(b"a description of a model " * 700, [], [])[0] >= BARE
+    assert pack_segment(b"a description of a model " * 1400, [], [])[0] >= BARE
 
 
 def directory(*numbers: int, codings: bytes = b"") -> bytes:
@@ -120,8 +120,8 @@ def test_a_segment_written_by_hand() -> None:
         (body(directory(0, 0), b"abcde", properties=225), 5, "no properties 225"),
         (body(directory(0, 0), b"abcde", properties=253), 5, "no properties 253"),
         (body(directory(0, 0), b"abcde", properties=MIXED_FORM), 5, "."),
-        (body(directory(0, 0), b"abcde", properties=MIXED_FORM, directory_bytes=16380), 5, "16385 bytes; 16384 is"),
-        (b"\4abcde", 16385, "16385 bytes; 16384 is the limit"),
+        (body(directory(0, 0), b"abcde", properties=MIXED_FORM, directory_bytes=32764), 5, "32769 bytes; 32768 is"),
+        (b"\4abcde", 32769, "32769 bytes; 32768 is the limit"),
         (body(directory(0, 0), b"abcde", properties=8), 5, "no properties 8"),
         (body(directory(0, 0), b"abcde", properties=93), 5, "LZMA"),
         (body(b"", b"", directory_bytes=MAX_SEGMENT_BYTES + 1), 5, "at most 2097152"),

@@ -40,7 +40,7 @@ size=$(wc -c < "$part" 2>/dev/null) || size=0
 echo "$((size)) $(said "$2" "$part")"
 read -r what
 [ "$what" = append ] || { rm -rf "$part" && : > "$part"; } || exit 3
-( while sleep 1 && wc -c < "$part"; do :; done ) 2>/dev/null </dev/null & ticker=$!
+( while sleep 1 >/dev/null && wc -c < "$part"; do :; done ) 2>/dev/null </dev/null & ticker=$!
 cat >> "$part"; copied=$?
 kill $ticker 2>/dev/null
 [ $copied = 0 ] || { rm -f "$part"; exit 4; }

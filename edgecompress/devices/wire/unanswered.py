@@ -60,7 +60,8 @@ def _refusal(transport: Transport, channel: Channel) -> DeviceError:
     if not shown and transport.was_in:
         return DeviceGone(f"{transport.address} went away.", hint="Is it still connected?")
     if not shown:
-        return DeviceError(f"{transport.address} runs no shell for us, and says nothing.", hint=_SILENT)
+        hint = _SILENT if transport.address.kind == "ssh" else "Is it still connected?"
+        return DeviceError(f"{transport.address} runs no shell for us, and says nothing.", hint=hint)
     hint = next(hint for words, hint in _LOGINS if words in shown)
     return DeviceError(f"{transport.address} runs no shell for us: it says '{shown}'.", hint=hint)
 
