@@ -117,9 +117,9 @@ def parse_greeting(text: str) -> Greeting:
         fields = value.split("\t")
         if len(value) > MAX_ANSWER_CHARACTERS or not all(field.isprintable() for field in fields):
             continue
-        if key != "folder":
+        if len(fields) == 1:
             answers.setdefault(key, value)
-        elif len(fields) == 3 and fields[1].startswith("/"):
+        elif key == "folder" and len(fields) == 3 and fields[1].startswith("/"):
             candidates.append(Candidate(fields[1], whole(fields[0]) or 0, fields[2][:200]))
     home = answers.get("home", "")
     return Greeting(
