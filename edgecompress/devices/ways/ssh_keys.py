@@ -74,12 +74,12 @@ def why_denied(login: Login, said: str, methods: Collection[str]) -> tuple[str, 
 
 def _handed_over(login: Login, key: Path | None, methods: Collection[str]) -> str:
     """How the board gets to know a key; None is the one that `ssh-copy-id` finds."""
-    public = shlex.quote(f"{key}.pub" if key.suffix != ".pub" else str(key)) if key else ""
+    public = f"{key}.pub" if key and key.suffix != ".pub" else str(key)
     if {"password", "keyboard-interactive"} & set(methods):
         lacks = key and key.is_file() and not Path(f"{key}.pub").is_file() and key.suffix != ".pub"
-        derive = f"ssh-keygen -y -f {shlex.quote(str(key))} > {public} && " if lacks else ""
-        return f"`{derive}ssh-copy-id {f'-i {public} ' if key else ''}{login.where}` hands it over."
-    public = public or "your public key"
+        derive = f"ssh-keygen -y -f {shlex.quote(str(key))} > {shlex.quote(public)} && " if lacks else ""
+        return f"`{derive}ssh-copy-id {f'-i {shlex.quote(public)} ' if key else ''}{login.where}` hands it over."
+    public = Path(public).name if key else "your public key"  # its folder makes the sentence too long to read
     return f"It takes no passwords: add {public} to ~{login.user}/.ssh/authorized_keys there by another way."
 
 
