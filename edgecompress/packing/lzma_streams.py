@@ -20,14 +20,15 @@ QUICK = 1
 EXTREME = 9 | lzma.PRESET_EXTREME
 SMALL_BYTES = 1 << 14  # up to which every choice of bits is tried, and every end of a stream
 LENGTHS = (273, 64, 32, 16, 12)  # of a match that is taken at once; a short one may be better for little text
-LARGE_BYTES = 1 << 22  # from which on nothing but what xz does is tried
+LARGE_BYTES = 1 << 22  # from which on one choice alone is tried
 SAMPLE_BYTES = 1 << 16  # that decides where there is more
+SAMPLE_PIECES = 8
 END_BYTES = 12  # of an end mark with the coder's last bytes, at the most
 MAX_PROPERTIES = 4 + 9 * (4 + 5 * 4)
 MAX_LITERAL_BITS = 4
 SOLID_DELTAS = (0, 1, 2, 4)
 # bits of context, of literal position, of position
-_CHOICES = ((3, 0, 2), (0, 2, 2), (0, 0, 0), (1, 0, 2), (4, 0, 2), (3, 0, 0), (0, 1, 1))
+_CHOICES = ((3, 0, 2), (0, 2, 2), (1, 2, 2), (0, 0, 0), (1, 0, 2), (4, 0, 2), (3, 0, 0), (0, 1, 1))
 _SMALL_CHOICES = tuple(each for each in product(range(5), range(3), range(3)) if each[0] + each[1] <= MAX_LITERAL_BITS)
 
 
@@ -38,7 +39,7 @@ def compress_bare(plain: bytes) -> tuple[int, bytes]:
     What was just asked for is kept: the rest of a segment is first compressed to choose, and then to be compared.
     """
     choices = _SMALL_CHOICES if len(plain) <= SMALL_BYTES else _CHOICES
-    sample = plain[:SAMPLE_BYTES]
+    sample = _sample(plain)
     found = [(len(stream), bits, stream) for bits in choices for stream in [_compress(sample, _bits(*bits))]]
     _, bits, stream = min(found)
     lengths = LENGTHS if len(plain) <= SMALL_BYTES else LENGTHS[: len(sample) < len(plain)]
@@ -71,13 +72,11 @@ def decompress_bare(properties: int, bare: bytes | memoryview, size_bytes: int) 
 
 def compress_solid(plain: bytes) -> bytes:
     """Return the smallest solid stream with the byte before it."""
-    sample, usual = plain[:SAMPLE_BYTES], _CHOICES[0]
-    if len(plain) > LARGE_BYTES:
-        return _solid(plain, 0, usual)  # each more would take seconds
+    sample, usual = _sample(plain), _CHOICES[0]
     delta = min(SOLID_DELTAS, key=lambda delta: len(_solid(sample, delta, usual)))
     bits = min(_CHOICES, key=lambda bits: len(_solid(sample, delta, bits)))
     streams = [_solid(plain, delta, bits)]
-    if (delta, bits) != (0, usual):
+    if (delta, bits) != (0, usual) and len(plain) <= LARGE_BYTES:  # beyond, each more would take seconds
         streams.append(_solid(plain, 0, usual))  # as xz does: never larger than that, whatever the sample said
     return min(streams, key=len)
 
@@ -101,6 +100,15 @@ def decompress_solid(stream: bytes | memoryview, size_bytes: int) -> bytes:
     if len(plain) != size_bytes:
         raise damaged(f"{len(plain)} bytes came out of LZMA where {size_bytes} belong")
     return plain
+
+
+def _sample(plain: bytes) -> bytes:
+    """Return pieces from all over what is long: its head may be text, and all else floats."""
+    if len(plain) <= SAMPLE_BYTES:
+        return plain
+    last = len(plain) - SAMPLE_BYTES // SAMPLE_PIECES
+    starts = (last * index // (SAMPLE_PIECES - 1) // 16 * 16 for index in range(SAMPLE_PIECES))
+    return b"".join(plain[start : start + SAMPLE_BYTES // SAMPLE_PIECES] for start in starts)
 
 
 def _bits(literal_context: int, literal_position: int, position: int) -> dict[str, int]:

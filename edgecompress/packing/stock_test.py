@@ -100,6 +100,12 @@ def test_what_repeats_farther_than_a_segment_is_found() -> None:
     assert len(header.segments) == 1
 
 
+def test_floats_behind_a_head_of_text_are_found() -> None:
+    """What comes first says little of what comes then: LZMA's parameters are chosen by pieces from all over."""
+    content = bytes(range(256)) * 300 + np.random.default_rng(0).normal(size=1 << 16).astype("<f4").tobytes()
+    assert len(compared(content).data) < 0.97 * best_stock_bytes(content)
+
+
 def test_tensors_in_the_rest_stand_beside_those_that_are_coded() -> None:
     """In one segment of two files: numbers for the entropy coder, and a table that only LZMA makes small."""
     random = np.random.default_rng(0)
