@@ -44,7 +44,7 @@ def test_a_graph_is_read_as_it_was_built() -> None:
     assert c.dense().tolist() == [[0, 1, 2], [3, 4, 5]] and not c.dense().flags.writeable
     (add,) = graph.operators
     assert (add.kind, add.inputs, add.outputs) == ("ADD", (0, 1), (2,))
-    assert add.options == {"fused_activation_function": "RELU"}
+    assert add.options == {"fused_activation_function": "RELU", "pot_scale_int16": True}  # the latter by default
     assert graph.producers == {2: add}
 
 
