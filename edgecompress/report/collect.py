@@ -20,6 +20,8 @@ from edgecompress.storage import from_json
 from edgecompress.values import Artifact, Measurement
 from edgecompress.verification import Verification
 
+FEW_FILES = 3  # that are named one by one, even where they are all
+
 
 def to_verify(run: RunFolder) -> str:
     """Return the command that verifies a run."""
@@ -164,9 +166,14 @@ def _notices(
             for remark in timing.remarks:
                 remarked.setdefault((timing.setting.device, remark), []).append(row.artifact)
     for (device, why), artifacts in invalid.items():
-        yield Notice(f"{', '.join(dict.fromkeys(artifacts))} on {device}: invalid, {why}", profile)
+        yield Notice(f"{_listed(artifacts, rows)} on {device}: invalid, {why}", profile)
     for (device, remark), artifacts in remarked.items():
-        yield Notice(f"{', '.join(dict.fromkeys(artifacts))} on {device}: {remark}")
+        yield Notice(f"{_listed(artifacts, rows)} on {device}: {remark}")
+
+
+def _listed(artifacts: Sequence[str], rows: Sequence[Row]) -> str:
+    found = dict.fromkeys(artifacts)
+    return ", ".join(found) if len(found) < max(len(rows), FEW_FILES + 1) else f"all {len(found)} files"
 
 
 def _history(run: RunFolder) -> tuple[Epoch, ...]:

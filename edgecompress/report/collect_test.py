@@ -6,7 +6,7 @@ import pytest
 
 from edgecompress.errors import RecipeError, RunFolderError
 from edgecompress.formats.sizes import compressed_sizes
-from edgecompress.report.collect import collect, to_profile, to_verify
+from edgecompress.report.collect import FEW_FILES, collect, to_profile, to_verify
 from edgecompress.report.conftest import measurement, verification
 from edgecompress.report.content import Notice, Setting
 from edgecompress.report.render import to_html, to_markdown
@@ -194,11 +194,14 @@ def test_a_file_that_ran_in_the_interpreter_is_named_so(complete: RunFolder) -> 
 def test_what_a_busy_machine_spoiled_is_said_once(complete: RunFolder) -> None:
     measured = complete.read_measurements()
     complete.write("measurements", [replace(each, invalid="the machine was busy") for each in measured])
-    artifacts = dict.fromkeys(each.artifact for each in measured)
-    assert len(artifacts) > 1
-    assert collect(complete).notices == (
-        Notice(f"{', '.join(artifacts)} on local: invalid, the machine was busy", to_profile(complete)),
-    )
+    artifacts = list(dict.fromkeys(each.artifact for each in measured))
+    assert len(artifacts) > FEW_FILES
+    all_of_them = f"all {len(artifacts)} files on local: invalid, the machine was busy"
+    assert collect(complete).notices == (Notice(all_of_them, to_profile(complete)),)
+    spoiled = [replace(each, invalid="it slept" if each.artifact in artifacts[:2] else "") for each in measured]
+    complete.write("measurements", spoiled)
+    two = Notice(f"{artifacts[0]}, {artifacts[1]} on local: invalid, it slept", to_profile(complete))
+    assert collect(complete).notices == (two,)
 
 
 def test_an_imprecise_median_is_said(complete: RunFolder) -> None:
