@@ -20,7 +20,6 @@ QUICK = 1
 EXTREME = 9 | lzma.PRESET_EXTREME
 SMALL_BYTES = 1 << 14  # up to which every choice of bits is tried, and every end of a stream
 LENGTHS = (273, 64, 32, 16, 12)  # of a match that is taken at once; a short one may be better for little text
-LARGE_BYTES = 1 << 22  # from which on one choice alone is tried
 SAMPLE_BYTES = 1 << 16  # that decides where there is more
 SAMPLE_PIECES = 8
 END_BYTES = 12  # of an end mark with the coder's last bytes, at the most
@@ -76,7 +75,7 @@ def compress_solid(plain: bytes) -> bytes:
     delta = min(SOLID_DELTAS, key=lambda delta: len(_solid(sample, delta, usual)))
     bits = min(_CHOICES, key=lambda bits: len(_solid(sample, delta, bits)))
     streams = [_solid(plain, delta, bits)]
-    if (delta, bits) != (0, usual) and len(plain) <= LARGE_BYTES:  # beyond, each more would take seconds
+    if (delta, bits) != (0, usual):
         streams.append(_solid(plain, 0, usual))  # as xz does: never larger than that, whatever the sample said
     return min(streams, key=len)
 
