@@ -72,6 +72,9 @@ class Checking:
             return self._compared_binary(path)
         if precision == "int8" and self._source.quantized is not None:
             return compare(path, self._aware, precision=precision, steps=self._int8_steps)
+        if target == FLOAT and not self._making.options.sparse:
+            self._float_compared = compare(path, self._float, precision=precision)  # it computes what it is made from
+            return self._float_compared
         if target != FLOAT:
             self._require_float()
         if precision not in NEED_CALIBRATION:
