@@ -5,7 +5,7 @@
 Each network is built in Keras 2 or Keras 3 by turns, saved, and converted for every target as a user would convert it.
 What was emitted is then run on inputs of another seed than the conversion's own, and compared with Keras:
 
-- right: the float files are within 60 dB, the others within 10 dB or a step of their output, or they carry a warning;
+- right: float files within 60 dB, the others within 10 dB or what their steps can tell, or with a warning;
 - refused: an error of ours, which is counted by its first words;
 - wrong: any other file; crash: any other exception.
 
@@ -183,14 +183,19 @@ def _judged(
 
 
 def _worst(path: Path, artifact: Artifact, fresh: list[np.ndarray], expected: list[np.ndarray]) -> float:
-    """The least signal-to-noise ratio of the outputs; an output within its resolution counts as right."""
+    """The least signal-to-noise ratio of the outputs; an output within its resolution counts as right.
+
+    Behind operators that have no int8 form an output is float, and yet no finer than the 255 steps in front of them.
+    """
     with RuntimeProcess(path) as process:
         found = run_samples(process, fresh)
     step = _step(path) if path.suffix == ".tflite" else _step(path.with_suffix(".tflite"))
     least = np.inf
     for want, have in zip(expected, found, strict=True):
         noise = np.mean(np.square(want.astype(np.float64) - have))
-        unseen = max(1.5 * step, 1e-5 * np.abs(want).max())
+        largest = np.abs(want).max()
+        resolution = max(step, largest / 255) if ".int8" in path.name else step
+        unseen = max(1.5 * resolution, 1e-5 * largest)
         if not np.isfinite(want).all() or np.abs(want - have).max() <= unseen:
             continue
         least = min(least, 10 * np.log10(max(np.var(want), 1e-300) / max(noise, 1e-300)))
