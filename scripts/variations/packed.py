@@ -27,7 +27,7 @@ class Packed:
         """Pack, unpack and compare."""
         content = (onnx_model if self.format == "onnx" else tflite_model)(*self.arrays(np.random.default_rng(0)))
         try:
-            row = compare(f"model.{self.format}", content)
+            row = compare("made", f"model.{self.format}", content)
         except Exception as error:
             return f"pack {self.format}", "crash", f"{type(error).__name__}: {error}"
         said = f"{row['more_than_best']:+} bytes to {row['best']} ({row['packed']} of {row['raw']})"
