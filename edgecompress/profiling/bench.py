@@ -19,6 +19,7 @@ from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, 
 from edgecompress.profiling.launch import Launch, choose_runner, launch
 from edgecompress.profiling.operator_names import UNKNOWN
 from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.python_recipe import DEFAULT
 from edgecompress.profiling.session import Block, RunnerSession
 from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import runtime_name
@@ -29,12 +30,23 @@ MAX_SAMPLE_SPANS = 20_000
 
 
 class Bench:
-    """A device during a measurement; use it in a `with` statement, which ends what still runs there."""
+    """A device during a measurement; use it in a `with` statement, which ends what still runs there.
 
-    def __init__(self, transport: Transport, plan: Plan, *, on_push: Progress = silent) -> None:
-        self.transport, self.plan, self._on_push = transport, plan, on_push
+    `info` is what the device is, where that was asked already, and `notes` what is to be said with its figures.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        plan: Plan,
+        *,
+        info: DeviceInfo | None = None,
+        notes: Sequence[str] = (),
+        on_push: Progress = silent,
+    ) -> None:
+        self.transport, self.plan, self.notes, self._on_push = transport, plan, tuple(notes), on_push
         self.device = str(transport.address)
-        self.info: DeviceInfo = (
+        self.info: DeviceInfo = info or (
             emulated_info(transport) if isinstance(transport, EmulatedTransport) else probe(transport)
         )
         self._began_ns = time.monotonic_ns()
@@ -81,7 +93,7 @@ class Bench:
                 self.info,
                 path,
                 runner=runner,
-                python=self.plan.python or self.transport.address.python or "python3",
+                python=self.plan.python or self.transport.address.python or DEFAULT,
                 threads=threads,
                 seed=self.plan.seed,
                 cores=self.mask,
