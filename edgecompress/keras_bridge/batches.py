@@ -1,8 +1,9 @@
-"""Whether a model treats the samples of a batch apart, as the emitted files do, which take one at a time."""
+"""What a model may do with a batch and no file can: keep a state, mix its samples, draw random numbers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,9 @@ def require_samples_apart(model: Any) -> None:
     one = [array[:1] for array in batch]
     together = _outputs(model, batch, "on a batch")
     alone = _outputs(model, one, "on one sample alone, as files do")
-    if not _apart(together, alone, len(batch[0])) or _apart(together, _outputs(model, batch, "twice"), 1):
-        return  # the latter: it draws random numbers
-    for layer in model.layers:
-        until = load_tf_keras().Model(model.inputs, layer.get_output_at(0))
+    if not _apart(together, alone, len(batch[0])):
+        return
+    for layer, until in _beginnings(model):
         apart = _apart(_outputs(until, batch, "on a batch"), _outputs(until, one, "on one sample"), len(batch[0]))
         if apart > _ROUNDED:
             raise UnsupportedModelError(
@@ -57,6 +57,30 @@ def require_samples_apart(model: Any) -> None:
             )
         if apart:
             return
+
+
+def require_no_randomness(model: Any) -> None:
+    """Run a model of Keras 2 twice on the same noise; both have to be the same.
+
+    Raises:
+        UnsupportedModelError: they are not, and the first layer that draws random numbers is named.
+    """
+    batch = _noise(model)
+    if not _apart(_outputs(model, batch, "on a batch"), _outputs(model, batch, "twice"), 1):
+        return
+    for layer, until in _beginnings(model):
+        if _apart(_outputs(until, batch, "on a batch"), _outputs(until, batch, "twice"), 1):
+            raise UnsupportedModelError(
+                f"Layer '{layer.name}' ({type(layer).__name__}) draws random numbers at inference, so that nothing can "
+                "be compared with the model.",
+                hint="Leave out what samples, or is called with training=True.",
+            )
+
+
+def _beginnings(model: Any) -> Iterator[tuple[Any, Any]]:
+    """Each layer, in order, and the part of the model that ends with it."""
+    for layer in model.layers:
+        yield layer, load_tf_keras().Model(model.inputs, layer.get_output_at(0))
 
 
 def _noise(model: Any) -> Arrays:

@@ -1,4 +1,4 @@
-"""Layers that mix the samples of a batch are named; those that do not are let through."""
+"""Layers that mix the samples of a batch, draw random numbers or keep a state are named; others are let through."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ import pytest
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.batches import _ROUNDED, _apart, require_no_state, require_samples_apart
+from edgecompress.keras_bridge.batches import (
+    _ROUNDED,
+    _apart,
+    require_no_randomness,
+    require_no_state,
+    require_samples_apart,
+)
 
 keras, tensorflow = load_tf_keras(), load_tensorflow()
 layers = keras.layers
 APART: dict[str, Callable[[Any], Any]] = {
     "layers": lambda x: layers.Dense(3)(layers.BatchNormalization()(layers.Dropout(0.5)(x))),
     "a reshape of two rows a sample": lambda x: layers.Dense(3)(tensorflow.reshape(x, (-1, 6))),
-    "what is random": lambda x: layers.Dropout(0.5)(x, training=True),
     "a reduction of features": lambda x: [x - tensorflow.reduce_mean(x, 1, keepdims=True), layers.Dense(2)(x)],
     "what is not finite": lambda x: tensorflow.math.log(x),
     "integers": lambda x: tensorflow.argmax(x, 1),
@@ -36,7 +41,17 @@ MIXED: dict[str, tuple[Callable[[Any], Any], str]] = {
 @pytest.mark.parametrize("name", APART)
 def test_samples_that_are_apart(name: str, batch: int | None) -> None:
     inputs = keras.Input((12,), batch_size=batch)
-    require_samples_apart(keras.Model(inputs, APART[name](inputs)))
+    model = keras.Model(inputs, APART[name](inputs))
+    require_no_randomness(model)
+    require_samples_apart(model)
+
+
+@pytest.mark.parametrize("kind", ["Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout"])
+def test_a_layer_that_draws_random_numbers_is_named(kind: str) -> None:
+    inputs = keras.Input((12,))
+    drawn = getattr(layers, kind)(0.5, name="draws")(layers.Dense(9)(inputs), training=True)
+    with pytest.raises(UnsupportedModelError, match=rf"Layer 'draws' \({kind}\) draws random numbers at inference"):
+        require_no_randomness(keras.Model(inputs, layers.Dense(2)(drawn)))
 
 
 @pytest.mark.parametrize("name", MIXED)

@@ -218,3 +218,13 @@ def test_a_layer_that_mixes_the_samples_of_a_batch_is_named(target: str, tmp_pat
             tmp_path / "model.h5", (parse_target(target),), tmp_path / "out", options=DEFAULTS, calibrate=calibrate
         )
     assert not list((tmp_path / "out").glob("*.tflite"))
+
+
+def test_a_layer_that_draws_random_numbers_is_named(tmp_path: Path) -> None:
+    keras = load_tf_keras()
+    steps = keras.Input((5, 4))
+    dropped = keras.layers.Dropout(0.3, name="drops")(steps, training=True)
+    keras.Model(steps, keras.layers.LSTM(6, unroll=True)(dropped)).save(tmp_path / "model.h5")
+    with pytest.raises(UnsupportedModelError, match=r"Layer 'drops' \(Dropout\) draws random numbers at inference"):
+        convert_file(tmp_path / "model.h5", FLOAT, tmp_path / "out", options=DEFAULTS)
+    assert not list((tmp_path / "out").glob("*.tflite"))
