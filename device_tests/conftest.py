@@ -7,13 +7,14 @@ aarch64, and the processors that count instructions.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from device_tests.accounts import Board, boards
 from device_tests.machines import write_machine
 from device_tests.servers import (
     ALIAS,
@@ -32,8 +33,10 @@ from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.ways.adb_server import adb_program
 from edgecompress.devices.wire.client import execute
+from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
+from edgecompress.runtimes.sample_files_test import partly_delegated
 
 SHORT = {"processes": 1, "min_runs": 5, "min_seconds": 0.05, "max_seconds": 0.5, "cool_down_s": 0.0}
 
@@ -61,7 +64,7 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--device") != "emulated":
         skip = pytest.mark.skip(reason="only emulated devices have faults that can be chosen: --device emulated")
         for item in items:
-            if item.get_closest_marker("emulated") or item.path.name == "servers_test.py":
+            if item.get_closest_marker("emulated") or item.path.name.startswith(("servers_test", "odd_")):
                 item.add_marker(skip)
 
 
@@ -98,6 +101,28 @@ def fleet(machines, tmp_path_factory) -> Iterator[Fleet]:
             patch.setenv(name, value)
         reconnect(phone)
         yield Fleet(phone, pi, machines)
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory) -> Path:
+    """A file that takes microseconds."""
+    return partly_delegated(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def output_hash(small_model) -> str:
+    """What this machine computes of it."""
+    (found,) = profile_files([small_model], plan=Plan(**SHORT)).measurements
+    return found.output_hash
+
+
+@pytest.fixture(scope="session")
+def odd_boards() -> Iterator[Mapping[str, Board]]:
+    """Accounts of every odd kind on this machine, by their names, and ssh's client pointed at them."""
+    with boards() as found, pytest.MonkeyPatch.context() as patch:
+        server = next(iter(found.values())).server
+        patch.setenv("EDGECOMPRESS_SSH_CONFIG", str(server.config))
+        yield found
 
 
 def reconnect(phone: AdbDevice) -> None:
