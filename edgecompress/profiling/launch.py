@@ -21,7 +21,7 @@ from edgecompress.native.build import (
     can_build,
 )
 from edgecompress.native.libraries import Library, library_file
-from edgecompress.profiling.native_fit import C_LIBRARIES, LOADER, library_on, own_c_library, why_not_native
+from edgecompress.profiling.native_fit import library_on, loader_words, own_c_library, why_not_native
 from edgecompress.profiling.python_recipe import DEFAULT, python_on, require_modules
 from edgecompress.profiling.session import Opened
 from edgecompress.progress import Progress, silent
@@ -111,7 +111,11 @@ def launch(
         if info.android:
             files |= own_c_library(machine)
         where = place(transport, files, on_push=on_push)
-        words = _prefix(transport, info, where, counts)
+        if isinstance(transport, EmulatedTransport):
+            assert counts is not None
+            words = transport.emulator(build_instruction_counter(platform.machine()), counts)
+        else:
+            words = loader_words(info, where)
         words += [where["edgecompress-runner"], "--library", where[Path(library.member).name]]
         words += ["--kernels", where[KERNELS]] if binary else []
         words += ["--marks", "1"] if counts else []
@@ -120,13 +124,3 @@ def launch(
     words += ["--model", where[path.name], *options]
     words += ["--inputs", where["inputs"]] if inputs is not None else []
     return Launch("python" if library is None else "native", tuple(words), library)
-
-
-def _prefix(transport: Transport, info: DeviceInfo, where: dict[str, str], counts: Path | None) -> list[str]:
-    if isinstance(transport, EmulatedTransport):
-        assert counts is not None
-        return transport.emulator(build_instruction_counter(platform.machine()), counts)
-    if info.android:  # whose own C library cannot load the runtimes: ours, through its own loader
-        folders = ":".join(dict.fromkeys(where[name].rpartition("/")[0] for name in C_LIBRARIES))
-        return [where[LOADER], "--library-path", folders]
-    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgecompress.devices.probe import DeviceInfo
@@ -53,6 +54,14 @@ def own_c_library(machine: str) -> dict[str, Path]:
             hint=f"`sudo apt-get install {PACKAGES.partition(' ')[2]}`.",
         )
     return found
+
+
+def loader_words(info: DeviceInfo, where: Mapping[str, str]) -> list[str]:
+    """Return the words before a program's own: on Android the loader of our C library, which lies `where` it says."""
+    if not info.android:
+        return []
+    folders = ":".join(dict.fromkeys(where[name].rpartition("/")[0] for name in C_LIBRARIES))
+    return [where[LOADER], "--library-path", folders]
 
 
 def why_not_native(transport: Transport, info: DeviceInfo, runtime: str) -> DeviceError | None:
