@@ -13,8 +13,14 @@ from edgecompress.devices.wire.transport import Transport
 _QUESTIONS = r"""
 say() { key=$1; shift; value=$("$@" 2>/dev/null | tr -d '\0' | head -n 1) && echo "$key=$value"; }
 say machine uname -m
+say arch cat /proc/sys/kernel/arch
 say kernel uname -r
-say libc getconf GNU_LIBC_VERSION
+for words in 'getconf GNU_LIBC_VERSION' '/lib/ld-linux-aarch64.so.1 libc.so.6' '/lib64/ld-linux-x86-64.so.2 libc.so.6' \
+  'ldd --version' '/lib/ld-musl-*.so.1'
+do
+  library=$(set -- $words; "$@" 2>&1 </dev/null | grep -i -m 1 -E 'glibc|gnu c library|gnu libc|musl')
+  [ -n "$library" ] && echo "libc=$library" && break
+done
 [ -x /system/bin/getprop ] && for key in ro.product.model ro.soc.model ro.board.platform ro.build.version.release \
   ro.build.version.sdk; do say $key getprop $key; done
 [ -r /sys/firmware/devicetree/base/model ] && say board cat /sys/firmware/devicetree/base/model
@@ -26,7 +32,8 @@ say user id -u
 for tool in timeout taskset sha256sum; do command -v $tool >/dev/null 2>&1 && echo "has_$tool=1"; done
 exit 0
 """
-_GLIBC = re.compile(r"glibc (\d{1,4})\.(\d{1,4})", re.ASCII)
+# Of `getconf`; or of the library itself and of `ldd`, whose first lines end with the version.
+_GLIBC = re.compile(r"(?:glibc|gnu c library|gnu libc)\b.*?\b(\d{1,4})\.(\d{1,4})\.?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class DeviceInfo:
     python: str
     tools: tuple[str, ...]
     root: bool
+    bits: int | None = None  # of its programs, which a 64-bit kernel may run with 32
+    libc: str = ""  # "glibc", "musl" or "bionic"; empty where it does not tell
 
     @property
     def label(self) -> str:
@@ -66,27 +75,30 @@ def probe(transport: Transport) -> DeviceInfo:
         for line in transport.shell(_QUESTIONS).stdout[:65536].splitlines()
         if "=" in line and not line.endswith("=")
     )
-    return describe({key: _clean(value) for key, value in answers.items()})
+    return describe({key: _clean(value) for key, value in answers.items()}, bits=transport.greeting.bits)
 
 
-def describe(answers: dict[str, str]) -> DeviceInfo:
+def describe(answers: dict[str, str], *, bits: int | None = None) -> DeviceInfo:
     """Make sense of the answers."""
     android = "ro.build.version.release" in answers
     release, level = answers.get("ro.build.version.release", ""), answers.get("ro.build.version.sdk", "?")
-    glibc = _GLIBC.match(answers.get("libc", ""))
+    libc = "bionic" if android else answers.get("libc", "")
+    glibc = _GLIBC.search(libc)
     memory_kib = whole(answers.get("memory", ""))
     return DeviceInfo(
         model=answers.get("ro.product.model", "") if android else answers.get("board", ""),
         soc=answers.get("ro.soc.model", "") or answers.get("ro.board.platform", "") or answers.get("processor", ""),
         system=f"Android {release} (API {level})" if android else answers.get("system", ""),
         kernel=answers.get("kernel", ""),
-        machine=answers.get("machine", ""),
+        machine=answers.get("machine") or answers.get("arch", ""),
         glibc=(int(glibc[1]), int(glibc[2])) if glibc else None,
         android=android,
         memory_bytes=None if memory_kib is None else memory_kib * 1024,
         python=answers.get("python", ""),
         tools=tuple(tool for tool in ("timeout", "taskset", "sha256sum") if f"has_{tool}" in answers),
         root=answers.get("user") == "0",
+        bits=bits,
+        libc="glibc" if glibc else next((name for name in ("musl", "bionic") if name in libc.lower()), ""),
     )
 
 

@@ -2,12 +2,14 @@ import os
 import platform
 import shutil
 from dataclasses import astuple, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecompress.devices.probe import DeviceInfo, describe, probe
+from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire.client import Finished
 
@@ -56,6 +58,8 @@ def test_a_raspberry_pi():
         python="3.11.2",
         tools=("timeout",),
         root=False,
+        bits=64,
+        libc="glibc",
     )
     assert info.label == "Raspberry Pi 4 Model B Rev 1.1"
 
@@ -68,7 +72,7 @@ def test_a_phone():
         )
     )
     assert (info.model, info.soc, info.system) == ("Pixel 8", "Tensor G3", "Android 14 (API 34)")
-    assert info.android and info.root and info.glibc is None
+    assert info.android and info.root and (info.libc, info.glibc) == ("bionic", None)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +89,54 @@ def test_a_label_is_the_best_name_there_is(info, label):
 
 @pytest.mark.parametrize("text", ["", "\n\n", "no answers here", "=", "machine=", "machine"])
 def test_a_device_that_tells_nothing(text):
-    assert probe(Says(text)) == NOTHING
+    assert probe(Says(text)) == replace(NOTHING, bits=64)
 
 
 @pytest.mark.parametrize("libc", ["musl 1.2", "glibc", "glibc x.y", "2.36", "glibc 2"])
 def test_another_c_library(libc):
     assert describe({"libc": libc}).glibc is None
+
+
+@pytest.mark.parametrize(
+    ("said", "libc", "glibc"),
+    [
+        ("glibc 2.36", "glibc", (2, 36)),
+        ("ldd (Debian GLIBC 2.36-9+deb12u10) 2.36", "glibc", (2, 36)),
+        ("ldd (GNU libc) 2.17", "glibc", (2, 17)),
+        ("GNU C Library (Ubuntu GLIBC 2.35-0ubuntu3.1) stable release version 2.35.", "glibc", (2, 35)),
+        ("GNU C Library stable release version 2.19, by Roland McGrath et al.", "glibc", (2, 19)),
+        ("musl libc (aarch64)", "musl", None),
+        ("", "", None),
+    ],
+)
+def test_every_way_to_tell_a_c_library(said, libc, glibc):
+    info = describe({"libc": said})
+    assert (info.libc, info.glibc) == (libc, glibc)
+
+
+def without(tmp_path, *missing):
+    """A device that lacks some tools."""
+    (tmp_path / "bin").mkdir()
+    for tool in {"sh", "uname", "cat", "tr", "head", "grep", "id", "getconf", "ldd", "timeout"} - set(missing):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+    return FolderTransport(tmp_path / "home", path=str(tmp_path / "bin"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this machine has another C library")
+def test_the_loader_tells_what_getconf_would(tmp_path):
+    with without(tmp_path, "getconf", "ldd") as device:
+        assert probe(device).glibc == tuple(map(int, platform.libc_ver()[1].split(".")[:2]))
+
+
+@pytest.mark.skipif(not Path("/proc/sys/kernel/arch").exists(), reason="the kernel is older than 6.1")
+def test_a_processor_is_known_without_uname(tmp_path):
+    with without(tmp_path, "uname") as device:
+        assert probe(device).machine == platform.machine()
+
+
+def test_the_bits_are_those_of_the_shell(tmp_path):
+    with FolderTransport(tmp_path / "home") as device:
+        assert probe(device).bits == int(platform.architecture("/bin/sh")[0][:2])
 
 
 def test_what_could_move_the_cursor_is_dropped():

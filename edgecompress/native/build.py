@@ -28,6 +28,25 @@ def can_build(machine: str = platform.machine()) -> bool:
     return machine in MACHINES and _compiler(machine) is not None
 
 
+def require_compiler(machine: str) -> tuple[list[str], str]:
+    """Return the words that start a compiler for a machine, and its version.
+
+    Raises:
+        DeviceError: there is no such target, or no compiler for it.
+    """
+    if machine not in MACHINES:
+        raise DeviceError(
+            f"There is no native code for {machine[:40]} processors.",
+            hint=f"There is some for {' and '.join(MACHINES)}.",
+        )
+    if (compiler := _compiler(machine)) is None:
+        raise DeviceError(
+            f"Native code for {machine} is built by the ziglang package, which is missing.",
+            hint=f"`{sys.executable} -m pip install ziglang`.",
+        )
+    return compiler
+
+
 def build_runner(machine: str) -> Path:
     """Return the runner for a machine (as `uname -m` says), built now or before.
 
@@ -58,18 +77,7 @@ def build_unpacker(machine: str) -> Path:
 
 def _build(name: str, sources: list[Path], machine: str, flags: tuple[str, ...]) -> Path:
     """Build beside and rename; the name of the folder is the hash of all that goes in."""
-    if machine not in MACHINES:
-        raise DeviceError(
-            f"There is no native code for {machine[:40]} processors.",
-            hint=f"There is some for {' and '.join(MACHINES)}.",
-        )
-    compiler = _compiler(machine)
-    if compiler is None:
-        raise DeviceError(
-            f"Native code for {machine} is built by the ziglang package, which is missing.",
-            hint=f"`{sys.executable} -m pip install ziglang`, or measure with `--runner python`.",
-        )
-    words, version = compiler
+    words, version = require_compiler(machine)
     parts = [*words[1:], version, *_FLAGS, *flags, *(each.read_text() for each in sources)]
     path = cache_folder() / hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32] / name
     if path.is_file():

@@ -111,7 +111,7 @@ def test_without_a_compiler_the_error_says_what_to_install(empty_cache, monkeypa
     assert not can_build()
     with pytest.raises(DeviceError, match="ziglang package, which is missing") as raised:
         build_runner(platform.machine())
-    assert "-m pip install ziglang" in raised.value.hint and "--runner python" in raised.value.hint
+    assert "-m pip install ziglang" in raised.value.hint and "--runner" not in raised.value.hint
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the system has no C compiler")

@@ -17,6 +17,15 @@ from edgecompress.storage import sha256_of, written_whole
 
 FETCH_TIMEOUT_S = 600
 PYTHON = "3.11"  # of the wheels; the libraries in them do not depend on it
+_NO_WHEELS = "for which LiteRT and ONNX Runtime publish no wheels"
+_BITS_32 = ("armv", "i386", "i486", "i586", "i686")
+_PI = "Install Raspberry Pi OS (64-bit) on the card"
+_SYSTEM = {  # by how `uname -m` begins
+    "aarch64": f"{_PI}, or another 64-bit system that the board has.",
+    "armv6": "No 64-bit system runs on its processor; on a Raspberry Pi 3, Zero 2 or later it does.",
+    "armv": f"{_PI}, if its processor has 64 bits, as from Raspberry Pi 3 and Zero 2 on.",
+    "x86_64": "Install a 64-bit system on it.",
+}
 _TAGS = ("manylinux_2_28", "manylinux_2_27", "manylinux2014")
 
 
@@ -77,32 +86,40 @@ LIBRARIES = (
 )
 
 
-def library_for(runtime: str, machine: str, *, device: str) -> Library:
-    """Return the library of a runtime for a machine, as `uname -m` says it.
+def library_for(runtime: str, machine: str, *, device: str, bits: int | None = None) -> Library:
+    """Return the library of a runtime for a machine, as `uname -m` says it, whose programs have so many `bits`.
 
     Raises:
-        DeviceError: there is none; 32-bit Arm has no wheels.
+        DeviceError: there is none; 32-bit systems have no wheels.
     """
-    for library in LIBRARIES:
-        if (library.runtime, library.machine) == (runtime, machine):
-            return library
-    why = (
-        "is a 32-bit system, for which LiteRT and ONNX Runtime publish no wheels"
-        if machine.startswith(("armv", "i386", "i686"))
-        else f"has a {machine[:40]} processor, for which there is no runtime"
-    )
-    raise DeviceError(f"{device} {why}.", hint="Install a 64-bit system on it (aarch64 or x86_64).")
+    found = next((each for each in LIBRARIES if (each.runtime, each.machine) == (runtime, machine)), None)
+    if found and bits != 32:
+        return found
+    if found:
+        why, hint = f"has a 64-bit kernel and a 32-bit system, {_NO_WHEELS}", _SYSTEM[machine]
+    elif machine.startswith(_BITS_32):
+        why = f"is a 32-bit system, {_NO_WHEELS}"
+        hint = next((hint for start, hint in _SYSTEM.items() if machine.startswith(start)), _SYSTEM["x86_64"])
+    elif machine:
+        why, hint = f"has a {machine[:40]} processor, for which there is no runtime", "Measure on 64-bit Arm or x86-64."
+    else:
+        why, hint = "does not tell which processor it has", "`uname -m` there has to say it: aarch64 or x86_64."
+    raise DeviceError(f"{device} {why}.", hint=hint)
 
 
-def require_glibc(library: Library, found: tuple[int, int] | None, *, device: str) -> None:
-    """Refuse a device whose C library is too old, or another one.
+def require_glibc(library: Library, found: tuple[int, int] | None, *, device: str, libc: str = "") -> None:
+    """Refuse a device whose C library is too old, or another one, whose name is `libc`.
 
     Raises:
         DeviceError: it is.
     """
     needed = ".".join(map(str, library.glibc))
     if found is None:
-        raise DeviceError(f"{device} has no GNU C library; {library.label} needs {needed} or newer.")
+        has = f"the C library {libc}, and no GNU C library" if libc else "no GNU C library"
+        raise DeviceError(
+            f"{device} has {has}; {library.label} needs {needed} or newer.",
+            hint="Install a system that has it, such as Debian 12 or Raspberry Pi OS (64-bit).",
+        )
     if found < library.glibc:
         raise DeviceError(
             f"{device} has the GNU C library {found[0]}.{found[1]}; {library.label} needs {needed} or newer.",

@@ -56,7 +56,30 @@ def test_32_bit_systems_are_refused_in_a_sentence(runtime, machine):
     assert "64-bit" in raised.value.hint
 
 
-@pytest.mark.parametrize("machine", ["riscv64", "", "m" * 1000])
+@pytest.mark.parametrize(
+    ("machine", "hint"), [("aarch64", "Install Raspberry Pi OS (64-bit) on the card"), ("x86_64", "Install a 64-bit")]
+)
+def test_a_32_bit_system_on_a_64_bit_kernel_is_refused(machine, hint):
+    with pytest.raises(DeviceError, match=r"^ssh:pi has a 64-bit kernel and a 32-bit system, for which") as raised:
+        library_for("litert", machine, device="ssh:pi", bits=32)
+    assert raised.value.hint.startswith(hint)
+
+
+def test_the_way_out_of_32_bit_arm_is_one_that_the_processor_can_go():
+    hints = {}
+    for machine in ("armv6l", "armv7l"):
+        with pytest.raises(DeviceError) as raised:
+            library_for("litert", machine, device="ssh:pi", bits=32)
+        hints[machine] = raised.value.hint
+    assert hints["armv6l"].startswith("No 64-bit system runs") and hints["armv7l"].startswith("Install Raspberry Pi OS")
+
+
+def test_a_device_that_does_not_tell_its_processor():
+    with pytest.raises(DeviceError, match=r"^ssh:pi does not tell which processor it has\."):
+        library_for("litert", "", device="ssh:pi")
+
+
+@pytest.mark.parametrize("machine", ["riscv64", "m" * 1000])
 def test_other_processors_are_refused_in_a_sentence(machine):
     with pytest.raises(DeviceError, match=r"^ssh:pi has a m*.* processor, for which there is no runtime\.") as raised:
         library_for("onnx", machine, device="ssh:pi")
@@ -76,6 +99,11 @@ def test_an_older_c_library_is_refused_with_both_versions(library, found):
 def test_another_c_library_is_refused():
     with pytest.raises(DeviceError, match=r"^adb has no GNU C library; LiteRT 2\.3\.0 needs 2\.34 or newer\."):
         require_glibc(LITERT_ARM, None, device="adb")
+    with pytest.raises(
+        DeviceError, match=r"^ssh:alpine has the C library musl, and no GNU C library; LiteRT"
+    ) as raised:
+        require_glibc(LITERT_ARM, None, device="ssh:alpine", libc="musl")
+    assert "Debian 12" in raised.value.hint
 
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=name)

@@ -19,6 +19,7 @@ from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, 
 from edgecompress.profiling.launch import Launch, choose_runner, launch
 from edgecompress.profiling.operator_names import UNKNOWN
 from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.python_recipe import DEFAULT
 from edgecompress.profiling.session import Block, RunnerSession
 from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import runtime_name
@@ -81,7 +82,7 @@ class Bench:
                 self.info,
                 path,
                 runner=runner,
-                python=self.plan.python or self.transport.address.python or "python3",
+                python=self.plan.python or self.transport.address.python or DEFAULT,
                 threads=threads,
                 seed=self.plan.seed,
                 cores=self.mask,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecompress.devices.probe import DeviceInfo
 from edgecompress.devices.store import place
-from edgecompress.devices.ways.emulated import LIBRARIES, PACKAGES, EmulatedTransport
+from edgecompress.devices.ways.emulated import EmulatedTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
@@ -21,7 +20,9 @@ from edgecompress.native.build import (
     build_runner,
     can_build,
 )
-from edgecompress.native.libraries import Library, library_file, library_for, require_glibc
+from edgecompress.native.libraries import Library, library_file
+from edgecompress.profiling.native_fit import library_on, loader_words, own_c_library, why_not_native
+from edgecompress.profiling.python_recipe import DEFAULT, python_on, require_modules
 from edgecompress.profiling.session import Opened
 from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import has_binary_operators, runtime_name
@@ -31,17 +32,6 @@ RUNNERS = ("auto", "native", "python", "benchmark_model")
 RUNTIMES = {"LiteRT": "litert", "ONNX Runtime": "onnx"}
 KERNELS = "libedgecompress_binary.so"
 MAX_VARIABLES = 4096  # of the C runner; with more, the file is LiteRT's to refuse
-LOADER = "ld-linux-aarch64.so.1"
-# What LiteRT's and ONNX Runtime's libraries ask for, by `readelf -d`.
-_C_LIBRARIES = (
-    "libc.so.6",
-    "libm.so.6",
-    "libdl.so.2",
-    "libpthread.so.0",
-    "librt.so.1",
-    "libstdc++.so.6",
-    "libgcc_s.so.1",
-)
 
 
 @dataclass(frozen=True)
@@ -78,7 +68,7 @@ def launch(
     *,
     runner: str,
     threads: int,
-    python: str = "python3",
+    python: str = DEFAULT,
     seed: int = 0,
     cores: int = 0,
     shapes: Shapes | None = None,
@@ -103,25 +93,29 @@ def launch(
     binary = has_binary_operators(path)
     if choose_runner(runner, transport) == "python":
         if binary:
+            why_not = why_not_native(transport, info, runtime)
             raise DeviceError(
                 f"{path.name} has binary layers, whose kernels the Python runner cannot load.",
-                hint="Measure with `--runner native`.",
+                hint=f"For the native runner: {why_not}" if why_not else "Measure with `--runner native`.",
             )
-        program = _python(transport, info, python)
+        program = python_on(transport, python)
+        require_modules(transport, info, program, runtime)
         files |= {name: SOURCES / name for name in ("runner.py", "runner_machine.py")}
         where = place(transport, files, on_push=on_push)
         words = [program, where["runner.py"], "--machine", where["runner_machine.py"]]
     else:
-        machine = "aarch64" if isinstance(transport, EmulatedTransport) else info.machine
-        library = library_for(runtime, machine, device=str(transport.address))
-        if not info.android and not isinstance(transport, EmulatedTransport):
-            require_glibc(library, info.glibc, device=str(transport.address))
+        library = library_on(transport, info, runtime)
+        machine = library.machine
         files |= {"edgecompress-runner": build_runner(machine), Path(library.member).name: library_file(library)}
         files |= {KERNELS: build_binary_kernels(machine)} if binary else {}
         if info.android:
-            files |= _own_c_library(machine)
+            files |= own_c_library(machine)
         where = place(transport, files, on_push=on_push)
-        words = _prefix(transport, info, where, counts)
+        if isinstance(transport, EmulatedTransport):
+            assert counts is not None
+            words = transport.emulator(build_instruction_counter(platform.machine()), counts)
+        else:
+            words = loader_words(info, where)
         words += [where["edgecompress-runner"], "--library", where[Path(library.member).name]]
         words += ["--kernels", where[KERNELS]] if binary else []
         words += ["--marks", "1"] if counts else []
@@ -130,33 +124,3 @@ def launch(
     words += ["--model", where[path.name], *options]
     words += ["--inputs", where["inputs"]] if inputs is not None else []
     return Launch("python" if library is None else "native", tuple(words), library)
-
-
-def _python(transport: Transport, info: DeviceInfo, wanted: str) -> str:
-    if wanted == "python3" and isinstance(transport, LocalTransport):
-        return sys.executable
-    if wanted == "python3" and not info.python:
-        raise DeviceError(f"{transport.address} has no python3.", hint="Measure with `--runner native`.")
-    return wanted
-
-
-def _prefix(transport: Transport, info: DeviceInfo, where: dict[str, str], counts: Path | None) -> list[str]:
-    if isinstance(transport, EmulatedTransport):
-        assert counts is not None
-        return transport.emulator(build_instruction_counter(platform.machine()), counts)
-    if info.android:  # whose own C library cannot load the runtimes: ours, through its own loader
-        folders = ":".join(dict.fromkeys(where[name].rpartition("/")[0] for name in _C_LIBRARIES))
-        return [where[LOADER], "--library-path", folders]
-    return []
-
-
-def _own_c_library(machine: str) -> dict[str, Path]:
-    if machine != "aarch64":
-        raise DeviceError(f"There is no runner for Android on {machine}.", hint="Use a phone with 64-bit Arm.")
-    found = {name: LIBRARIES / name for name in (LOADER, *_C_LIBRARIES)}
-    if not all(path.is_file() for path in found.values()):
-        raise DeviceError(
-            f"Android needs the GNU C library beside the runner, and this machine has none for aarch64 ({LIBRARIES}).",
-            hint=f"`sudo apt-get install {PACKAGES.partition(' ')[2]}`.",
-        )
-    return found

@@ -15,8 +15,10 @@ from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, ModelFileError
 from edgecompress.native.build import MACHINES, SOURCES, build_runner
 from edgecompress.native.libraries import library_for
-from edgecompress.profiling.launch import LOADER, choose_runner, launch
+from edgecompress.profiling.launch import choose_runner, launch
+from edgecompress.profiling.native_fit import LOADER
 from edgecompress.profiling.session import Opened, RunnerSession
+from edgecompress.runtimes.binary_files_test import network
 from edgecompress.runtimes.sample_files_test import int8_relu, logarithm
 
 LOCAL = LocalTransport()
@@ -84,9 +86,8 @@ def test_awkward_names_start_and_run(name, runner, board, model):
     inputs = model.with_name("in puts")
     inputs.write_bytes(bytes(4))
     for transport in (LOCAL, board):
-        how = launch(transport, INFO, awkward, runner=runner, threads=1, inputs=inputs)
-        if transport is board and runner == "python":
-            how = replace(how, words=(sys.executable, *how.words[1:]))  # the one that has the runtimes' packages
+        python = sys.executable  # the one that has the runtimes' packages
+        how = launch(transport, INFO, awkward, runner=runner, threads=1, inputs=inputs, python=python)
         with RunnerSession(transport, how.words, model=name, limit_s=60) as session:
             assert session.opened.inputs[0].name == "x"
 
@@ -107,9 +108,12 @@ def test_everything_is_pushed_once(board, model):
     [
         (replace(PI, machine="armv7l"), "ssh:board is a 32-bit system"),
         (replace(PI, machine="riscv64"), "ssh:board has a riscv64 processor, for which there is no runtime"),
-        (replace(PI, machine=""), "ssh:board has a  processor"),
+        (replace(PI, machine=""), "ssh:board does not tell which processor it has"),
+        (replace(PI, bits=32), "ssh:board has a 64-bit kernel and a 32-bit system"),
+        (replace(INFO, machine="x86_64", bits=32), "ssh:board has a 64-bit kernel and a 32-bit system"),
+        (replace(PI, glibc=None, libc="musl"), "ssh:board has the C library musl, and no GNU C library"),
         (replace(PI, glibc=(2, 31)), r"ssh:board has the GNU C library 2\.31; LiteRT 2\.3\.0 needs 2\.34 or newer"),
-        (replace(PI, glibc=None), "ssh:board has no GNU C library"),
+        (replace(PI, glibc=None, libc=""), "ssh:board has no GNU C library"),
     ],
 )
 def test_a_device_that_cannot_run_it_is_refused_before_anything_is_pushed(info, reason, board, model):
@@ -125,10 +129,23 @@ def test_an_older_board_may_still_run_the_other_runtime(board, tmp_path):
     assert (board.home / how.words[0]).read_bytes() == build_runner("aarch64").read_bytes()
 
 
-def test_a_device_without_python_is_told_of_the_other_runner(board, model):
-    with pytest.raises(DeviceError, match=r"^ssh:board has no python3\.") as raised:
-        launch(board, replace(PI, python=""), model, runner="python", threads=1)
-    assert "--runner native" in raised.value.hint
+@pytest.mark.parametrize("system", [{"bits": 32}, {"glibc": (2, 31)}, {"glibc": None, "libc": "musl"}])
+def test_runners_do_not_point_at_each_other_where_neither_can_run(system, board, tmp_path):
+    """Neither wheel nor library is there for such a system: the way out is another one."""
+    info, path = replace(PI, python="", **system), int8_relu(tmp_path)
+    with pytest.raises(DeviceError) as native:
+        launch(board, info, path, runner="native", threads=1, on_push=pytest.fail)
+    with pytest.raises(DeviceError) as python:
+        launch(board, info, path, runner="python", python="no-such-python", threads=1, on_push=pytest.fail)
+    assert str(native.value) == str(python.value) and "--runner" not in str(native.value)
+
+
+def test_binary_layers_point_at_the_native_runner_only_where_it_can_run(board, tmp_path):
+    path, _ = network(tmp_path)
+    for info, hint in ((PI, "Measure with `--runner native`."), (replace(PI, bits=32), "a 32-bit system")):
+        with pytest.raises(DeviceError, match="binary layers") as raised:
+            launch(board, info, path, runner="python", threads=1)
+        assert hint in raised.value.hint
 
 
 def test_a_file_that_no_runtime_takes(tmp_path):

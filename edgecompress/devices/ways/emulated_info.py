@@ -24,6 +24,7 @@ def emulated_info(transport: EmulatedTransport) -> DeviceInfo:
         python="",
         tools=(),
         root=False,
+        bits=64,
     )
 
 

@@ -3,6 +3,7 @@
 #include "counters.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -30,6 +31,15 @@ static int64_t waited_ns(void) {
     if (tasks)
         closedir(tasks);
     return slices > 0 ? total_ns : -1;
+}
+
+uint64_t allowed_cores(void) {
+    cpu_set_t set;
+    uint64_t mask = 0;
+    if (!sched_getaffinity(0, sizeof set, &set))
+        for (int core = 0; core < 64; core++)
+            mask |= (uint64_t)!!CPU_ISSET(core, &set) << core;
+    return mask;
 }
 
 /* Lines `cpuN user nice system idle iowait irq softirq steal ...`, in ticks. */

@@ -12,6 +12,9 @@ struct counters {
     int64_t stolen_ns; /* of these, by the hypervisor */
 };
 
+/* A mask of the cores that this process may run on. */
+uint64_t allowed_cores(void);
+
 struct counters read_counters(uint64_t cores);
 
 /* Print the difference as members of a JSON object, null for what is not told, with a comma behind each. */

@@ -2,6 +2,7 @@
 
    edgecompress-runner --runtime litert|onnx --library FILE --model FILE [--kernels FILE] [--threads N] [--cores MASK]
                        [--inputs FILE | --seed N] [--limit SECONDS] [--marks 1]
+   edgecompress-runner --about 1 [--library FILE]
 
    Two processes: a worker, which holds the model and may crash on it, and this one, which outlives it. Requests come
    on standard input, a line each (see worker.c); each is answered by one line of JSON. When standard input closes,
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "about.h"
 #include "session.h"
 #include "worker.h"
 
@@ -48,10 +50,14 @@ int main(int count, char **arguments) {
             options.limit_s = atoi(value);
         else if (!strcmp(key, "--marks"))
             options.marks = atoi(value);
+        else if (!strcmp(key, "--about"))
+            options.about = atoi(value);
         else if (!strcmp(key, "--shapes") ? !read_shapes(value, &options)
                                           : strcmp(key, "--variables") || !read_variables(value, &options))
             return usage("there is no such option, or its value is none");
     }
+    if (options.about)
+        return tell_about(&options);
     if (!options.runtime || !options.library || !options.model)
         return usage("--runtime, --library and --model are needed");
     if (options.threads < 1 || options.threads > 64 || options.limit_s < 1)

@@ -19,6 +19,7 @@ struct options {
     uint64_t seed;
     uint64_t cores; /* mask; 0: wherever the system likes */
     int threads, limit_s, marks;
+    int about; /* tell about the device, and end */
     size_t shape_count; /* 0: the inputs' shapes are the file's; else one an input */
     struct shape shapes[MAX_TENSORS];
     size_t variable_count; /* tensors of a TFLite file that keep a value between inferences: */

@@ -59,15 +59,6 @@ static long clock_khz(int core) {
     return atol(text);
 }
 
-static uint64_t allowed_cores(void) {
-    cpu_set_t set;
-    uint64_t mask = 0;
-    if (!sched_getaffinity(0, sizeof set, &set))
-        for (int core = 0; core < 64; core++)
-            mask |= (uint64_t)!!CPU_ISSET(core, &set) << core;
-    return mask;
-}
-
 /* splitmix64 (Steele, Lea & Flood 2014): the value at a position, so that a host can compute the same without order. */
 static uint64_t noise(uint64_t seed, uint64_t position) {
     uint64_t z = seed + (position + 1) * UINT64_C(0x9e3779b97f4a7c15);
