@@ -9,8 +9,8 @@ from typing import Any
 from edgecompress.devices.answers import whole
 from edgecompress.devices.wire.transport import Transport
 
-# Each answer on a line of its own, behind a key; whatever a device lacks is simply not said. An old loader of glibc finds
-# its library only by the whole path.
+# Each answer on a line of its own, behind a key; whatever a device lacks is simply not said.
+# An old loader of glibc finds its library only by the whole path.
 _QUESTIONS = r"""
 say() { key=$1; shift; value=$("$@" 2>/dev/null | tr -d '\0' | head -n 1) && echo "$key=$value"; }
 say machine uname -m
