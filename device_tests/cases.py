@@ -1,13 +1,15 @@
-"""A case is an odd device: it measures, or is refused in a sentence whose remedy, when it is followed, has it measure."""
+"""A case is an odd device: it measures, or is refused in a sentence whose remedy has it measure once it is followed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from device_tests.accounts import Board
 from device_tests.conftest import SHORT
@@ -17,7 +19,9 @@ from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.values import Measurement
 
-Remedy = Callable[[Board, str], None]  # follows a hint on a board
+# Follows a hint on a board, or on this machine as its client; returns what the user calls the device after that, if it
+# is not what it was.
+Remedy = Callable[[Any, str], "Address | str | None"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Case:
     account: str
     says: tuple[str, ...] = ()
     remedy: Remedy | None = None
+    line: str = ""  # words of its line of conditions
+    broken: str = ""  # why it is not so today
 
 
 def measure(device: str | Address, model: Path, **plan: object) -> Measurement:
@@ -47,21 +53,42 @@ def refused(device: str | Address, model: Path, *words: str, **plan: object) -> 
     return error.value.hint
 
 
-def see(case: Case, board: Board, model: Path, output_hash: str) -> None:
-    """Measure a board, after the remedy if it is one that needs it; what it computes is what this machine does."""
+def see(case: Case, place: Any, model: Path, output_hash: str, device: str | Address = "") -> None:
+    """Measure a device, after the remedy if it is one that needs it; what it computes is what this machine does.
+
+    `place` is what the remedy is followed on, and has the device's address, unless it is called otherwise.
+    """
+    device = device or place.address
     if case.says:
-        hint = refused(board.address, model, *case.says)
+        hint = refused(device, model, *case.says)
         assert case.remedy, f"{case.kind}: without a remedy"
-        case.remedy(board, hint)
-    found = measure(board.address, model)
+        device = case.remedy(place, hint) or device
+    found = measure(device, model)
     assert found.runner == "native" and found.output_hash == output_hash and found.steady.count >= 5
+    assert case.line in found.conditions["line"]
+
+
+def parameters(cases: Sequence[Case]) -> list[ParameterSet]:
+    """The cases for a test's parameters."""
+    return [
+        pytest.param(
+            case,
+            id=case.kind,
+            marks=[pytest.mark.xfail(reason=case.broken, strict=True)] if case.broken else [],
+        )
+        for case in cases
+    ]
+
+
+def commands_in(hint: str) -> list[str]:
+    """The commands that a hint names."""
+    return re.findall("`([^`]+)`", hint)
 
 
 def command_in(hint: str) -> str:
     """The first command that a hint names."""
-    found = re.search("`([^`]+)`", hint)
-    assert found, hint
-    return found[1]
+    assert commands_in(hint), hint
+    return commands_in(hint)[0]
 
 
 def as_root(board: Board, hint: str) -> None:

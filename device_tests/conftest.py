@@ -7,14 +7,15 @@ aarch64, and the processors that count instructions.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from device_tests.accounts import Board, boards
+from device_tests.accounts import Boards, boards
+from device_tests.kinds import ACCOUNTS
 from device_tests.machines import write_machine
 from device_tests.servers import (
     ALIAS,
@@ -117,11 +118,10 @@ def output_hash(small_model) -> str:
 
 
 @pytest.fixture(scope="session")
-def odd_boards() -> Iterator[Mapping[str, Board]]:
+def odd_boards() -> Iterator[Boards]:
     """Accounts of every odd kind on this machine, by their names, and ssh's client pointed at them."""
-    with boards() as found, pytest.MonkeyPatch.context() as patch:
-        server = next(iter(found.values())).server
-        patch.setenv("EDGECOMPRESS_SSH_CONFIG", str(server.config))
+    with boards(ACCOUNTS) as found, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGECOMPRESS_SSH_CONFIG", str(found.server.config))
         yield found
 
 

@@ -75,9 +75,9 @@ PHONE = Machine(
 MACHINES: Mapping[Kind, Machine] = {"pi4": PI4, "phone": PHONE}
 
 
-def write_machine(folder: Path, kind: Kind) -> None:
+def write_machine(folder: Path, which: Kind | Machine) -> None:
     """Write `folder/cpuinfo` and `folder/sys`, to be bound over a root file system's /proc/cpuinfo and /sys."""
-    machine = MACHINES[kind]
+    machine = which if isinstance(which, Machine) else MACHINES[which]
     system = folder / "sys"
     for path, text in (_cores(machine) | _clocks(machine) | _heat(machine) | dict(machine.files)).items():
         (system / path).parent.mkdir(parents=True, exist_ok=True)

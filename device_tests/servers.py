@@ -27,6 +27,7 @@ import psutil
 
 from device_tests.adbd.device import FAULTS
 from device_tests.rootfs import PROPERTIES, enable_emulation, make_roots, run_tool
+from device_tests.userlands import make_userlands
 from edgecompress.errors import DeviceError
 from edgecompress.native.build import MACHINES, build_instruction_counter, build_runner
 from edgecompress.native.libraries import LIBRARIES, library_file
@@ -62,13 +63,17 @@ class SshServer:
     settings: Path  # of the server
     pid: int
 
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.settings.with_name("sshd.log")
+
     def reload(self) -> None:
         """Have the server read its settings anew, and wait until it has."""
-        log = self.settings.with_name("sshd.log")
-        listening = log.read_text().count(_LISTENING)
+        listening = self.log.read_text().count(_LISTENING)
         os.kill(self.pid, signal.SIGHUP)
         end = time.monotonic() + START_LIMIT_S
-        while log.read_text().count(_LISTENING) == listening and time.monotonic() < end:
+        while self.log.read_text().count(_LISTENING) == listening and time.monotonic() < end:
             time.sleep(0.02)
 
 
@@ -152,7 +157,7 @@ def ssh_server(folder: Path, root: Path | None, *, port: int, more: str = "") ->
         # By its whole path, without which sshd does not start.
         program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "/usr/sbin/sshd"
         command = [program, "-D", "-e", "-f", str(folder / "sshd_config")]
-        with _running(command, log=folder / "sshd.log", port=port) as process:
+        with running(command, log=folder / "sshd.log", port=port) as process:
             server = about(pid=process.pid)
             server.config.write_text(_client_config(server))
             yield server
@@ -170,7 +175,7 @@ def adb_daemon(folder: Path, root: Path, *, port: int, fault: str = "", auth: bo
         (folder / "adb_keys").touch()
         command += ["--key-file", str(folder / "adb_keys")]
     environment = os.environ | {"QEMU_CPU": PHONE_PROCESSOR}
-    with _running(command, log=folder / "adbd.log", port=port, environment=environment):
+    with running(command, log=folder / "adbd.log", port=port, environment=environment):
         yield device
 
 
@@ -194,7 +199,7 @@ def adb_server(environment: Mapping[str, str]) -> Iterator[None]:
     """Run the adb server of `adb_environment`, which else the first client would leave behind."""
     port = int(environment["ANDROID_ADB_SERVER_PORT"])
     log = Path(environment["HOME"]) / "adb_server.log"
-    with _running(["adb", "nodaemon", "server"], log=log, port=port, environment=environment):
+    with running(["adb", "nodaemon", "server"], log=log, port=port, environment=environment):
         yield
 
 
@@ -248,7 +253,7 @@ def _require_namespace(root: Path) -> None:
 
 
 @contextmanager
-def _running(
+def running(
     command: Sequence[str], *, log: Path, port: int, environment: Mapping[str, str] = os.environ
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server from when it answers on `port`; in the end nothing that it started is left."""
@@ -297,7 +302,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
         process.kill()
         process.wait(STOP_LIMIT_S)
     end = time.monotonic() + STOP_LIMIT_S
-    while (left := [each for each in {*children, *_marked(mark)} if each.is_running()]) and time.monotonic() < end:
+    while (left := [each for each in {*children, *_marked(mark)} if each.isrunning()]) and time.monotonic() < end:
         for each in left:
             try:
                 each.send_signal(signal.SIGKILL)
@@ -326,6 +331,7 @@ if __name__ == "__main__":
     try:
         enable_emulation()
         make_roots(ROOTS)
+        make_userlands(ROOTS)
         prepare_programs()
     except DeviceError as error:
         sys.exit(f"Error: {error}")

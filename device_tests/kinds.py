@@ -1,0 +1,79 @@
+"""The accounts of the odd boards, by letters: what each test's cases name."""
+
+from __future__ import annotations
+
+from device_tests.accounts import Account
+from device_tests.userlands import Userland
+
+MENU = 'echo "1) Shell  2) Reboot"\nsleep 600\n'
+WRAPPER = '#!/bin/sh\necho "$SSH_ORIGINAL_COMMAND" >> ~/commands\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+BANNER = f"{'*' * 60}\nerror: Permission denied to strangers.\n{'*' * 60}\n"
+BUSYBOX = Userland("old")
+SCRATCH = ("tmp", "var/tmp", "dev/shm")
+SHELLS = (
+    Account("plain"),
+    Account("echoes", files={".bashrc": 'echo "Welcome to raspberrypi! = today"\nstty erase ^H\nmesg n\n'}),
+    Account("moves", files={".bashrc": "mkdir -p ~/projects; cd ~/projects\n"}),
+    Account("reads", files={".bashrc": 'echo -n "Your name? "; read -r name; echo "Hello $name"\n'}),
+    Account("exits", files={".bashrc": "[ -t 0 ] || exit 0\n"}),
+    Account("menu", files={".bashrc": MENU}),
+    Account("slow", files={".bashrc": "sleep 1\n"}),
+    Account("tcsh", "/usr/bin/tcsh", {".tcshrc": 'echo "tcsh here"\nset prompt = "% "\nstty erase ^H\n'}),
+    Account("csh", "/bin/bsd-csh", {".cshrc": "echo csh here\nset path = ($path /opt/bin)\n"}),
+    Account("fish", "/usr/bin/fish", {".config/fish/config.fish": "echo fish here\nset -x LANG de_DE.UTF-8\n"}),
+    Account("zsh", "/usr/bin/zsh", {".zshenv": "echo zsh here\nsetopt nonomatch shwordsplit\n"}),
+    Account("mksh", "/usr/bin/mksh", {".mkshrc": "echo mksh here\n"}),
+    Account("ash", "/bin/ash", {".profile": "echo ash here\n"}, userland=BUSYBOX),
+    Account("nologin", "/usr/sbin/nologin"),
+    Account("false", "/bin/false"),
+    Account("missing", "/bin/nosuch"),
+    Account("backups", match=['ForceCommand echo "This account is for backups only"']),
+    Account("files-only", match=["ForceCommand internal-sftp"]),
+    Account("logged", files={"wrapper": WRAPPER}, match=["ForceCommand sh {home}/wrapper"]),
+    Account("banner", match=["Banner {home}/banner"], files={"banner": BANNER}),
+)
+LOGINS = (
+    Account("login"),  # of most cases, whose oddity is the client's
+    Account("gate", match=["AllowTcpForwarding yes"]),
+    Account("closed-gate", match=["AllowTcpForwarding no"]),
+    Account("by-password", match=["AuthenticationMethods password", "PasswordAuthentication yes"]),
+    Account("own-keys", match=["AuthorizedKeysFile {home}/.ssh/authorized_keys", "PasswordAuthentication yes"]),
+    Account("new-keys", match=["AuthorizedKeysFile {home}/.ssh/authorized_keys", "PasswordAuthentication yes"]),
+)
+_NOEXEC, _TINY = "mode=1777,noexec", "mode=1777,size=3m"
+FOLDERS = (
+    Account("first.last"),
+    Account("1digit"),
+    Account("DOM\\user"),
+    Account("no-exec", home="mode=755,noexec"),
+    Account("no-exec-anywhere", home="mode=755,noexec", userland=Userland(mounts=dict.fromkeys(SCRATCH, _NOEXEC))),
+    Account("tiny", home="mode=755,size=4m"),
+    Account("read-only", home="mode=755,ro"),
+    Account("full", home="mode=755,size=3m", userland=Userland(mounts=dict.fromkeys(SCRATCH, _TINY))),
+    Account("homeless", home=None),
+    Account("private", files={".bashrc": "umask 077\n"}),
+    Account("squatted", home="mode=755,ro"),
+    Account("one-session", match=["MaxSessions 1"]),
+    Account("own-folder"),
+    Account("configured"),
+)
+_TIMEOUT = """#!/bin/sh
+[ "$1" = -t ] || { echo "timeout: unrecognized: $*" >&2; exit 1; }
+shift; exec /usr/bin/timeout.real --preserve-status "$@"
+"""
+_FEW = ("timeout", "taskset", "nproc", "sha256sum", "getconf", "stat", "setsid", "md5sum")
+_REFUSING = "#!/bin/sh\n{ echo 'VCHI initialization failed' >&2; exit 255; }\n"
+_VCGENCMD = "usr/bin/vcgencmd"
+USERLANDS = (
+    Account("busybox", "/bin/sh", userland=BUSYBOX),
+    Account("old-arm", "/bin/sh", userland=Userland("old-arm64")),
+    Account("musl", "/bin/sh", userland=Userland("musl")),
+    Account("old-timeout", userland=Userland(programs={"usr/bin/timeout": _TIMEOUT})),
+    Account("few-tools", userland=Userland(removed=tuple(f"usr/bin/{tool}" for tool in _FEW))),
+    Account("no-getconf", userland=Userland(removed=("usr/bin/getconf", "usr/bin/ldd"))),
+    Account("hanging-vcgencmd", userland=Userland(programs={_VCGENCMD: "#!/bin/sh\nexec sleep 600\n"})),
+    Account("no-video", userland=Userland(programs={_VCGENCMD: _REFUSING})),
+    Account("no-c++", userland=Userland(removed=("usr/lib/x86_64-linux-gnu/libstdc++.so.6*",))),
+    Account("dropbear", files={}, userland=Userland(removed=("usr/lib/sftp-server", "usr/lib/openssh/sftp-server"))),
+)
+ACCOUNTS = (*SHELLS, *LOGINS, *FOLDERS, *USERLANDS)

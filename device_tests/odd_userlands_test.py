@@ -1,0 +1,54 @@
+"""Systems that lack what this tool would use, have it in another form, or cannot run its runner at all."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from device_tests.cases import Case, command_in, parameters, see
+from edgecompress.devices import conditions
+
+
+def another_system(board, hint):
+    """This machine's, which is among those that the hint names."""
+    assert "Debian 12" in hint
+    board.set_match((), userland=False)
+    board.as_root("mkdir -p /home/USER && chown USER /home/USER")
+
+
+def installed(board, hint):
+    """What Debian's packages of these names hold is taken from this machine."""
+    words = command_in(hint).split()
+    assert words[:3] == ["sudo", "apt-get", "install"]
+    files = subprocess.run(["dpkg", "-L", *words[3:]], capture_output=True, text=True, check=True).stdout.split()
+    for file in {each for each in files if ".so" in Path(each).name and Path(each).exists()}:
+        target = board.root / Path(file).relative_to("/")
+        if not target.exists():
+            shutil.copy2(file, target, follow_symlinks=False)
+
+
+_UNTOLD = "not told: temperature, throttling"
+CASES = (
+    Case("busybox 1.30 and nothing else", "busybox"),
+    Case("a C library that is too old for LiteRT", "old-arm", ("the GNU C library 2.31", "needs 2.34"), another_system),
+    Case("musl in the place of the GNU C library", "musl", ("the C library musl", "needs 2.27"), another_system),
+    Case("an old busybox's `timeout`, which takes -t", "old-timeout"),
+    Case("no timeout, taskset, nproc, sha256sum and the like", "few-tools"),
+    Case("no getconf, and no ldd", "no-getconf"),
+    Case("a vcgencmd that hangs", "hanging-vcgencmd", line=_UNTOLD),
+    Case("a vcgencmd that may not be used", "no-video", line=_UNTOLD),
+    Case(
+        "no C++ library",
+        "no-c++",
+        ("lacks libstdc++.so.6",),
+        installed,
+        broken="`profile` does not ask the runner first",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", parameters(CASES))
+def test_a_system(case, odd_boards, small_model, output_hash, monkeypatch):
+    monkeypatch.setattr(conditions, "PROGRAM_LIMIT_S", 1)
+    see(case, odd_boards[case.account], small_model, output_hash)

@@ -1,0 +1,127 @@
+"""Systems that a board may have: Debian's old ones, ones with busybox alone, and this machine's with things taken away.
+
+All but one are of this machine's processor, and need no emulation.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import stat
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from device_tests.machines import Machine, write_machine
+from device_tests.rootfs import run_tool
+
+OLD = "bullseye"  # its busybox is 1.30, and its C library too old for LiteRT on 64-bit Arm
+PACKAGES = ("busybox-static", "libc-bin", "libc6", "libgcc-s1", "libstdc++6")
+ARCHITECTURES = {"old": "amd64", "old-arm64": "arm64"}
+MUSL_LOADER = Path("/lib/ld-musl-x86_64.so.1")
+HINT = "Run as root, with Debian's archive in reach: apt-get install mmdebstrap musl."
+
+
+@dataclass(frozen=True)
+class Userland:
+    """A system: one of `make_userlands`, or this machine's, and what is other in it."""
+
+    base: str = ""  # empty: this machine's
+    removed: tuple[str, ...] = ()  # patterns of paths
+    programs: Mapping[str, str] = field(default_factory=dict)  # scripts by their paths
+    mounts: Mapping[str, str] = field(default_factory=dict)  # options of file systems of their own, by their folders
+    machine: Machine | None = None  # whose /sys and /proc it has; None: this machine's
+
+
+def make_userlands(folder: Path) -> None:
+    """Make the systems below `folder`, unless they are there as this recipe makes them; needs the superuser."""
+    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    stamp = folder / "userlands.sha256"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == recipe:
+            return
+        stamp.unlink(missing_ok=True)
+        for name in (*ARCHITECTURES, "musl"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name, architecture in ARCHITECTURES.items():
+            _make_old(folder / name, architecture)
+        _make_musl(folder / "musl", busybox=folder / "old/bin/busybox")
+        stamp.write_text(recipe)
+
+
+def lay(userland: Userland, place: Path, *, bases: Path) -> Path:
+    """Lay a system out below `place`, over what it is made from, which stays as it is; returns its root."""
+    upper, work, root = (place / name for name in ("upper", "work", "root"))
+    for each in (upper, work, root):
+        each.mkdir(parents=True)
+    lower = bases / userland.base if userland.base else Path("/")
+    _mount("-t", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", "overlay", str(root))
+    for pattern in userland.removed:
+        for path in list(root.glob(pattern)):
+            path.unlink()
+    for name, text in userland.programs.items():
+        write_program(root / name, text)
+    for name in ("proc", "sys", "dev", "tmp", "var/tmp", "home"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    _mount("-t", "proc", "proc", str(root / "proc"))
+    _mount("--bind", "/dev", str(root / "dev"))
+    if userland.machine:
+        write_machine(place / "machine", userland.machine)
+        _mount("--bind", str(place / "machine/sys"), str(root / "sys"))
+        _mount("--bind", str(place / "machine/cpuinfo"), str(root / "proc/cpuinfo"))
+    else:
+        _mount("--bind", "/sys", str(root / "sys"))
+    for name, mode in (("tmp", "1777"), ("var/tmp", "1777"), ("dev/shm", "1777"), ("home", "755")):
+        _mount("-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(root / name))
+    for name, options in userland.mounts.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        _mount("-t", "tmpfs", "-o", options, "tmpfs", str(root / name))
+    return root
+
+
+def write_program(path: Path, script: str) -> None:
+    """Write a script that can be run, whatever was there before."""
+    path.unlink(missing_ok=True)  # it may be a link to what all others are
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def _make_old(root: Path, architecture: str) -> None:
+    """An older Debian's libraries, and nothing but busybox to use them."""
+    command = ["mmdebstrap", "--quiet", f"--arch={architecture}", "--variant=extract"]
+    mirror = f"deb http://deb.debian.org/debian {OLD} main"
+    run_tool([*command, f"--include={','.join(PACKAGES)}", OLD, str(root), mirror], hint=HINT)
+    busybox = (root / "bin/busybox").read_bytes()
+    for folder in ("bin", "sbin", "usr/bin", "usr/sbin"):
+        for path in (root / folder).iterdir():
+            path.unlink()
+    _fill(root, busybox)
+
+
+def _make_musl(root: Path, *, busybox: Path) -> None:
+    """The loader of the C library musl, as of Alpine, and busybox."""
+    root.mkdir()
+    for name in ("lib", "etc"):
+        (root / name).mkdir()
+    shutil.copy2(MUSL_LOADER.resolve(), root / "lib" / MUSL_LOADER.name)
+    _fill(root, busybox.read_bytes())
+
+
+def _fill(root: Path, busybox: bytes) -> None:
+    """Give a root busybox, with a name for each of its programs."""
+    (root / "bin").mkdir(exist_ok=True)
+    (root / "bin/busybox").write_bytes(busybox)
+    (root / "bin/busybox").chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+    listed = subprocess.run([str(root / "bin/busybox"), "--list"], capture_output=True, text=True, check=True)
+    for applet in listed.stdout.split():
+        if applet != "busybox":
+            (root / "bin" / applet).symlink_to("busybox")
+
+
+def _mount(*words: str) -> None:
+    run_tool(["mount", *words], hint="Run as root, with CAP_SYS_ADMIN.")
