@@ -118,11 +118,16 @@ def output_hash(small_model) -> str:
 
 
 @pytest.fixture(scope="session")
-def odd_boards() -> Iterator[Boards]:
-    """Accounts of every odd kind on this machine, by their names, and ssh's client pointed at them."""
-    with boards(ACCOUNTS) as found, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EDGECOMPRESS_SSH_CONFIG", str(found.server.config))
+def all_boards() -> Iterator[Boards]:
+    with boards(ACCOUNTS) as found:
         yield found
+
+
+@pytest.fixture
+def odd_boards(all_boards, monkeypatch) -> Boards:
+    """Accounts of every odd kind on this machine, by their names, and ssh's client pointed at them."""
+    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", str(all_boards.server.config))
+    return all_boards
 
 
 def reconnect(phone: AdbDevice) -> None:

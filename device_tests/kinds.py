@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from device_tests.accounts import Account
+from device_tests.machines import IDLE, PI4, THROTTLED, Cluster
 from device_tests.userlands import Userland
 
 MENU = 'echo "1) Shell  2) Reboot"\nsleep 600\n'
@@ -63,6 +66,8 @@ shift; exec /usr/bin/timeout.real --preserve-status "$@"
 """
 _FEW = ("timeout", "taskset", "nproc", "sha256sum", "getconf", "stat", "setsid", "md5sum")
 _REFUSING = "#!/bin/sh\n{ echo 'VCHI initialization failed' >&2; exit 255; }\n"
+_HANGING = "#!/bin/sh\nexec sleep 600\n"
+_CAN_BE_ASKED = replace(PI4, files={path: text for path, text in PI4.files.items() if path != THROTTLED})
 _VCGENCMD = "usr/bin/vcgencmd"
 USERLANDS = (
     Account("busybox", "/bin/sh", userland=BUSYBOX),
@@ -71,9 +76,52 @@ USERLANDS = (
     Account("old-timeout", userland=Userland(programs={"usr/bin/timeout": _TIMEOUT})),
     Account("few-tools", userland=Userland(removed=tuple(f"usr/bin/{tool}" for tool in _FEW))),
     Account("no-getconf", userland=Userland(removed=("usr/bin/getconf", "usr/bin/ldd"))),
-    Account("hanging-vcgencmd", userland=Userland(programs={_VCGENCMD: "#!/bin/sh\nexec sleep 600\n"})),
-    Account("no-video", userland=Userland(programs={_VCGENCMD: _REFUSING})),
+    Account(
+        "hanging-vcgencmd",
+        userland=Userland(programs={_VCGENCMD: _HANGING}, machine=_CAN_BE_ASKED),
+    ),
+    Account("no-video", userland=Userland(programs={_VCGENCMD: _REFUSING}, machine=_CAN_BE_ASKED)),
     Account("no-c++", userland=Userland(removed=("usr/lib/x86_64-linux-gnu/libstdc++.so.6*",))),
     Account("dropbear", files={}, userland=Userland(removed=("usr/lib/sftp-server", "usr/lib/openssh/sftp-server"))),
 )
-ACCOUNTS = (*SHELLS, *LOGINS, *FOLDERS, *USERLANDS)
+
+
+def _pi(**changes: object) -> Userland:
+    """A Raspberry Pi 4 that has nothing to do, but for what is other with it."""
+    return Userland(machine=replace(PI4, **{"load": IDLE, **changes}))
+
+
+def _with(**files: str) -> dict[str, str]:
+    return {**PI4.files, **{PATHS[name]: f"{text}\n" for name, text in files.items()}}
+
+
+def _cluster(cores: range, part: int, capacity: int, maximum_khz: int) -> Cluster:
+    return Cluster(cores, part=part, capacity=capacity, minimum_khz=300_000, maximum_khz=maximum_khz)
+
+
+# Paths below /sys that a case changes.
+PATHS = {
+    "throttled": THROTTLED,
+    "limit": "devices/system/cpu/cpufreq/policy0/scaling_max_freq",
+    "clock": "devices/system/cpu/cpufreq/policy0/scaling_cur_freq",
+}
+_STRANGE_ZONES = {"cold": -273_000, "tenths": 482, "degrees": 48, "huge": 2_147_483_647, "off": 0}
+_TWO = (_cluster(range(1), 0xD05, 400, 1_800_000), _cluster(range(1, 2), 0xD08, 1024, 2_400_000))
+_TWELVE = (
+    _cluster(range(4), 0xD05, 250, 1_800_000),
+    _cluster(range(4, 8), 0xD41, 760, 2_200_000),
+    _cluster(range(8, 12), 0xD44, 1024, 2_800_000),
+)
+CONDITIONS = (
+    Account("well", userland=_pi()),
+    Account("throttled", userland=_pi(files=_with(throttled="4"))),
+    Account("undervolted", userland=_pi(files=_with(throttled="50001"))),
+    Account("limited", userland=_pi(files=_with(limit="600000", clock="600000"))),
+    Account("capped", userland=_pi(files=_with(clock="1000000"))),
+    Account("loaded", userland=_pi(load="3.20 2.10 1.00 5/234 5678\n")),
+    Account("strange-zones", userland=_pi(zones_millidegrees=_STRANGE_ZONES)),
+    Account("one-core", userland=_pi(clusters=(_cluster(range(1), 0xD03, 1024, 1_000_000),))),
+    Account("two-cores", userland=_pi(clusters=_TWO)),
+    Account("twelve-cores", userland=_pi(clusters=_TWELVE)),
+)
+ACCOUNTS = (*SHELLS, *LOGINS, *FOLDERS, *USERLANDS, *CONDITIONS)

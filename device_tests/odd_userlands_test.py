@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from device_tests.cases import Case, command_in, parameters, see
+from device_tests.clients import Client
+from device_tests.dropbear import dropbear
 from edgecompress.devices import conditions
 
 
@@ -28,7 +30,7 @@ def installed(board, hint):
             shutil.copy2(file, target, follow_symlinks=False)
 
 
-_UNTOLD = "not told: temperature, throttling"
+_UNTOLD = "not told: throttling"
 CASES = (
     Case("busybox 1.30 and nothing else", "busybox"),
     Case("a C library that is too old for LiteRT", "old-arm", ("the GNU C library 2.31", "needs 2.34"), another_system),
@@ -52,3 +54,11 @@ CASES = (
 def test_a_system(case, odd_boards, small_model, output_hash, monkeypatch):
     monkeypatch.setattr(conditions, "PROGRAM_LIMIT_S", 1)
     see(case, odd_boards[case.account], small_model, output_hash)
+
+
+def test_dropbear_without_sftp(odd_boards, small_model, output_hash, tmp_path, monkeypatch):
+    board = odd_boards["dropbear"]
+    with dropbear(board, tmp_path) as (port, known_hosts):
+        client = Client(board, odd_boards, tmp_path, monkeypatch)
+        client.write(Port=port, UserKnownHostsFile=known_hosts)
+        see(Case("dropbear", "dropbear"), client, small_model, output_hash)

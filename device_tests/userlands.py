@@ -72,7 +72,9 @@ def lay(userland: Userland, place: Path, *, bases: Path) -> Path:
     if userland.machine:
         write_machine(place / "machine", userland.machine)
         _mount("--bind", str(place / "machine/sys"), str(root / "sys"))
-        _mount("--bind", str(place / "machine/cpuinfo"), str(root / "proc/cpuinfo"))
+        for name in ("cpuinfo", "loadavg"):
+            if (place / "machine" / name).exists():
+                _mount("--bind", str(place / "machine" / name), str(root / "proc" / name))
     else:
         _mount("--bind", "/sys", str(root / "sys"))
     for name, mode in (("tmp", "1777"), ("var/tmp", "1777"), ("dev/shm", "1777"), ("home", "755")):
