@@ -302,7 +302,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
         process.kill()
         process.wait(STOP_LIMIT_S)
     end = time.monotonic() + STOP_LIMIT_S
-    while (left := [each for each in {*children, *_marked(mark)} if each.isrunning()]) and time.monotonic() < end:
+    while (left := [each for each in {*children, *_marked(mark)} if each.is_running()]) and time.monotonic() < end:
         for each in left:
             try:
                 each.send_signal(signal.SIGKILL)
