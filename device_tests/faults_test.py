@@ -366,10 +366,10 @@ def test_a_phone_without_root_gets_fixed_performance(fleet, phone):
 
 
 def test_devices_lists_it(device, capsys, monkeypatch):
-    from edgecompress.devices.inventory import inventory
+    from edgecompress.profiling.inventory import inventory
 
     entries = {entry.device: entry for entry in inventory()}
     if device.startswith("ssh:"):
         pytest.skip("a board is listed when it is configured; see devices/configured_test.py")
-    assert entries[device].state == "ready" and entries[device].info.machine
+    assert entries[device].ready and entries[device].info.machine
     assert Path(entries[device].info.kernel).name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from dataclasses import dataclass
 
 import pytest
@@ -27,5 +28,32 @@ def cli(capsys, monkeypatch):
         code = main.run()
         captured = capsys.readouterr()
         return Result(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def on_our_own(tmp_path, monkeypatch):
+    """No configuration of the user's, no phones, and locks that nobody else on this machine takes."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/adb").write_text("#!/bin/sh\necho 'List of devices attached'\n")
+    (tmp_path / "bin/adb").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, whose name is too long for ssh's socket
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
+        monkeypatch.undo()
+
+
+@pytest.fixture
+def say(cli):
+    """Runs a command; whatever it says, it is no traceback."""
+
+    def run(*arguments):
+        result = cli(*arguments)
+        assert "Traceback" not in result.out + result.err
+        return result
 
     return run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -23,21 +22,7 @@ from edgecompress.profiling.outputs import outputs_on
 from edgecompress.runtimes.sample_files_test import fixed_classifier
 
 CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
-
-
-@pytest.fixture(autouse=True)
-def on_our_own(tmp_path, monkeypatch):
-    """No configuration of the user's, no phones, and locks that nobody else on this machine takes."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/adb").write_text("#!/bin/sh\necho 'List of devices attached'\n")
-    (tmp_path / "bin/adb").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
-    with tempfile.TemporaryDirectory() as folder:  # not pytest's, whose name is too long for ssh's socket
-        monkeypatch.setattr(tempfile, "tempdir", folder)
-        yield
-        monkeypatch.undo()
+pytestmark = pytest.mark.usefixtures("on_our_own")
 
 
 @pytest.fixture
@@ -49,18 +34,6 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def say(cli):
-    """Runs a command; whatever it says, it is no traceback."""
-
-    def run(*arguments):
-        result = cli(*arguments)
-        assert "Traceback" not in result.out + result.err
-        return result
-
-    return run
-
-
-@pytest.fixture
 def model(tmp_path):
     return fixed_classifier(tmp_path, height=32, width=32)
 
@@ -68,30 +41,6 @@ def model(tmp_path):
 def one_line(text):
     """Undo the wrapping of usage errors, whose box is drawn around them."""
     return " ".join(text.replace("│", " ").split())
-
-
-def test_devices_are_listed(say, tmp_path):
-    (tmp_path / "config/edgecompress").mkdir(parents=True)
-    (tmp_path / "config/edgecompress/devices.toml").write_text(f'[devices]\npi = "{CLOSED}"\n')
-    result = say("devices")
-    assert result.code == 0 and not result.err
-    rows = [line.split() for line in result.out.splitlines()]
-    assert next(row for row in rows if row and row[0] == "local")[-1] == "ready"
-    assert next(row for row in rows if row[:2] == [CLOSED, "(pi)"])[-1] == "unusable"
-    assert f"{CLOSED}: {CLOSED} refuses connections at port 1." in result.out
-
-    found = json.loads(say("devices", "--json").out)
-    assert {"device", "name", "state", "why", "info", "clusters"} == set(found[0])
-    assert found[0]["device"] == "local" and found[0]["info"]["memory_bytes"] > 0
-    assert [entry["state"] for entry in found if entry["name"] == "pi"] == ["unusable"]
-
-
-def test_a_damaged_list_of_devices_is_a_sentence(say, tmp_path):
-    (tmp_path / "config/edgecompress").mkdir(parents=True)
-    (tmp_path / "config/edgecompress/devices.toml").write_text("[devices")
-    result = say("devices", "--json")
-    assert result.code == 1 and "devices.toml' cannot be read" in result.err
-    assert json.loads(result.out)["error"]["kind"] == "DeviceError"
 
 
 def test_clean_removes_what_was_left(say, tmp_path, monkeypatch):

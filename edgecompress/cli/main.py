@@ -24,7 +24,7 @@ COMMANDS = {
     "verify": "Measure the accuracy of every file, and their parity.",
     "profile": "Measure load, first inference and steady state, on devices.",
     "compare": "Say which of two files is faster, or that one cannot tell.",
-    "devices": "List what there is to measure on, and clean it up.",
+    "devices": "List what there is to measure on, check it, and clean it up.",
     "report": "Write a run's results as Markdown, JSON and HTML.",
     "run": "Do all of the above as a recipe says.",
     "sensitivity": "Find how far each layer can be pruned before accuracy falls.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,9 +40,17 @@ class _Refusal(BaseModel):
 
 
 def ask_runner(
-    transport: Transport, info: DeviceInfo, runtime: str, *, with_library: bool = True, on_push: Progress = silent
+    transport: Transport,
+    info: DeviceInfo,
+    runtime: str,
+    *,
+    with_library: bool = True,
+    before: Sequence[str] = (),
+    on_push: Progress = silent,
 ) -> About:
     """Push the native runner, have it load a runtime's library, unless told otherwise, and return what it says.
+
+    `before` are words that its own come after, such as an emulator's.
 
     Raises:
         DeviceError: the device cannot run it, or lacks what the library needs.
@@ -53,7 +62,7 @@ def ask_runner(
     if with_library:
         files[Path(library.member).name] = library_file(library)  # as it lies there for a measurement
     where = place(transport, files, on_push=on_push)
-    words = [*loader_words(info, where), where["edgecompress-runner"], "--about", "1"]
+    words = [*before, *loader_words(info, where), where["edgecompress-runner"], "--about", "1"]
     words += ["--library", where[Path(library.member).name]] if with_library else []
     answer = _parsed(transport, transport.run(words, timeout_s=ANSWER_TIMEOUT_S))
     if answer.missing:

@@ -21,7 +21,7 @@ from edgecompress.devices.wire.conversation import Conversation
 from edgecompress.devices.wire.copying import OnBytes, fetch, send
 from edgecompress.devices.wire.greeting import Greeting, greet
 from edgecompress.devices.wire.limits import limited, was_ended
-from edgecompress.devices.wire.unanswered import await_shell, went_away
+from edgecompress.devices.wire.unanswered import await_shell, noise, went_away
 from edgecompress.errors import DeviceError, DeviceGone
 
 PROTOCOL = "v1"  # of what lies in a device's folder
@@ -37,6 +37,7 @@ class Transport(ABC):
     address: Address
     keeps_shell = True
     was_in = False  # whether the device has run anything for us
+    noise = ""  # the last line of what its login says besides
     _kept: Channel | None = None
     _greeting: Greeting | None = None
 
@@ -165,4 +166,5 @@ class Transport(ABC):
                 self.hang_up()  # it was closed while nobody looked
                 continue
             self.was_in = True
+            self.noise = self.noise or noise(self._kept)
             return self._kept

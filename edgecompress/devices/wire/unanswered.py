@@ -38,7 +38,7 @@ def await_shell(transport: Transport, channel: Channel) -> None:
         if channel.closed:
             raise _refusal(transport, channel)
         if not channel.wait(deadline):
-            said = _noise(channel)
+            said = noise(channel)
             reason = f"it says '{said}'" if said else "it says nothing"
             raise DeviceError(f"The login of {transport.address} waits for something: {reason}.", hint=_WAITING)
 
@@ -56,7 +56,7 @@ def _refusal(transport: Transport, channel: Channel) -> DeviceError:
     said = channel.marks["err"].unexpected.decode(errors="replace")
     if error := transport.refusal(Finished(255 if status is None else status, "", said)):
         return DeviceGone(error.message, hint=error.hint) if transport.was_in else error
-    shown = _noise(channel)
+    shown = noise(channel)
     if not shown and transport.was_in:
         return DeviceGone(f"{transport.address} went away.", hint="Is it still connected?")
     if not shown:
@@ -66,7 +66,7 @@ def _refusal(transport: Transport, channel: Channel) -> DeviceError:
     return DeviceError(f"{transport.address} runs no shell for us: it says '{shown}'.", hint=hint)
 
 
-def _noise(channel: Channel) -> str:
-    """The last line of what a login said, for a person."""
+def noise(channel: Channel) -> str:
+    """Return the last line of what a login said before our script began, for a person."""
     said = (channel.marks[name].unexpected.decode(errors="replace").strip() for name in ("out", "err"))
     return next((last_line(text) for text in said if text), "")

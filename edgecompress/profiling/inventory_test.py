@@ -1,3 +1,4 @@
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -5,10 +6,9 @@ import pytest
 
 from edgecompress.devices.address import EMULATED_CPUS
 from edgecompress.devices.configured import configuration_file
-from edgecompress.devices.inventory import inventory
-from edgecompress.devices.ways import adb_server
 from edgecompress.devices.ways.emulated import LIBRARIES, QEMU
 from edgecompress.errors import DeviceError
+from edgecompress.profiling.inventory import inventory, known_devices
 
 CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
 TOOLS = [QEMU, "sh", "cat", "cut", "getconf", "grep", "head", "id", "python3", "ssh", "timeout", "tr", "uname"]
@@ -29,7 +29,8 @@ def tools(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
-    monkeypatch.setattr(adb_server.importlib.util, "find_spec", lambda name: None)  # nor one that a package brings
+    find = importlib.util.find_spec  # nor the adb that a package brings
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "adbutils" else find(name))
     return folder
 
 
@@ -46,7 +47,8 @@ def by_device():
 
 def test_this_machine_is_ready():
     entry = inventory()[0]
-    assert (entry.device, entry.name, entry.state, entry.why) == ("local", "", "ready", "")
+    assert (entry.device, entry.name, entry.ready) == ("local", "", True)
+    assert entry.step is None or entry.step.state == "warn"  # such as of a load
     assert entry.info.memory_bytes > 2**27 and entry.info.machine and not entry.info.android
 
 
@@ -55,19 +57,21 @@ def test_emulated_processors_are_ready_and_say_what_they_do():
     found = by_device()
     for cpu in EMULATED_CPUS:
         entry = found[f"emulated:{cpu}"]
-        assert (entry.state, entry.info) == ("ready", None) and "counts instructions" in entry.why
+        assert entry.ready and entry.step is None and entry.info.model == f"{cpu} under QEMU"
 
 
 def test_without_qemu_they_say_what_is_missing(tools):
     (tools / QEMU).unlink(missing_ok=True)
     entry = by_device()["emulated:max"]
-    assert entry.state == "unusable" and f"{QEMU} is missing" in entry.why and "apt-get install" in entry.why
+    assert not entry.ready and entry.step.name == "emulator"
+    assert f"{QEMU} is missing" in entry.step.found and "apt-get install" in entry.step.remedy
 
 
 def test_without_adb_the_others_are_listed():
     found = by_device()
-    assert found["adb"].state == "unusable" and found["adb"].why.startswith("There is no adb. Install it")
-    assert found["local"].state == "ready"
+    assert not found["adb"].ready and found["adb"].step.found == "There is no adb."
+    assert found["adb"].step.remedy.startswith("Install it") and found["local"].ready
+    assert [each.device for each in known_devices() if not each.is_optional] == ["local"]
 
 
 def test_phones_that_cannot_be_used_say_why(tools):
@@ -76,17 +80,20 @@ def test_phones_that_cannot_be_used_say_why(tools):
     configure('phone = "adb:R5CT10"\nother = "adb:ABSENT"')
     found = by_device()
     assert "adb" not in found
-    assert found["adb:R5CT10"].state == "unauthorized" and "allow USB debugging" in found["adb:R5CT10"].why
-    assert found["adb:emulator-5554"].state == "offline" and "Reconnect" in found["adb:emulator-5554"].why
+    phone, emulator = found["adb:R5CT10"], found["adb:emulator-5554"]
+    assert (phone.name, phone.ready, phone.step.found) == ("phone", False, "It is unauthorized.")
+    assert "allow USB debugging" in phone.step.remedy
+    assert emulator.step.found == "It is offline." and "Reconnect" in emulator.step.remedy
     absent = found["adb:ABSENT"]
-    assert (absent.name, absent.state, absent.why) == ("other", "unusable", "It is not connected.")
+    assert (absent.name, absent.ready, absent.step.found) == ("other", False, "It is not connected.")
 
 
 def test_a_board_that_does_not_answer_says_why():
     configure(f'pi = "{CLOSED}"')
     entry = by_device()[CLOSED]
-    assert (entry.name, entry.state, entry.info) == ("pi", "unusable", None)
-    assert entry.why.startswith(f"{CLOSED} refuses connections at port 1. Is its ssh server running")
+    assert (entry.name, entry.ready, entry.info, entry.step.name) == ("pi", False, None, "port")
+    assert entry.step.found == f"{CLOSED} refuses connections at port 1."
+    assert entry.step.remedy.startswith("Is its ssh server running")
 
 
 def test_names_of_the_user_s_are_shown_once():
