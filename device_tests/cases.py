@@ -14,9 +14,11 @@ from _pytest.mark import ParameterSet
 from device_tests.accounts import Board
 from device_tests.conftest import SHORT
 from edgecompress.devices.address import Address
+from edgecompress.devices.configured import resolve
 from edgecompress.errors import DeviceError
 from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.readiness import check_address
 from edgecompress.progress import Progress, silent
 from edgecompress.values import Measurement
 
@@ -58,17 +60,27 @@ def refused(device: str | Address, model: Path, *words: str, on_progress: Progre
 def see(case: Case, place: Any, model: Path, output_hash: str | None, device: str | Address = "") -> None:
     """Measure a device, after the remedy if it is one that needs it; it computes what has this hash, if one is given.
 
-    `place` is what the remedy is followed on, and has the device's address, unless it is called otherwise.
+    `place` is what the remedy is followed on, and has the device's address, unless it is called otherwise. Both before
+    and after, `edgecompress devices check` has to know.
     """
     device = device or place.address
     if case.says:
+        assert not is_ready(device), f"{case.kind}: said to be ready"
         hint = refused(device, model, *case.says)
         assert case.remedy, f"{case.kind}: without a remedy"
         device = case.remedy(place, hint) or device
+    assert is_ready(device)
     found = measure(device, model)
     assert found.runner == "native" and found.steady.count >= 5
     assert output_hash in (None, found.output_hash)
     assert case.line in found.conditions["line"]
+
+
+def is_ready(device: str | Address) -> bool:
+    """Whether `edgecompress devices check` says so; if not, its last step says what to do."""
+    found = check_address(resolve(device))
+    assert found.is_ready or found.steps[-1].remedy, found.steps
+    return found.is_ready
 
 
 def parameters(cases: Sequence[Case]) -> list[ParameterSet]:

@@ -12,6 +12,7 @@ MENU = 'echo "1) Shell  2) Reboot"\nsleep 600\n'
 WRAPPER = '#!/bin/sh\necho "$SSH_ORIGINAL_COMMAND" >> ~/commands\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n'
 BANNER = f"{'*' * 60}\nerror: Permission denied to strangers.\n{'*' * 60}\n"
 BUSYBOX = Userland("old")
+OWN_TMP = Userland()  # else what these accounts write would stay in this machine's /tmp
 SCRATCH = ("tmp", "var/tmp", "dev/shm")
 SHELLS = (
     Account("plain"),
@@ -48,17 +49,16 @@ FOLDERS = (
     Account("first.last"),
     Account("1digit"),
     Account("DOM\\user"),
-    Account("no-exec", home="mode=755,noexec"),
+    Account("no-exec", home="mode=755,noexec", userland=OWN_TMP),
     Account("no-exec-anywhere", home="mode=755,noexec", userland=Userland(mounts=dict.fromkeys(SCRATCH, _NOEXEC))),
-    Account("tiny", home="mode=755,size=4m"),
-    Account("read-only", home="mode=755,ro"),
+    Account("tiny", home="mode=755,size=4m", userland=OWN_TMP),
+    Account("read-only", home="mode=755,ro", userland=OWN_TMP),
     Account("full", home="mode=755,size=3m", userland=Userland(mounts=dict.fromkeys(SCRATCH, _TINY))),
-    Account("homeless", home=None),
+    Account("homeless", home=None, userland=OWN_TMP),
     Account("private", files={".bashrc": "umask 077\n"}),
-    Account("squatted", home="mode=755,ro"),
+    Account("squatted", home="mode=755,ro", userland=OWN_TMP),
     Account("one-session", match=["MaxSessions 1"]),
     Account("own-folder"),
-    Account("configured"),
 )
 _TIMEOUT = """#!/bin/sh
 [ "$1" = -t ] || { echo "timeout: unrecognized: $*" >&2; exit 1; }
@@ -124,4 +124,5 @@ CONDITIONS = (
     Account("two-cores", userland=_pi(clusters=_TWO)),
     Account("twelve-cores", userland=_pi(clusters=_TWELVE)),
 )
-ACCOUNTS = (*SHELLS, *LOGINS, *FOLDERS, *USERLANDS, *CONDITIONS)
+LINES = (Account("far"), Account("breaking"))
+ACCOUNTS = (*SHELLS, *LOGINS, *FOLDERS, *USERLANDS, *CONDITIONS, *LINES)

@@ -1,11 +1,10 @@
 """Accounts with odd names, and homes in which our files cannot lie, or not run."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from device_tests.cases import Case, parameters, see
+from device_tests.cases import Case, measure, parameters, see
 from edgecompress.devices.address import parse_address
 
 
@@ -42,5 +41,22 @@ CASES = (
 def test_a_folder(case, odd_boards, small_model, output_hash):
     board = odd_boards[case.account]
     if case.account == "squatted":
-        Path(f"/tmp/edgecompress-{board.user}").mkdir()
+        (board.root / f"tmp/edgecompress-{board.user}").mkdir()
     see(case, board, small_model, output_hash)
+
+
+@pytest.mark.parametrize("how", ["option", "configured"])
+def test_a_folder_of_the_user_s(how, odd_boards, small_model, tmp_path, monkeypatch):
+    """By `--device-folder`, or in devices.toml."""
+    board = odd_boards["own-folder"]
+    wanted = board.home / how
+    if how == "option":
+        device = parse_address(board.address).using(folder=str(wanted))
+    else:
+        device = "board"
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        (tmp_path / "edgecompress").mkdir()
+        lines = f'[devices.board]\naddress = "{board.address}"\nfolder = "{wanted}"\n'
+        (tmp_path / "edgecompress/devices.toml").write_text(lines)
+    assert measure(device, small_model).steady.count >= 5
+    assert list(wanted.rglob("edgecompress-runner"))

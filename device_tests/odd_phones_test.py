@@ -13,6 +13,7 @@ from device_tests.cases import Case, commands_in, measure, parameters, refused, 
 from device_tests.conftest import Fleet, reconnect
 from device_tests.servers import HOST, ROOTS, adb_daemon, free_port
 from edgecompress.devices.address import parse_address
+from edgecompress.errors import DeviceGone
 
 WIRELESS = "adb-R5CT10-x1 (2)._adb-tls-connect._tcp"
 TMP, OTHER = ROOTS / "phone/data/local/tmp", ROOTS / "phone/data/local"
@@ -209,7 +210,7 @@ def test_a_phone_that_is_lost_in_a_measurement(phone, small_model):
     assert measure(phone.address, small_model).steady.count >= 5
 
 
-@pytest.mark.xfail(reason="a measurement does not begin a lost round again", strict=True)
+@pytest.mark.xfail(reason="a measurement does not begin a lost round again", strict=True, raises=DeviceGone)
 def test_a_phone_that_starts_anew_in_a_measurement(phone, small_model):
     """Its cable stays where it is: adb's server finds it again."""
     measure(phone.address, small_model)  # so that all is pushed

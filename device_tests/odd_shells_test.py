@@ -10,12 +10,12 @@ CHANGE_SHELL = "chsh -s /bin/sh USER"
 
 def interactive_only(board, hint):
     """What a hint has a .bashrc begin with."""
-    board.set_files({".bashrc": f"{command_in(hint)}\n{board.account.files['.bashrc']}"})
+    board.write({".bashrc": f"{command_in(hint)}\n{board.account.files['.bashrc']}"})
 
 
 def without_exit(board, hint):
     assert "its .bashrc may `exit`" in hint
-    board.set_files({".bashrc": ""})
+    board.write({".bashrc": ""})
 
 
 def other_shell(board, hint):
