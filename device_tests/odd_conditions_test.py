@@ -23,7 +23,7 @@ class Condition:
     right: dict[str, str] = field(default_factory=dict)
 
 
-BAD = (
+CASES = (
     Condition("throttled", "throttled", "the firmware says that it is throttled", right={"throttled": "0"}),
     Condition("undervolted", "undervolted", "the supply's voltage is too low", right={"throttled": "50000"}),
     Condition(
@@ -41,7 +41,7 @@ BAD = (
     ),
     Condition("more threads than cores", "well", remark="64 threads shared", threads=64),
 )
-ODD = {
+MACHINES = {
     "strange-zones": "48 °C",
     "one-core": "governor ondemand, 1000 of 1000 MHz",
     "two-cores": "cores 1: 2400 of 2400 MHz",
@@ -53,7 +53,7 @@ def words(measurement):
     return measurement.invalid, measurement.conditions["remarks"]
 
 
-@pytest.mark.parametrize("case", BAD, ids=[case.kind for case in BAD])
+@pytest.mark.parametrize("case", CASES, ids=[case.kind for case in CASES])
 def test_a_bad_condition_is_told_until_it_is_over(case, odd_boards, small_model):
     board = odd_boards[case.account]
     found = measure(board.address, small_model, threads=(case.threads,))
@@ -67,7 +67,7 @@ def test_a_bad_condition_is_told_until_it_is_over(case, odd_boards, small_model)
     assert not found.conditions["remarks"]
 
 
-@pytest.mark.parametrize("account", ODD)
+@pytest.mark.parametrize("account", MACHINES)
 def test_an_odd_machine_is_told_as_it_is(account, odd_boards, small_model):
     found = measure(odd_boards[account].address, small_model)
-    assert ODD[account] in found.conditions["line"]
+    assert MACHINES[account] in found.conditions["line"]

@@ -46,7 +46,7 @@ def test_a_folder(case, odd_boards, small_model, output_hash):
 
 
 @pytest.mark.parametrize("how", ["option", "configured"])
-def test_a_folder_of_the_user_s(how, odd_boards, small_model, tmp_path, monkeypatch):
+def test_a_folder_that_the_user_names(how, odd_boards, small_model, tmp_path, monkeypatch):
     """By `--device-folder`, or in devices.toml."""
     board = odd_boards["own-folder"]
     wanted = board.home / how
