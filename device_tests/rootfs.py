@@ -9,6 +9,7 @@ import platform
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgecompress.errors import DeviceError
@@ -125,41 +126,59 @@ def enable_emulation() -> None:
 
 def make_roots(folder: Path) -> None:
     """Make `folder/pi` and `folder/phone`, unless they are there as this recipe makes them; needs the superuser."""
-    suite = platform.freedesktop_os_release().get("VERSION_CODENAME", "stable")
-    recipe = hashlib.sha256(Path(__file__).read_bytes() + suite.encode()).hexdigest()
+
+    def make() -> None:
+        make_board(folder / "pi", arch="arm64", packages=PACKAGES)
+        _make_phone(folder / "phone", pi=folder / "pi")
+
+    make_once(folder, ("pi", "phone"), Path(__file__).read_bytes(), make)
+
+
+def make_once(folder: Path, names: Sequence[str], recipe: bytes, make: Callable[[], None]) -> None:
+    """Make the roots of these names in `folder` anew, unless the same recipe has made them there already."""
+    expected = hashlib.sha256(recipe + suite().encode()).hexdigest()
     stamp = folder / "recipe.sha256"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_text() == recipe:
+        if stamp.exists() and stamp.read_text() == expected:
             return
         stamp.unlink(missing_ok=True)
-        for name in ("pi", "phone"):
+        for name in names:
             _remove(folder / name)
-        _make_pi(folder / "pi", suite)
-        _make_phone(folder / "phone", pi=folder / "pi")
-        stamp.write_text(recipe)
+        make()
+        stamp.write_text(expected)
 
 
-def _make_pi(root: Path, suite: str) -> None:
+def make_board(root: Path, *, arch: str, packages: Sequence[str], mirrors: Sequence[str] = ()) -> None:
     """Extract Debian's packages without configuring them: that would take minutes under emulation."""
-    command = ["mmdebstrap", "--quiet", "--arch=arm64", "--variant=extract", f"--include={','.join(PACKAGES)}"]
-    run_tool(
-        [*command, suite, str(root)], hint="Run as root, with Debian's archive in reach: apt-get install mmdebstrap."
-    )
-    _make_folders(root, {"proc": 0o555, "sys": 0o555, "root": 0o700, "tmp": 0o1777})
-    _make_nodes(root / "dev")
-    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/usr/sbin/nologin\n")
-    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
-    (root / "etc/hostname").write_text("raspberrypi\n")
+    command = ["mmdebstrap", "--quiet", f"--arch={arch}", "--variant=extract", f"--include={','.join(packages)}"]
+    hint = "Run as root, with Debian's archive in reach: apt-get install mmdebstrap."
+    run_tool([*command, suite(), str(root), *mirrors], hint=hint)
+    finish_board(root)
     if not (root / "usr/bin/awk").exists():  # Debian makes this link when it configures mawk
         (root / "usr/bin/awk").symlink_to("mawk")
 
 
+def finish_board(root: Path) -> None:
+    """Make the folders, the devices and the accounts of a board."""
+    make_folders(root, {"proc": 0o555, "sys": 0o555, "root": 0o700, "tmp": 0o1777, "dev": 0o755, "etc": 0o755})
+    _make_nodes(root / "dev")
+    shell = "/bin/bash" if (root / "bin/bash").exists() else "/bin/sh"
+    (root / "etc/passwd").write_text(f"root:x:0:0:root:/root:{shell}\nnobody:x:65534:65534::/:/usr/sbin/nologin\n")
+    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    (root / "etc/hostname").write_text("raspberrypi\n")
+
+
+def suite() -> str:
+    """Return the name of this machine's version of Debian, of which roots are made."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "stable")
+
+
 def _make_phone(root: Path, *, pi: Path) -> None:
     """Lay out what Android has, without /lib and /tmp: no program finds its libraries by chance."""
-    _make_folders(root, {"proc": 0o555, "sys": 0o555, "dev": 0o755, "data": 0o771, "data/local": 0o751})
-    _make_folders(root, {"data/local/tmp": 0o777, "system": 0o755, "system/bin": 0o755, "system/etc/dumpsys": 0o755})
+    make_folders(root, {"proc": 0o555, "sys": 0o555, "dev": 0o755, "data": 0o771, "data/local": 0o751})
+    make_folders(root, {"data/local/tmp": 0o777, "system": 0o755, "system/bin": 0o755, "system/etc/dumpsys": 0o755})
     (root / "bin").symlink_to("/system/bin")
     (root / "etc").symlink_to("/system/etc")
     _make_nodes(root / "dev")
@@ -181,7 +200,8 @@ def _make_phone(root: Path, *, pi: Path) -> None:
     (settings / "group").write_text("root:x:0:\nshell:x:2000:\n")
 
 
-def _make_folders(root: Path, modes: dict[str, int]) -> None:
+def make_folders(root: Path, modes: dict[str, int]) -> None:
+    """Make folders below a root, each with its mode."""
     for path, mode in modes.items():
         (root / path).mkdir(parents=True, exist_ok=True)
         (root / path).chmod(mode)  # mkdir's own mode is subject to the umask

@@ -28,6 +28,7 @@ import psutil
 from device_tests.adbd.device import FAULTS
 from device_tests.rootfs import PROPERTIES, enable_emulation, make_roots, run_tool
 from device_tests.userlands import make_userlands
+from device_tests.variants import make_variants
 from edgecompress.errors import DeviceError
 from edgecompress.native.build import MACHINES, build_instruction_counter, build_runner
 from edgecompress.native.libraries import LIBRARIES, library_file
@@ -36,6 +37,7 @@ HOST = "127.0.0.1"
 ALIAS = "emulated-pi"
 CHECKOUT = Path(__file__).resolve().parent.parent
 ROOTS = CHECKOUT / "build" / "device_roots"
+VARIANTS = CHECKOUT / "build" / "device_variants"
 NAMESPACE_MARK = "DEVICE_TESTS_NAMESPACE"
 SERVER_MARK = "DEVICE_TESTS_SERVER"  # in the environment of a server and of everything that it starts
 # QEMU's own variable: the processor that programs run on has then the features that /proc/cpuinfo lists.
@@ -332,6 +334,7 @@ if __name__ == "__main__":
         enable_emulation()
         make_roots(ROOTS)
         make_userlands(ROOTS)
+        make_variants(VARIANTS)
         prepare_programs()
     except DeviceError as error:
         sys.exit(f"Error: {error}")

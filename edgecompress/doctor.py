@@ -178,6 +178,7 @@ def _tools() -> Iterator[Check]:
     yield _tool("ssh", ("ssh",), "-V", ssh, "sudo apt-get install openssh-client")
     qemu = "to count instructions on emulated processors"
     yield _tool("qemu-user", (QEMU,), "--version", qemu, f"sudo apt-get install {PACKAGES}")
+    yield Check("devices", "ok", "`edgecompress devices check` says whether they can measure", needed=False)
 
 
 def _tool(name: str, programs: tuple[str, ...], argument: str, purpose: str, install: str) -> Check:

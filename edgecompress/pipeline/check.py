@@ -19,13 +19,13 @@ from edgecompress.methods import find as find_method
 from edgecompress.methods.base import require_match
 from edgecompress.methods.check import check
 from edgecompress.pipeline.profile import parse_devices
+from edgecompress.profiling.readiness import Wanted
+from edgecompress.profiling.readiness import check as check_device
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.values import LayerNote, Preprocessing
 from edgecompress.zoo import find
 from edgecompress.zoo.weights import load_weights
-
-ANSWER_TIMEOUT_S = 30.0
 
 
 def check_training(
@@ -61,7 +61,7 @@ def check_training(
 
 
 def check_rest(recipe: Recipe) -> None:
-    """Check what follows a training: targets and how they are emitted, devices and whether they answer.
+    """Check what follows a training: targets and how they are emitted, devices and whether they are ready.
 
     Raises:
         ConversionError: an unknown target, or one that this recipe cannot give.
@@ -95,7 +95,7 @@ def _check_device(address: Address, recipe: Recipe) -> None:
         core_mask(profile.cores, {}, device=str(address))
     with connect(address) as transport:
         if address.kind in ("adb", "ssh"):
-            transport.run(["true"], timeout_s=ANSWER_TIMEOUT_S)
+            check_device(transport, Wanted(with_library=False, with_push=False)).require()
 
 
 def load_data(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Dataset, Preprocessing]:

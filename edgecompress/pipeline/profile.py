@@ -17,15 +17,21 @@ from edgecompress.pipeline.fleet import on_each
 from edgecompress.pipeline.kept import KINDS, add_to_run, read_earlier
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.instructions import count_instructions
+from edgecompress.profiling.launch import RUNTIMES
 from edgecompress.profiling.losses import OnFailure, only_itself
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
+from edgecompress.profiling.readiness import Wanted, check
 from edgecompress.profiling.sustained import sustain
 from edgecompress.profiling.with_benchmark_model import profile_with_benchmark_model
 from edgecompress.progress import Progress, silent
 from edgecompress.runs import RunFolder, alone
+from edgecompress.runtimes.session import RUNTIMES as SUFFIXES
 from edgecompress.runtimes.shapes import require_known_names
 from edgecompress.values import Failure, InstructionCount, Measurement, Sustained, Timeline
+
+# Steps before a measurement whose warnings its conditions repeat in other words, or as what makes it invalid.
+IN_CONDITIONS = ("clock", "load", "screen", "battery saver", "thermal status")
 
 
 @dataclass(frozen=True)
@@ -147,14 +153,17 @@ def _profile_on(
     on_progress: Progress,
 ) -> Profiled:
     """What one device gives. Raises what is wrong with the only file, or with the device before it gave anything."""
+
+    def pushing(name: str, done: int, total: int) -> None:
+        on_progress(f"pushing {name} to {transport.address}", done, total)
+
+    found = check(transport, _wanted(paths, plan, extras), on_push=pushing)
+    info = found.require()
     with ExitStack() as stack:
         if extras.governor:
             stack.enter_context(governor(transport, extras.governor))
-
-        def pushing(name: str, done: int, total: int) -> None:
-            on_progress(f"pushing {name} to {transport.address}", done, total)
-
-        bench = stack.enter_context(Bench(transport, plan, on_push=pushing))
+        notes = [f"{step.name}: {step.found}" for step in found.warnings if step.name not in IN_CONDITIONS]
+        bench = stack.enter_context(Bench(transport, plan, info=info, notes=notes, on_push=pushing))
         errors: list[EdgeCompressError] = []
         failures: list[Failure] = []
 
@@ -162,10 +171,17 @@ def _profile_on(
             errors.append(error)
             failures.append(Failure(bench.device, error.message, error.hint, str(path or "")))
 
-        found = _measure(bench, paths, extras, None if all_or_none else note, on_progress)
-        if errors and not (found.measurements or found.instructions or found.sustained) and len(paths) == 1:
+        given = _measure(bench, paths, extras, None if all_or_none else note, on_progress)
+        if errors and not (given.measurements or given.instructions or given.sustained) and len(paths) == 1:
             raise errors[0]
-        return replace(found, failures=tuple(failures), timelines=(bench.timeline(),))
+        return replace(given, failures=tuple(failures), timelines=(bench.timeline(),))
+
+
+def _wanted(paths: Sequence[Path], plan: Plan, extras: Extras) -> Wanted:
+    """What the device has to be ready for: some of the files, if not all."""
+    runtimes = [RUNTIMES[name] for path in paths if (name := SUFFIXES.get(path.suffix.lower()))]
+    runner = "benchmark_model" if extras.benchmark_model else plan.runner
+    return Wanted(runner, plan.python, tuple(dict.fromkeys(runtimes)) or Wanted.runtimes, with_push=False)
 
 
 def _measure(

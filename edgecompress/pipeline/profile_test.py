@@ -12,7 +12,7 @@ from edgecompress.formats.tflite_building_test import T, build, svdf
 from edgecompress.pipeline import profile as module
 from edgecompress.pipeline.kept import added
 from edgecompress.pipeline.profile import Extras, profile_files, profile_run
-from edgecompress.profiling import session, sustained, warmup
+from edgecompress.profiling import bench, readiness, session, sustained, warmup
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.report.collect import collect
@@ -87,6 +87,25 @@ def test_a_file_that_fails_in_a_later_process_is_left_out_whole(tmp_path, monkey
     found = profile_files([bad, good], plan=replace(SHORT, processes=3))
     assert [(each.artifact, each.processes) for each in found.measurements] == [(str(good), 3)]
     assert [each.message for each in found.failures] == ["no more"]
+
+
+def test_a_device_that_is_not_ready_is_said_before_anything_else(tmp_path, monkeypatch):
+    real = readiness.probe
+    monkeypatch.setattr(readiness, "probe", lambda transport: replace(real(transport), bits=32))
+    monkeypatch.setattr(Bench, "__init__", pytest.fail)
+    with pytest.raises(DeviceError, match="a 64-bit kernel and a 32-bit system") as raised:
+        profile_files([int8_relu(tmp_path)], plan=replace(SHORT, runner="native"))
+    assert "64-bit" in raised.value.hint
+
+
+def test_what_a_device_is_warned_of_is_said_with_its_figures_and_nothing_is_asked_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "probe", pytest.fail)
+    look = {"cores": "0-7", "allowed_cores": "0-1", "load_average": [8.0, 8.0, 8.0]}
+    monkeypatch.setattr(readiness, "snapshot", lambda transport: look)
+    (measured,) = profile_files([int8_relu(tmp_path)], plan=SHORT).measurements
+    warned = "cores: 8; it does not tell which are fast, of which this account may use 0-1"
+    assert measured.conditions["notes"][0] == warned  # of the load the remarks speak, where it is one
+    assert not any(note.startswith("load:") for note in measured.conditions["notes"])
 
 
 def test_the_only_file_raises(tmp_path):

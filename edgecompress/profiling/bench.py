@@ -30,12 +30,23 @@ MAX_SAMPLE_SPANS = 20_000
 
 
 class Bench:
-    """A device during a measurement; use it in a `with` statement, which ends what still runs there."""
+    """A device during a measurement; use it in a `with` statement, which ends what still runs there.
 
-    def __init__(self, transport: Transport, plan: Plan, *, on_push: Progress = silent) -> None:
-        self.transport, self.plan, self._on_push = transport, plan, on_push
+    `info` is what the device is, where that was asked already, and `notes` what is to be said with its figures.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        plan: Plan,
+        *,
+        info: DeviceInfo | None = None,
+        notes: Sequence[str] = (),
+        on_push: Progress = silent,
+    ) -> None:
+        self.transport, self.plan, self.notes, self._on_push = transport, plan, tuple(notes), on_push
         self.device = str(transport.address)
-        self.info: DeviceInfo = (
+        self.info: DeviceInfo = info or (
             emulated_info(transport) if isinstance(transport, EmulatedTransport) else probe(transport)
         )
         self._began_ns = time.monotonic_ns()
