@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from device_tests.rootfs import run_tool
-from device_tests.servers import ALIAS, INSTALL_HINT, ROOTS, SshServer, free_port, ssh_server
+from device_tests.servers import ALIAS, BUILD, INSTALL_HINT, SshServer, free_port, ssh_server
 from device_tests.userlands import Userland, lay
 
 FIRST_USER = 5001
@@ -65,7 +65,7 @@ class Board:
     def make(self) -> None:
         """Make the system that the account sees, and its home."""
         if self.account.userland:
-            lay(self.account.userland, self.place, bases=ROOTS)
+            lay(self.account.userland, self.place, bases=BUILD)
         options = self.account.home
         if options is None:
             return

@@ -11,7 +11,7 @@ from device_tests.userlands import Userland
 MENU = 'echo "1) Shell  2) Reboot"\nsleep 600\n'
 WRAPPER = '#!/bin/sh\necho "$SSH_ORIGINAL_COMMAND" >> ~/commands\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n'
 BANNER = f"{'*' * 60}\nerror: Permission denied to strangers.\n{'*' * 60}\n"
-BUSYBOX = Userland("old")
+BUSYBOX = Userland("device_userlands/old")
 OWN_TMP = Userland()  # else what these accounts write would stay in this machine's /tmp
 SCRATCH = ("tmp", "var/tmp", "dev/shm")
 SHELLS = (
@@ -71,8 +71,9 @@ _CAN_BE_ASKED = replace(PI4, files={path: text for path, text in PI4.files.items
 _VCGENCMD = "usr/bin/vcgencmd"
 USERLANDS = (
     Account("busybox", "/bin/sh", userland=BUSYBOX),
-    Account("old-arm", "/bin/sh", userland=Userland("old-arm64")),
-    Account("musl", "/bin/sh", userland=Userland("musl")),
+    Account("old-arm", "/bin/sh", userland=Userland("device_userlands/old-arm64")),
+    Account("musl", "/bin/sh", userland=Userland("device_variants/musl")),
+    Account("32-bits", "/bin/sh", userland=Userland("device_variants/i386")),
     Account("old-timeout", userland=Userland(programs={"usr/bin/timeout": _TIMEOUT})),
     Account("few-tools", userland=Userland(removed=tuple(f"usr/bin/{tool}" for tool in _FEW))),
     Account("no-getconf", userland=Userland(removed=("usr/bin/getconf", "usr/bin/ldd"))),

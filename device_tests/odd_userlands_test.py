@@ -13,8 +13,8 @@ from edgecompress.devices import conditions
 
 
 def another_system(board, hint):
-    """This machine's, which is among those that the hint names."""
-    assert "Debian 12" in hint
+    """This machine's, which is one that the hint names."""
+    assert "Debian 12" in hint or "64-bit system" in hint
     board.set_match((), userland=False)
     board.as_root("mkdir -p /home/USER && chown USER /home/USER")
 
@@ -35,18 +35,16 @@ CASES = (
     Case("busybox 1.30 and nothing else", "busybox"),
     Case("a C library that is too old for LiteRT", "old-arm", ("the GNU C library 2.31", "needs 2.34"), another_system),
     Case("musl in the place of the GNU C library", "musl", ("the C library musl", "needs 2.27"), another_system),
+    Case(
+        *("a 64-bit kernel with 32-bit programs", "32-bits"),
+        *(("has a 64-bit kernel and a 32-bit system",), another_system),
+    ),
     Case("an old busybox's `timeout`, which takes -t", "old-timeout"),
     Case("no timeout, taskset, nproc, sha256sum and the like", "few-tools"),
     Case("no getconf, and no ldd", "no-getconf"),
     Case("a vcgencmd that hangs", "hanging-vcgencmd", line=_UNTOLD),
     Case("a vcgencmd that may not be used", "no-video", line=_UNTOLD),
-    Case(
-        "no C++ library",
-        "no-c++",
-        ("lacks libstdc++.so.6",),
-        installed,
-        broken="`profile` does not ask the runner first",
-    ),
+    Case("no C++ library", "no-c++", ("lacks libstdc++.so.6",), installed),
 )
 
 

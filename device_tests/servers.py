@@ -36,8 +36,10 @@ from edgecompress.native.libraries import LIBRARIES, library_file
 HOST = "127.0.0.1"
 ALIAS = "emulated-pi"
 CHECKOUT = Path(__file__).resolve().parent.parent
-ROOTS = CHECKOUT / "build" / "device_roots"
-VARIANTS = CHECKOUT / "build" / "device_variants"
+BUILD = CHECKOUT / "build"
+ROOTS = BUILD / "device_roots"
+VARIANTS = BUILD / "device_variants"
+USERLANDS = BUILD / "device_userlands"
 NAMESPACE_MARK = "DEVICE_TESTS_NAMESPACE"
 SERVER_MARK = "DEVICE_TESTS_SERVER"  # in the environment of a server and of everything that it starts
 # QEMU's own variable: the processor that programs run on has then the features that /proc/cpuinfo lists.
@@ -333,7 +335,7 @@ if __name__ == "__main__":
     try:
         enable_emulation()
         make_roots(ROOTS)
-        make_userlands(ROOTS)
+        make_userlands(USERLANDS)
         make_variants(VARIANTS)
         prepare_programs()
     except DeviceError as error:

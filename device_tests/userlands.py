@@ -1,13 +1,10 @@
-"""Systems that a board may have: Debian's old ones, ones with busybox alone, and this machine's with things taken away.
+"""Systems that a board may have: an old Debian with busybox alone, and others with things taken away, or put in.
 
 All but one are of this machine's processor, and need no emulation.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import shutil
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -15,20 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device_tests.machines import Machine, write_machine
-from device_tests.rootfs import run_tool
+from device_tests.rootfs import make_once, run_tool
 
 OLD = "bullseye"  # its busybox is 1.30, and its C library too old for LiteRT on 64-bit Arm
 PACKAGES = ("busybox-static", "libc-bin", "libc6", "libgcc-s1", "libstdc++6")
 ARCHITECTURES = {"old": "amd64", "old-arm64": "arm64"}
-MUSL_LOADER = Path("/lib/ld-musl-x86_64.so.1")
-HINT = "Run as root, with Debian's archive in reach: apt-get install mmdebstrap musl."
+HINT = "Run as root, with Debian's archive in reach: apt-get install mmdebstrap."
 
 
 @dataclass(frozen=True)
 class Userland:
-    """A system: one of `make_userlands`, or this machine's, and what is other in it."""
+    """A system: a root that was made, or this machine's, and what is other in it."""
 
-    base: str = ""  # empty: this machine's
+    base: str = ""  # below the folder of all that are made; empty: this machine's
     removed: tuple[str, ...] = ()  # patterns of paths
     programs: Mapping[str, str] = field(default_factory=dict)  # scripts by their paths
     mounts: Mapping[str, str] = field(default_factory=dict)  # options of file systems of their own, by their folders
@@ -37,20 +33,12 @@ class Userland:
 
 def make_userlands(folder: Path) -> None:
     """Make the systems below `folder`, unless they are there as this recipe makes them; needs the superuser."""
-    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    stamp = folder / "userlands.sha256"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_text() == recipe:
-            return
-        stamp.unlink(missing_ok=True)
-        for name in (*ARCHITECTURES, "musl"):
-            shutil.rmtree(folder / name, ignore_errors=True)
+
+    def make() -> None:
         for name, architecture in ARCHITECTURES.items():
             _make_old(folder / name, architecture)
-        _make_musl(folder / "musl", busybox=folder / "old/bin/busybox")
-        stamp.write_text(recipe)
+
+    make_once(folder, tuple(ARCHITECTURES), Path(__file__).read_bytes(), make)
 
 
 def lay(userland: Userland, place: Path, *, bases: Path) -> Path:
@@ -103,15 +91,6 @@ def _make_old(root: Path, architecture: str) -> None:
         for path in (root / folder).iterdir():
             path.unlink()
     _fill(root, busybox)
-
-
-def _make_musl(root: Path, *, busybox: Path) -> None:
-    """The loader of the C library musl, as of Alpine, and busybox."""
-    root.mkdir()
-    for name in ("lib", "etc"):
-        (root / name).mkdir()
-    shutil.copy2(MUSL_LOADER.resolve(), root / "lib" / MUSL_LOADER.name)
-    _fill(root, busybox.read_bytes())
 
 
 def _fill(root: Path, busybox: bytes) -> None:
