@@ -8,7 +8,6 @@ import pty
 import select
 import subprocess
 import termios
-import time
 from collections.abc import Mapping
 
 LIMIT_S = 30.0
@@ -33,16 +32,15 @@ def type_in(command: str, *answers: tuple[str, str], environment: Mapping[str, s
     os.close(its)
     shown, looked_at = "", 0
     try:
-        for question, answer in (*answers, ("", "")):
-            while not question or question not in shown[looked_at:]:
-                if not (data := _read(own)):
-                    break
+        for question, answer in answers:
+            while question not in shown[looked_at:]:
+                data = _read(own)
+                assert data, f"`{command}` did not ask '{question}': {shown}"
                 shown += data
-            else:
-                looked_at = len(shown)
-                os.write(own, f"{answer}\n".encode())
-                continue
-            assert not question, f"`{command}` did not ask '{question}': {shown}"
+            looked_at = len(shown)
+            os.write(own, f"{answer}\n".encode())
+        while data := _read(own):
+            shown += data
         assert child.wait(LIMIT_S) == 0, f"`{command}`: {shown}"
     finally:
         child.kill()
@@ -53,8 +51,7 @@ def type_in(command: str, *answers: tuple[str, str], environment: Mapping[str, s
 
 def _read(terminal: int) -> str:
     """What is shown next; nothing once all have left the terminal."""
-    end = time.monotonic() + LIMIT_S
-    ready, _, _ = select.select([terminal], [], [], end - time.monotonic())
+    ready, _, _ = select.select([terminal], [], [], LIMIT_S)
     assert ready, "it waits for something"
     try:
         return os.read(terminal, 4096).decode(errors="replace")

@@ -60,8 +60,8 @@ def refused(device: str | Address, model: Path, *words: str, on_progress: Progre
 def see(case: Case, place: Any, model: Path, output_hash: str | None, device: str | Address = "") -> None:
     """Measure a device, after the remedy if it is one that needs it; it computes what has this hash, if one is given.
 
-    `place` is what the remedy is followed on, and has the device's address, unless it is called otherwise. As long as the
-    device is not ready, `edgecompress devices check` has to say so; after that, measuring begins with the same check.
+    `place` is what the remedy is followed on, and has the device's address, unless it is called otherwise. As long as
+    the device is not ready, `edgecompress devices check` has to say so; after that, measuring begins with that check.
     """
     device = device or place.address
     if case.says:

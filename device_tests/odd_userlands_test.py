@@ -9,7 +9,11 @@ import pytest
 from device_tests.cases import Case, command_in, parameters, see
 from device_tests.clients import Client
 from device_tests.dropbear import dropbear
+from device_tests.faults_test import none_left
 from edgecompress.devices import conditions
+from edgecompress.devices.address import parse_address
+from edgecompress.devices.connect import connect
+from edgecompress.errors import DeviceError
 
 
 def another_system(board, hint):
@@ -52,6 +56,18 @@ CASES = (
 def test_a_system(case, odd_boards, small_model, output_hash, monkeypatch):
     monkeypatch.setattr(conditions, "PROGRAM_LIMIT_S", 1)
     see(case, odd_boards[case.account], small_model, output_hash)
+
+
+LIMITS = {"plain": "timeout -k 2", "busybox": "timeout", "old-timeout": "timeout -t", "few-tools": ""}
+
+
+@pytest.mark.parametrize("account", LIMITS)
+def test_a_command_is_ended_by_whichever_timeout_there_is(account, odd_boards):
+    with connect(parse_address(odd_boards[account].address)) as transport:
+        assert transport.greeting.limit == LIMITS[account]
+        with pytest.raises(DeviceError, match="within 1 s"):
+            transport.run(["sleep", "7531"], timeout_s=1)
+    assert none_left("7531") == []
 
 
 def test_dropbear_without_sftp(odd_boards, small_model, output_hash, tmp_path, monkeypatch):
