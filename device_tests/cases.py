@@ -36,7 +36,6 @@ class Case:
     says: tuple[str, ...] = ()
     remedy: Remedy | None = None
     line: str = ""  # words of its line of conditions
-    broken: str = ""  # why it is not so today
 
 
 def measure(device: str | Address, model: Path, *, on_progress: Progress = silent, **plan: object) -> Measurement:
@@ -51,22 +50,36 @@ def refused(device: str | Address, model: Path, *words: str, on_progress: Progre
     """See that it is refused in one sentence with these words, in their order; returns what there is to try."""
     with pytest.raises(DeviceError) as error:
         measure(device, model, on_progress=on_progress)
-    text = str(error.value)
-    assert re.search(".*".join(map(re.escape, words)), text), text
-    assert "\n" not in text and "Traceback" not in text and len(text) < 400 and error.value.hint, text
+    _require_sentence(error.value, words)
     return error.value.hint
+
+
+def not_ready(device: str | Address, *words: str) -> str:
+    """See that `edgecompress devices check` says no in such a sentence; returns what there is to try."""
+    found = check_address(resolve(device))
+    assert not found.is_ready, found.steps
+    with pytest.raises(DeviceError) as error:
+        found.require()
+    _require_sentence(error.value, words)
+    return error.value.hint
+
+
+def _require_sentence(error: DeviceError, words: Sequence[str]) -> None:
+    text = str(error)
+    assert re.search(".*".join(map(re.escape, words)), text), text
+    assert "\n" not in text and "Traceback" not in text and len(text) < 400 and error.hint, text
 
 
 def see(case: Case, place: Any, model: Path, output_hash: str | None, device: str | Address = "") -> None:
     """Measure a device, after the remedy if it is one that needs it; it computes what has this hash, if one is given.
 
     `place` is what the remedy is followed on, and has the device's address, unless it is called otherwise. As long as
-    the device is not ready, `edgecompress devices check` has to say so; after that, measuring begins with that check.
+    the device is not ready, `edgecompress devices check` has to say what to do; after that, measuring begins with it.
     """
     device = device or place.address
     if case.says:
-        assert not is_ready(device), f"{case.kind}: said to be ready"
-        hint = refused(device, model, *case.says)
+        hint = not_ready(device, *case.says)
+        refused(device, model, *case.says)
         assert case.remedy, f"{case.kind}: without a remedy"
         device = case.remedy(place, hint) or device
     found = measure(device, model)
@@ -75,23 +88,9 @@ def see(case: Case, place: Any, model: Path, output_hash: str | None, device: st
     assert case.line in found.conditions["line"]
 
 
-def is_ready(device: str | Address) -> bool:
-    """Whether `edgecompress devices check` says so; if not, its last step says what to do."""
-    found = check_address(resolve(device))
-    assert found.is_ready or found.steps[-1].remedy, found.steps
-    return found.is_ready
-
-
 def parameters(cases: Sequence[Case]) -> list[ParameterSet]:
     """The cases for a test's parameters."""
-    return [
-        pytest.param(
-            case,
-            id=case.kind,
-            marks=[pytest.mark.xfail(reason=case.broken, strict=True)] if case.broken else [],
-        )
-        for case in cases
-    ]
+    return [pytest.param(case, id=case.kind) for case in cases]
 
 
 def commands_in(hint: str) -> list[str]:
