@@ -70,16 +70,19 @@ def _nothing_executes(folder):
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.parametrize("name", ["good", "old"])
 @emulated
-def test_a_board_of_this_machines_processor_is_ready(board):
-    with board("good"):
+def test_a_board_of_this_machines_processor_is_ready_and_measures(name, board, tmp_path):
+    with board(name):
         found = check_address(BOARD)
-    assert found.is_ready, found.steps
+        measured = profile_files([partly_delegated(tmp_path)], devices=[BOARD], plan=Plan(**SHORT)).measurements
+    assert found.is_ready and len(measured) == 1, found.steps
 
 
 BAD = {
     "i386": ("system", "a 64-bit kernel and a 32-bit system", "64-bit"),
     "musl": ("system", "the C library musl", "Debian 12"),
+    "old-arm": ("system", "the GNU C library 2.31; LiteRT 2.3.0 needs 2.34", "Debian 12"),
     "noexec": ("folder", "nothing in it can be executed", "--device-folder"),
     "bare": ("runner", "lacks libstdc++.so.6 and libgcc_s.so.1", "apt-get install libstdc++6 libgcc-s1"),
 }

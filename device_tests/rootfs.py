@@ -150,11 +150,11 @@ def make_once(folder: Path, names: Sequence[str], recipe: bytes, make: Callable[
         stamp.write_text(expected)
 
 
-def make_board(root: Path, *, arch: str, packages: Sequence[str], mirrors: Sequence[str] = ()) -> None:
-    """Extract Debian's packages without configuring them: that would take minutes under emulation."""
+def make_board(root: Path, *, arch: str, packages: Sequence[str], of: str = "", mirrors: Sequence[str] = ()) -> None:
+    """Extract packages of a version of Debian, this machine's by default; to configure them would take minutes."""
     command = ["mmdebstrap", "--quiet", f"--arch={arch}", "--variant=extract", f"--include={','.join(packages)}"]
     hint = "Run as root, with Debian's archive in reach: apt-get install mmdebstrap."
-    run_tool([*command, suite(), str(root), *mirrors], hint=hint)
+    run_tool([*command, of or suite(), str(root), *mirrors], hint=hint)
     finish_board(root)
     if not (root / "usr/bin/awk").exists():  # Debian makes this link when it configures mawk
         (root / "usr/bin/awk").symlink_to("mawk")

@@ -1,6 +1,6 @@
 """Root file systems of boards that are bad, each in one way, and of a good one; of this machine's own processor.
 
-They run without an emulator, so that what a device says of itself is as quick as on a real one.
+All but one run without an emulator, so that what a device says of itself is as quick as on a real one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from device_tests.rootfs import APPLETS, finish_board, make_board, make_folders,
 
 _TOOLS = ("bash", "coreutils", "dash", "findutils", "grep", "libc-bin", "libc6", "mawk", "procps", "sed", "util-linux")
 _LIBRARIES = ("libgcc-s1", "libstdc++6")
-NAMES = ("good", "bare", "musl", "i386") if platform.machine() == "x86_64" else ()
+OLD = "bullseye"  # with a C library too old for LiteRT on Arm, and none too old on x86-64
+NAMES = ("good", "bare", "musl", "i386", "old", "old-arm") if platform.machine() == "x86_64" else ()
 
 
 def make_variants(folder: Path) -> None:
@@ -22,16 +23,22 @@ def make_variants(folder: Path) -> None:
     def make() -> None:
         if not NAMES:
             return
-        mirrors = [f"deb http://deb.debian.org/debian {suite()} main"]  # its updates may lack an architecture for hours
         packages = (*_TOOLS, *_LIBRARIES)
-        make_board(folder / "good", arch="amd64", packages=(*packages, "busybox-static", "musl"), mirrors=mirrors)
-        make_board(folder / "i386", arch="i386", packages=packages, mirrors=mirrors)
+        _make(folder / "good", "amd64", (*packages, "busybox-static", "musl"), suite())
+        _make(folder / "i386", "i386", packages, suite())
+        _make(folder / "old", "amd64", packages, OLD)
+        _make(folder / "old-arm", "arm64", packages, OLD)
         run_tool(["cp", "-a", str(folder / "good"), str(folder / "bare")], hint="Is the disk full?")
         for path in runtime_libraries(folder / "bare"):
             path.unlink()
         _make_musl(folder / "musl", good=folder / "good")
 
     make_once(folder, NAMES, Path(__file__).read_bytes() + Path(make_once.__code__.co_filename).read_bytes(), make)
+
+
+def _make(root: Path, arch: str, packages: tuple[str, ...], of: str) -> None:
+    """Make a board from the archive alone: its updates may lack an architecture for hours."""
+    make_board(root, arch=arch, packages=packages, of=of, mirrors=[f"deb http://deb.debian.org/debian {of} main"])
 
 
 def runtime_libraries(root: Path) -> list[Path]:

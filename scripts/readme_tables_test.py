@@ -34,7 +34,7 @@ def test_every_command_line_parses() -> None:
     lines = [
         line
         for text in texts
-        for line in re.findall(r"^    (?:\$ )?edgecompress (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
+        for line in re.findall(r"^ {4,7}(?:\$ )?edgecompress (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
     ]
     assert len(lines) > 10
     for line in lines:

@@ -27,6 +27,8 @@ from edgecompress.values import LayerNote, Preprocessing
 from edgecompress.zoo import find
 from edgecompress.zoo.weights import load_weights
 
+_RUNTIMES = {"tflite": "litert", "onnx": "onnx"}  # by the format that they run
+
 
 def check_training(
     recipe: Recipe, *, optimizer_steps: Callable[[int, int], int], on_progress: Progress = silent
@@ -95,7 +97,9 @@ def _check_device(address: Address, recipe: Recipe) -> None:
         core_mask(profile.cores, {}, device=str(address))
     with connect(address) as transport:
         if address.kind in ("adb", "ssh"):
-            check_device(transport, Wanted(with_library=False, with_push=False)).require()
+            formats = {parse_target(text).format for text in recipe.convert.targets}
+            runtimes = [runtime for kind, runtime in _RUNTIMES.items() if kind in formats]
+            check_device(transport, Wanted(runtimes=runtimes, with_library=False, with_push=False)).require()
 
 
 def load_data(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Dataset, Preprocessing]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgecompress.devices.probe import probe
+from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import ConversionError, DeviceError, EdgeCompressError, MethodError, RecipeError
+from edgecompress.pipeline import check
 from edgecompress.pipeline.check import check_rest, check_training
 from edgecompress.pipeline.run import run_recipe
+from edgecompress.profiling import readiness
+from edgecompress.profiling.about import About
+from edgecompress.profiling.readiness_test import Board
 from edgecompress.recipes import Recipe, build_recipe, load_recipe
 
 PRUNE = {"method": "magnitude_pruning", "epochs": 1}
@@ -64,6 +71,29 @@ def test_a_mistake_is_found_before_anything_is_written(wrong, kind, message, tmp
         run_recipe(wrong, tmp_path / "runs" / "run")
     assert isinstance(caught.value, kind) and message in caught.value.message
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("targets", "is_ready"), [(["tflite:int8"], False), (["onnx:int8"], True)])
+def test_a_board_is_ready_for_the_formats_of_the_recipe(targets, is_ready, tmp_path: Path, monkeypatch) -> None:
+    """Its C library is too old for LiteRT, and not for ONNX Runtime."""
+    info = replace(probe(LocalTransport()), machine="aarch64", glibc=(2, 31))
+    answer = About(glibc="2.31", machine="aarch64", cores=15, missing=())
+    asked: list[str] = []
+
+    def ask(transport: Any, info: Any, runtime: str, **options: Any) -> About:
+        asked.append(runtime)
+        return answer
+
+    monkeypatch.setattr(readiness, "probe", lambda transport: info)
+    monkeypatch.setattr(readiness, "ask_runner", ask)
+    monkeypatch.setattr(check, "connect", lambda address: Board(tmp_path / "home"))
+    wanted = recipe(convert={"targets": targets}, profile={"devices": ["ssh:board"]})
+    if is_ready:
+        check_rest(wanted)
+    else:
+        with pytest.raises(DeviceError, match=r"the GNU C library 2\.31; LiteRT"):
+            check_rest(wanted)
+    assert asked == (["onnx"] if is_ready else [])
 
 
 def test_what_is_right_passes() -> None:

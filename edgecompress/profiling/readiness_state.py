@@ -36,7 +36,7 @@ def the_state(transport: Transport, info: DeviceInfo, look: dict[str, Any]) -> I
     yield _clock(look)
     yield wanted("governor", lambda: _governor(transport, info, look))
     if not info.android:
-        yield _throttling(transport, info, look)
+        yield wanted("throttling", lambda: _throttling(transport, info, look))
     yield _load(look)
     if info.android:
         yield _screen(look)
