@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LCE := .venv-lce
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test device-test lint install lock clean
+.PHONY: demo test device-test odd-devices emulated-devices lint install lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgecompress run models/mobilenet_v1/recipes/digits.toml --out runs/demo-$$(date +%Y%m%d-%H%M%S)
@@ -16,10 +16,23 @@ test: $(VENV)/.tested $(LCE)/.installed
 	EDGECOMPRESS_LCE_PYTHON=$(CURDIR)/$(LCE)/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Ask a device, or the emulated ones (as root, with Debian's packages named in docs/devices.md), all the same questions.
+# The odd devices, which are emulated, too, have a namespace of their own, and come at the same time.
 DEVICE ?= local
+ODD := $(wildcard device_tests/odd_*_test.py)
+EMULATED := $(BIN)/python -m device_tests.servers $(BIN)/python -m pytest --device emulated
+ifeq ($(DEVICE),emulated)
 device-test: $(VENV)/.tested
-	$(if $(filter emulated,$(DEVICE)),$(BIN)/python -m device_tests.servers) \
-	  $(BIN)/python -m pytest device_tests --device $(DEVICE)
+	$(MAKE) --no-print-directory --jobs 2 --output-sync odd-devices emulated-devices
+else
+device-test: $(VENV)/.tested
+	$(BIN)/python -m pytest device_tests --device $(DEVICE)
+endif
+
+odd-devices: $(VENV)/.tested
+	$(EMULATED) $(ODD)
+
+emulated-devices: $(VENV)/.tested
+	$(EMULATED) device_tests $(ODD:%=--ignore=%)
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from device_tests.accounts import Boards, boards
+from device_tests.kinds import ACCOUNTS
 from device_tests.machines import write_machine
 from device_tests.servers import (
     ALIAS,
@@ -32,8 +34,10 @@ from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.ways.adb_server import adb_program
 from edgecompress.devices.wire.client import execute
+from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
+from edgecompress.runtimes.sample_files_test import partly_delegated
 
 SHORT = {"processes": 1, "min_runs": 5, "min_seconds": 0.05, "max_seconds": 0.5, "cool_down_s": 0.0}
 
@@ -61,7 +65,7 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--device") != "emulated":
         skip = pytest.mark.skip(reason="only emulated devices have faults that can be chosen: --device emulated")
         for item in items:
-            if item.get_closest_marker("emulated") or item.path.name == "servers_test.py":
+            if item.get_closest_marker("emulated") or item.path.name.startswith(("servers_test", "odd_")):
                 item.add_marker(skip)
 
 
@@ -98,6 +102,32 @@ def fleet(machines, tmp_path_factory) -> Iterator[Fleet]:
             patch.setenv(name, value)
         reconnect(phone)
         yield Fleet(phone, pi, machines)
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory) -> Path:
+    """A file that takes microseconds."""
+    return partly_delegated(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def output_hash(small_model) -> str:
+    """What this machine computes of it."""
+    (found,) = profile_files([small_model], plan=Plan(**SHORT)).measurements
+    return found.output_hash
+
+
+@pytest.fixture(scope="session")
+def all_boards() -> Iterator[Boards]:
+    with boards(ACCOUNTS) as found:
+        yield found
+
+
+@pytest.fixture
+def odd_boards(all_boards, monkeypatch) -> Boards:
+    """Accounts of every odd kind on this machine, by their names, and ssh's client pointed at them."""
+    monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", str(all_boards.server.config))
+    return all_boards
 
 
 def reconnect(phone: AdbDevice) -> None:

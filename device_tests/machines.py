@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+IDLE = "0.08 0.05 0.01 1/234 5678\n"
 Kind = Literal["pi4", "phone"]
+THROTTLED = "devices/platform/soc/soc:firmware/get_throttled"
 CPU = "devices/system/cpu"
 BASE_FEATURES = "fp asimd evtstrm crc32 cpuid"
 V8_2_FEATURES = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
@@ -35,6 +37,7 @@ class Machine:
     zones_millidegrees: Mapping[str, int]
     cpuinfo_tail: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    load: str = ""  # /proc/loadavg; empty: this machine's
 
 
 PI4 = Machine(
@@ -45,7 +48,7 @@ PI4 = Machine(
     zones_millidegrees={"cpu-thermal": 48_212},
     cpuinfo_tail="Revision\t: c03114\nSerial\t\t: 1000000012345678\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n",
     files={
-        "devices/platform/soc/soc:firmware/get_throttled": "0\n",
+        THROTTLED: "0\n",
         "firmware/devicetree/base/model": "Raspberry Pi 4 Model B Rev 1.4\0",
         "firmware/devicetree/base/compatible": "raspberrypi,4-model-b\0brcm,bcm2711\0",
     },
@@ -75,9 +78,9 @@ PHONE = Machine(
 MACHINES: Mapping[Kind, Machine] = {"pi4": PI4, "phone": PHONE}
 
 
-def write_machine(folder: Path, kind: Kind) -> None:
+def write_machine(folder: Path, which: Kind | Machine) -> None:
     """Write `folder/cpuinfo` and `folder/sys`, to be bound over a root file system's /proc/cpuinfo and /sys."""
-    machine = MACHINES[kind]
+    machine = which if isinstance(which, Machine) else MACHINES[which]
     system = folder / "sys"
     for path, text in (_cores(machine) | _clocks(machine) | _heat(machine) | dict(machine.files)).items():
         (system / path).parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +91,8 @@ def write_machine(folder: Path, kind: Kind) -> None:
             link.unlink(missing_ok=True)
             link.symlink_to(f"../cpufreq/policy{cluster.cores[0]}")
     (folder / "cpuinfo").write_text(_cpuinfo(machine))
+    if machine.load:
+        (folder / "loadavg").write_text(machine.load)
 
 
 def _cpuinfo(machine: Machine) -> str:

@@ -20,12 +20,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from device_tests.adbd.device import FAULTS
 from device_tests.rootfs import PROPERTIES, enable_emulation, make_roots, run_tool
+from device_tests.userlands import make_userlands
 from device_tests.variants import make_variants
 from edgecompress.errors import DeviceError
 from edgecompress.native.build import MACHINES, build_instruction_counter, build_runner
@@ -34,8 +36,10 @@ from edgecompress.native.libraries import LIBRARIES, library_file
 HOST = "127.0.0.1"
 ALIAS = "emulated-pi"
 CHECKOUT = Path(__file__).resolve().parent.parent
-ROOTS = CHECKOUT / "build" / "device_roots"
-VARIANTS = CHECKOUT / "build" / "device_variants"
+BUILD = CHECKOUT / "build"
+ROOTS = BUILD / "device_roots"
+VARIANTS = BUILD / "device_variants"
+USERLANDS = BUILD / "device_userlands"
 NAMESPACE_MARK = "DEVICE_TESTS_NAMESPACE"
 SERVER_MARK = "DEVICE_TESTS_SERVER"  # in the environment of a server and of everything that it starts
 # QEMU's own variable: the processor that programs run on has then the features that /proc/cpuinfo lists.
@@ -45,6 +49,7 @@ PHONE_PROCESSOR = "cortex-a76"
 SCRATCH_MODES = {"tmp": "1777", "root": "0700", "data/local/tmp": "1777"}
 START_LIMIT_S = 15.0
 STOP_LIMIT_S = 5.0
+_LISTENING = f"Server listening on {HOST}"  # in sshd's log, each time that it begins
 INSTALL_HINT = "Run as root: apt-get install adb openssh-server openssh-client iproute2, with CAP_SYS_ADMIN."
 
 
@@ -59,6 +64,21 @@ class SshServer:
     known_hosts: Path
     wrong_known_hosts: Path
     config: Path
+    settings: Path  # of the server
+    pid: int
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self.settings.with_name("sshd.log")
+
+    def reload(self) -> None:
+        """Have the server read its settings anew, and wait until it has."""
+        listening = self.log.read_text().count(_LISTENING)
+        os.kill(self.pid, signal.SIGHUP)
+        end = time.monotonic() + START_LIMIT_S
+        while self.log.read_text().count(_LISTENING) == listening and time.monotonic() < end:
+            time.sleep(0.02)
 
 
 @dataclass(frozen=True)
@@ -109,14 +129,18 @@ def bind_machine(root: Path, machine_folder: Path) -> None:
 
 
 @contextmanager
-def ssh_server(folder: Path, root: Path | None, *, port: int) -> Iterator[SshServer]:
-    """Run sshd with its keys and its log in `folder`; clients get into `root`, or onto this machine if it is None."""
+def ssh_server(folder: Path, root: Path | None, *, port: int, more: str = "") -> Iterator[SshServer]:
+    """Run sshd with its keys and its log in `folder`; clients get into `root`, or onto this machine if it is None.
+
+    `more` are lines of sshd's own, which come last.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("host_key", "identity", "wrong_key"):
         for old in (folder / name, folder / f"{name}.pub"):
             old.unlink(missing_ok=True)
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(folder / name))
-    server = SshServer(
+    about = partial(
+        SshServer,
         host=HOST,
         port=port,
         user=getpass.getuser(),
@@ -124,19 +148,22 @@ def ssh_server(folder: Path, root: Path | None, *, port: int) -> Iterator[SshSer
         known_hosts=folder / "known_hosts",
         wrong_known_hosts=folder / "wrong_known_hosts",
         config=folder / "ssh_config",
+        settings=folder / "sshd_config",
     )
-    server.known_hosts.write_text(f"[{HOST}]:{port} {(folder / 'host_key.pub').read_text()}")
-    server.wrong_known_hosts.write_text(f"[{HOST}]:{port} {(folder / 'wrong_key.pub').read_text()}")
+    (folder / "known_hosts").write_text(f"[{HOST}]:{port} {(folder / 'host_key.pub').read_text()}")
+    (folder / "wrong_known_hosts").write_text(f"[{HOST}]:{port} {(folder / 'wrong_key.pub').read_text()}")
     shutil.copy(folder / "identity.pub", folder / "authorized_keys")
-    server.config.write_text(_client_config(server))
     # sshd wants this folder for itself; only root may write to it, so that it is a safe place for a root, too.
     privileged = Path("/run/sshd")
     privileged.mkdir(mode=0o755, exist_ok=True)
     with _mounted(root, privileged / str(port)) as chroot:
-        (folder / "sshd_config").write_text(_server_config(folder, port, chroot))
+        (folder / "sshd_config").write_text(_server_config(folder, port, chroot) + more)
         # By its whole path, without which sshd does not start.
         program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "/usr/sbin/sshd"
-        with _running([program, "-D", "-e", "-f", str(folder / "sshd_config")], log=folder / "sshd.log", port=port):
+        command = [program, "-D", "-e", "-f", str(folder / "sshd_config")]
+        with running(command, log=folder / "sshd.log", port=port) as process:
+            server = about(pid=process.pid)
+            server.config.write_text(_client_config(server))
             yield server
 
 
@@ -152,7 +179,7 @@ def adb_daemon(folder: Path, root: Path, *, port: int, fault: str = "", auth: bo
         (folder / "adb_keys").touch()
         command += ["--key-file", str(folder / "adb_keys")]
     environment = os.environ | {"QEMU_CPU": PHONE_PROCESSOR}
-    with _running(command, log=folder / "adbd.log", port=port, environment=environment):
+    with running(command, log=folder / "adbd.log", port=port, environment=environment):
         yield device
 
 
@@ -176,7 +203,7 @@ def adb_server(environment: Mapping[str, str]) -> Iterator[None]:
     """Run the adb server of `adb_environment`, which else the first client would leave behind."""
     port = int(environment["ANDROID_ADB_SERVER_PORT"])
     log = Path(environment["HOME"]) / "adb_server.log"
-    with _running(["adb", "nodaemon", "server"], log=log, port=port, environment=environment):
+    with running(["adb", "nodaemon", "server"], log=log, port=port, environment=environment):
         yield
 
 
@@ -230,9 +257,9 @@ def _require_namespace(root: Path) -> None:
 
 
 @contextmanager
-def _running(
+def running(
     command: Sequence[str], *, log: Path, port: int, environment: Mapping[str, str] = os.environ
-) -> Iterator[None]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server from when it answers on `port`; in the end nothing that it started is left."""
     mark = str(port)
     with log.open("w") as output:
@@ -251,7 +278,7 @@ def _running(
             raise DeviceError(f"{command[0]} did not start: {error}.", hint=INSTALL_HINT) from error
     try:
         _await_port(port, process, log)
-        yield
+        yield process
     finally:
         _end(process, mark)
 
@@ -308,6 +335,7 @@ if __name__ == "__main__":
     try:
         enable_emulation()
         make_roots(ROOTS)
+        make_userlands(USERLANDS)
         make_variants(VARIANTS)
         prepare_programs()
     except DeviceError as error:

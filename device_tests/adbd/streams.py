@@ -131,7 +131,9 @@ class Connection:
         self._writer.transport.abort()
 
     def _answer(self, packet: Packet) -> None:
-        if packet.command is Command.CNXN:
+        if self._device.is_down:
+            self.cut()
+        elif packet.command is Command.CNXN:
             self._greet(packet)
         elif packet.command is Command.AUTH:
             self._authenticate(packet)

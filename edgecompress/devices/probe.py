@@ -10,17 +10,21 @@ from edgecompress.devices.answers import whole
 from edgecompress.devices.wire.transport import Transport
 
 # Each answer on a line of its own, behind a key; whatever a device lacks is simply not said.
+# An old loader of glibc finds its library only by the whole path.
 _QUESTIONS = r"""
 say() { key=$1; shift; value=$("$@" 2>/dev/null | tr -d '\0' | head -n 1) && echo "$key=$value"; }
 say machine uname -m
 say arch cat /proc/sys/kernel/arch
 say kernel uname -r
-for words in 'getconf GNU_LIBC_VERSION' '/lib/ld-linux-aarch64.so.1 libc.so.6' '/lib64/ld-linux-x86-64.so.2 libc.so.6' \
-  'ldd --version' '/lib/ld-musl-*.so.1'
-do
-  library=$(set -- $words; "$@" 2>&1 </dev/null | grep -i -m 1 -E 'glibc|gnu c library|gnu libc|musl')
-  [ -n "$library" ] && echo "libc=$library" && break
-done
+libc() {
+  getconf GNU_LIBC_VERSION
+  for loader in /lib/ld-linux-aarch64.so.1 /lib64/ld-linux-x86-64.so.2; do
+    for library in libc.so.6 /lib/*/libc.so.6 /lib*/libc.so.6; do [ -x $loader ] && $loader $library; done
+  done
+  ldd --version
+  for loader in /lib/ld-musl-*.so.1; do [ -x "$loader" ] && "$loader"; done
+}
+library=$(libc 2>&1 </dev/null | grep -i -m 1 -E 'glibc|gnu c library|gnu libc|musl') && echo "libc=$library"
 [ -x /system/bin/getprop ] && for key in ro.product.model ro.soc.model ro.board.platform ro.build.version.release \
   ro.build.version.sdk; do say $key getprop $key; done
 [ -r /sys/firmware/devicetree/base/model ] && say board cat /sys/firmware/devicetree/base/model

@@ -53,7 +53,7 @@ def known(address: Address | str, said: str) -> DeviceError | None:
     if re.search(r"\bnot found$|^no devices", reason):
         named = isinstance(address, Address) and address.target == os.environ.get("ANDROID_SERIAL")
         hint = "`edgecompress devices` lists what is" + (", and ANDROID_SERIAL names this one." if named else ".")
-        return DeviceError(f"{address} is not connected.", hint=hint)
+        return DeviceError(f"{address} is not connected.", hint=version_conflict(said) or hint)
     return DeviceGone(f"{address} was lost: {reason}.", hint=version_conflict(said) or "Is it still connected?")
 
 

@@ -28,6 +28,7 @@ VERSIONS = "adb server version (39) doesn't match this client (41); killing...\n
         ("error: target doesn't support PTY args -Tt\n", "runs Android before 7, whose adb", DeviceError),  # its source
         ("error: closed\n", "was lost: closed. Is it still connected?", DeviceGone),
         ("adb: error: failed to get feature set: closed\n", "was lost: failed to get feature set: closed.", DeviceGone),
+        (f"{VERSIONS}error: device 'R5CT10' not found\n", "is not connected. Another adb (of version 39", DeviceError),
         (f"{VERSIONS}error: closed\n", "was lost: closed. Another adb (of version 39, and ours is 41)", DeviceGone),
         ("\x1b[2J\nerror: \x1b[31mbad\x07\n", "was lost: [31mbad.", DeviceGone),
     ],

@@ -60,7 +60,8 @@ def why_denied(login: Login, said: str, methods: Collection[str]) -> tuple[str, 
         hint = _handed_over(login, present[0] if present else None, methods)
         return (
             "it accepts no key of yours",
-            f"{hint} Only {login.user} may write to ~/.ssh there, and to what is in it.",
+            f"{hint} If it has it, `journalctl -u ssh` there tells why not: a folder that others may write to, or "
+            "an account that is locked or has no shell.",
         )
     if absent := _ABSENT.search(said):
         file, key = shlex.quote(absent[1]), Path(absent[1])

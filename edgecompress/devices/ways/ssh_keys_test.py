@@ -52,7 +52,10 @@ def test_a_key_that_the_board_does_not_know(login, keys):
     make(keys / "key")
     meaning, hint = why_denied(login(), "", ALL)
     assert meaning == "it accepts no key of yours"
-    assert commands(hint) == [f"ssh-copy-id -i {keys}/key.pub -F {login().config} -p 2200 pi@board"]
+    assert commands(hint) == [
+        f"ssh-copy-id -i {keys}/key.pub -F {login().config} -p 2200 pi@board",
+        "journalctl -u ssh",
+    ]
 
 
 def test_a_key_without_its_public_half(login, keys):
@@ -60,7 +63,7 @@ def test_a_key_without_its_public_half(login, keys):
     make(keys / "key")
     public = (keys / "key.pub").read_text()
     (keys / "key.pub").unlink()
-    (command,) = commands(why_denied(login(), "", ALL)[1])
+    command, _ = commands(why_denied(login(), "", ALL)[1])
     subprocess.run(["sh", "-c", command.partition(" && ")[0]], check=True)
     assert (keys / "key.pub").read_text() == public
 

@@ -15,9 +15,7 @@ _DENIED = re.compile(r"^\S+@\S+: Permission denied \(([\w,.@-]+)\)", re.MULTILIN
 _CHANGED = re.compile(r"^Offending \S+ key in (.+):\d+$", re.MULTILINE)
 _BEHIND = re.compile(r"^Connection .*\bUNKNOWN port 65535", re.MULTILINE)
 _PROXY_ENDED = re.compile(r"^(kex_exchange_identification: |Connection .*\bUNKNOWN port 65535).*$\n?", re.MULTILINE)
-_UNREACHED = re.compile(
-    r"^channel \d+: open failed: (?:connect failed|administratively prohibited): (.+)$", re.MULTILINE
-)
+_UNREACHED = re.compile(r"^channel \d+: open failed: (connect failed|administratively prohibited): (.+)$", re.MULTILINE)
 _OLD = re.compile(r"^Unable to negotiate with .+: no matching (.+) found\. Their offer: ([\w.@-]+)", re.MULTILINE)
 _OLD_OPTIONS = {
     "host key type": ("HostKeyAlgorithms", "PubkeyAcceptedAlgorithms"),
@@ -122,9 +120,15 @@ def _on_the_way(said: str, login: Login) -> DeviceError:
     if not said:
         said = _PROXY_ENDED.sub("", "\n".join(_lines(login.speak()))).strip()
     if jump and not said.startswith("Connection timed out"):
-        if unreached := _UNREACHED.search(said):
+        unreached = _UNREACHED.search(said)
+        if unreached and unreached[1] != "connect failed":
             return DeviceError(
-                f"{jump.name} does not reach {login.host} port {login.port}: {unreached[1].rstrip('.')}.",
+                f"{jump.name} does not forward to {login.host} port {login.port}.",
+                hint="Its sshd_config has to say `AllowTcpForwarding yes`, and no PermitOpen against it.",
+            )
+        if unreached:
+            return DeviceError(
+                f"{jump.name} does not reach {login.host} port {login.port}: {unreached[2].rstrip('.')}.",
                 hint=f"Is it on, and its ssh server running? `ssh {jump.where}` leads to the jump host.",
             )
         return refusal(said, jump)

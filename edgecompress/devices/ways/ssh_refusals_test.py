@@ -124,6 +124,10 @@ def test_a_banner_that_speaks_of_permission_is_no_refusal(login):
             "does not reach 10.1.1.1 port 22: Connection refused.",
         ),
         (
+            "channel 0: open failed: administratively prohibited: open failed\nstdio forwarding failed\n",
+            "does not forward to 10.1.1.1 port 22.",
+        ),
+        (
             "jump@gate: Permission denied (password).\n",
             "does not let us in as jump: it asks for more than a key, or takes none (password).",
         ),
