@@ -42,7 +42,7 @@ class Reference:
         if any(not np.isfinite(output).any() for output in outputs):
             raise ConversionError(
                 f"From {self.probes.kind} in the range of its inputs, '{self.name}' computes nothing that is finite.",
-                hint="A weight may be NaN or infinite, or a layer divides by zero; is the input range the right one?",
+                hint="A weight may be NaN or infinite, a layer may divide by zero, or the input range is another.",
             )
         return outputs
 

@@ -1,4 +1,4 @@
-"""What a model may do with a batch and no file can: keep a state, mix its samples, draw random numbers."""
+"""What keeps a model from being compared with a file: a state, mixed samples, random numbers, nothing finite."""
 
 from __future__ import annotations
 
@@ -75,6 +75,28 @@ def require_no_randomness(model: Any) -> None:
                 "be compared with the model.",
                 hint="Leave out what samples, or is called with training=True.",
             )
+
+
+def require_finite(model: Any) -> None:
+    """Run a model of Keras 2 on noise; some number of each output must be finite.
+
+    Raises:
+        UnsupportedModelError: there is none, and the first layer with such an output is named.
+    """
+    batch = _noise(model)
+    if not _nowhere_finite(_outputs(model, batch, "on a batch")):
+        return
+    for layer, until in _beginnings(model):
+        if _nowhere_finite(_outputs(until, batch, "on a batch")):
+            raise UnsupportedModelError(
+                f"Layer '{layer.name}' ({type(layer).__name__}) computes nothing that is finite from noise between -1 "
+                "and 1, so that nothing can be compared with the model.",
+                hint="A weight may be NaN or infinite, or the layer divides by zero or grows without a bound.",
+            )
+
+
+def _nowhere_finite(outputs: Arrays) -> bool:
+    return any(not np.isfinite(output).any() for output in outputs)
 
 
 def _beginnings(model: Any) -> Iterator[tuple[Any, Any]]:

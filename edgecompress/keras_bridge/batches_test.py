@@ -13,6 +13,7 @@ from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.batches import (
     _ROUNDED,
     _apart,
+    require_finite,
     require_no_randomness,
     require_no_state,
     require_samples_apart,
@@ -42,8 +43,16 @@ MIXED: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_samples_that_are_apart(name: str, batch: int | None) -> None:
     inputs = keras.Input((12,), batch_size=batch)
     model = keras.Model(inputs, APART[name](inputs))
+    require_finite(model)
     require_no_randomness(model)
     require_samples_apart(model)
+
+
+def test_a_layer_that_computes_nothing_finite_is_named() -> None:
+    inputs = keras.Input((12,))
+    grown = layers.Dense(9, kernel_initializer="ones", activation="exponential", name="grows")(inputs * 0.0 + 100.0)
+    with pytest.raises(UnsupportedModelError, match=r"Layer 'grows' \(Dense\) computes nothing that is finite"):
+        require_finite(keras.Model(inputs, layers.Dense(2)(grown)))
 
 
 @pytest.mark.parametrize("kind", ["Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout"])

@@ -61,10 +61,11 @@ def emit(request: Request, *, source: dict[str, Any], targets: list[str], option
         )
     except ConversionError:
         if not isinstance(model, bytes):
-            from edgecompress.keras_bridge.batches import require_no_randomness, require_samples_apart
+            from edgecompress.keras_bridge import batches
 
-            require_no_randomness(model)  # these name the layer, where they are the reason
-            require_samples_apart(model)
+            batches.require_finite(model)  # these name the layer, where they are the reason
+            batches.require_no_randomness(model)
+            batches.require_samples_apart(model)
         raise
     return TypeAdapter(tuple[Artifact, ...]).dump_python(artifacts, mode="json"), []
 
