@@ -292,7 +292,8 @@ def test_a_board_whose_folder_is_read_only(fleet, small):
                 place(transport, {"model.tflite": small})
             with connect(parse_address(f"ssh:{ALIAS}")) as another:  # which looks for a folder anew
                 assert place(another, {"model.tflite": small})["model.tflite"].startswith("/tmp/edgecompress-0/v1/")
-                clean(another)
+        assert clean(transport) > 0 == clean(transport)  # there, too, where files would not be put now
+        assert not list((ROOTS / "pi/tmp").iterdir())
     assert one_sentence(error, "cannot be written", "Read-only")
 
 

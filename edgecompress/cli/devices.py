@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from edgecompress.cli.device_options import folder_option, on_option
-from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table
+from edgecompress.cli.output import json_option, kib, print_error, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from edgecompress.devices.address import Address
@@ -43,17 +43,25 @@ def command(context: click.Context, as_json: bool) -> None:
 @on_option
 @folder_option
 def clean_command(devices: tuple[str | Address, ...]) -> None:
-    """Remove the files that measuring has left on devices.
+    """Remove the files that measuring has left on devices; one that cannot be cleaned does not keep the others from it.
 
     Example: edgecompress devices clean --on ssh:pi@raspberrypi.local
     """
     from edgecompress.devices.configured import resolve
     from edgecompress.devices.connect import connect, reserved
     from edgecompress.devices.store import clean
+    from edgecompress.errors import DeviceError
 
-    for device in devices:
-        with connect(resolve(device)) as transport, reserved(transport.address):
-            print_line(f"{transport.address}: removed {kib(clean(transport))} KiB.")
+    failed = False
+    for address in [resolve(device) for device in devices]:
+        try:
+            with connect(address) as transport, reserved(transport.address):
+                print_line(f"{transport.address}: removed {kib(clean(transport))} KiB.")
+        except DeviceError as error:
+            print_error(error.message, error.hint)
+            failed = True
+    if failed:
+        raise SystemExit(1)
 
 
 def _row(entry: Entry) -> list[str]:
