@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgecompress.devices.answers import whole
+from edgecompress.devices.identity import QUESTIONS, SAY, identity_of
 from edgecompress.devices.wire.transport import Transport
 
-# Each answer on a line of its own, behind a key; whatever a device lacks is simply not said.
-_QUESTIONS = r"""
-say() { key=$1; shift; value=$("$@" 2>/dev/null | tr -d '\0' | head -n 1) && echo "$key=$value"; }
+_QUESTIONS = (
+    f"{SAY}{QUESTIONS}"
+    r"""
 say machine uname -m
 say kernel uname -r
 say libc getconf GNU_LIBC_VERSION
@@ -26,6 +27,7 @@ say user id -u
 for tool in timeout taskset sha256sum; do command -v $tool >/dev/null 2>&1 && echo "has_$tool=1"; done
 exit 0
 """
+)
 _GLIBC = re.compile(r"glibc (\d{1,4})\.(\d{1,4})", re.ASCII)
 
 
@@ -44,6 +46,7 @@ class DeviceInfo:
     python: str
     tools: tuple[str, ...]
     root: bool
+    identity: str = ""  # the same whatever name leads to it; empty where there is nothing to tell it by
 
     @property
     def label(self) -> str:
@@ -87,6 +90,7 @@ def describe(answers: dict[str, str]) -> DeviceInfo:
         python=answers.get("python", ""),
         tools=tuple(tool for tool in ("timeout", "taskset", "sha256sum") if f"has_{tool}" in answers),
         root=answers.get("user") == "0",
+        identity=identity_of(answers),
     )
 
 

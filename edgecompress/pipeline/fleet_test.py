@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -10,8 +11,10 @@ import psutil
 import pytest
 
 from edgecompress.devices.address import Address
+from edgecompress.devices.identity import Identity
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, ModelFileError
+from edgecompress.pipeline import meeting
 from edgecompress.pipeline.fleet import on_each
 from edgecompress.values import Failure
 
@@ -37,8 +40,27 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+class Board(LocalTransport):
+    """A device of its own on this machine."""
+
+    def __init__(self, address):
+        super().__init__()
+        self.address = address
+
+
+@pytest.fixture(autouse=True)
+def on_this_machine(monkeypatch):
+    """Boards are reached without ssh, and each says by its target who it is."""
+    real = meeting.connect, meeting.identify
+    ours = lambda address: address.target.startswith("board-")  # noqa: E731
+    monkeypatch.setattr(meeting, "connect", lambda address: (Board if ours(address) else real[0])(address))
+    monkeypatch.setattr(
+        meeting, "identify", lambda board: Identity(board.address.target, "") if ours(board.address) else real[1](board)
+    )
+
+
 def boards(count):
-    """Addresses that only this test knows; nothing connects before its first command."""
+    """Addresses of devices that only this test knows."""
     return [Address("ssh", f"board-{uuid.uuid4().hex[:12]}") for _ in range(count)]
 
 
@@ -106,6 +128,22 @@ def test_what_is_no_error_of_ours_is_raised():
         on_each(boards(2), work)
 
 
+def test_two_names_of_one_device_are_refused_before_anything_is_done():
+    (board,) = boards(1)
+    other = Address(board.kind, board.target, 2222)
+    done = []
+    with pytest.raises(DeviceError) as error:
+        on_each([board, CLOSED, other], lambda transport, _: done.append(transport))
+    names = re.fullmatch("A device is named twice: (.+) and (.+) are one device.", error.value.message)
+    assert set(names.groups()) == {str(board), str(other)} and not done
+
+
+def test_copies_of_a_card_are_two_devices(monkeypatch):
+    """Which have one number, and were started at different times."""
+    monkeypatch.setattr(meeting, "identify", lambda board: Identity("0123456789ab", board.address.target))
+    assert on_each(boards(2), lambda transport, _: 1) == ([1, 1], [])
+
+
 def test_progress_of_all_devices_arrives():
     steps = []
     addresses = boards(2)
@@ -119,8 +157,9 @@ def test_progress_of_all_devices_arrives():
         assert [step for step in steps if step[0] == str(address)] == [(str(address), done, 3) for done in range(3)]
 
 
-def test_a_device_is_kept_to_ourselves():
+def test_a_device_is_kept_to_ourselves(monkeypatch):
     address, waits, works = boards(1)[0], [], threading.Lock()
+    monkeypatch.setattr(meeting, "identify", lambda board: Identity("", ""))
 
     def work(transport, on_progress):
         assert works.acquire(blocking=False)
