@@ -48,14 +48,16 @@ def clean_command(devices: tuple[str | Address, ...]) -> None:
     Example: edgecompress devices clean --on ssh:pi@raspberrypi.local
     """
     from edgecompress.devices.configured import resolve
-    from edgecompress.devices.connect import connect, reserved
+    from edgecompress.devices.connect import connect
+    from edgecompress.devices.lock import reserved
     from edgecompress.devices.store import clean
     from edgecompress.errors import DeviceError
+    from edgecompress.profiling.holder import holder
 
     failed = False
     for address in [resolve(device) for device in devices]:
         try:
-            with connect(address) as transport, reserved(transport.address):
+            with connect(address) as transport, reserved(transport, holder=holder):
                 print_line(f"{transport.address}: removed {kib(clean(transport))} KiB.")
         except DeviceError as error:
             print_error(error.message, error.hint)

@@ -30,6 +30,14 @@ def work(*_):
 zoo.print_table = work
 main.main()
 """
+# The command line itself, in which this machine is locked by another folder: others may measure on it for long.
+PROGRAM = """
+import sys
+from edgecompress.cli.main import main
+from edgecompress.devices.ways.local import LocalTransport
+LocalTransport.lock_folders = (sys.argv.pop(1),)
+main()
+"""
 WAITS = "print_line('waits'); sys.stdout.flush(); time.sleep(600)"
 
 
@@ -59,10 +67,17 @@ def programs(child: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(child.pid).children(recursive=True)
 
 
+def words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended
+        return []
+
+
 def until_it_measures(child: subprocess.Popen[str]) -> list[psutil.Process]:
     """Wait for a runner, native or not, and return all that the command has started."""
     end = time.monotonic() + PATIENCE_S
-    while not any("--limit" in each.cmdline() for each in programs(child) if each.is_running()):
+    while not any("--limit" in words(each) for each in programs(child)):
         assert child.poll() is None and time.monotonic() < end
         time.sleep(0.05)
     return programs(child)
@@ -72,19 +87,19 @@ def until_it_measures(child: subprocess.Popen[str]) -> list[psutil.Process]:
 def test_a_measurement_that_is_ended_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     model = partly_delegated(tmp_path)
     (tmp_path / "scratch").mkdir()
-    command = [sys.executable, "-m", "edgecompress", "profile", str(model), "--on", "local", "--processes", "50"]
-    with started(command, tmp_path / "scratch") as child:
+    arguments = ["profile", str(model), "--on", "local", "--processes", "50"]
+    with started([sys.executable, "-c", PROGRAM, str(tmp_path), *arguments], tmp_path / "scratch") as child:
         running = until_it_measures(child)
         child.send_signal(number)
         _, said = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 128 + number, said
     assert WORDS[number] in said and "earlier measurements stay" in said and "Traceback" not in said
     assert not psutil.wait_procs(running, timeout=PATIENCE_S)[1]
-    assert not [path for path in (tmp_path / "scratch").iterdir() if path.suffix != ".lock"]
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", COMMAND.format(work="print_line('waits'); sys.stdout.flush(); sys.stdin.read()")]
+    command = [sys.executable, "-c", COMMAND.format(work=WAITS)]
     with started(command, tmp_path, signal.SIGHUP) as child:
         assert child.stdout and child.stdout.readline() == "waits\n"
         child.send_signal(signal.SIGHUP)

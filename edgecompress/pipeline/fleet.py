@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.connect import reserved
+from edgecompress.devices.lock import reserved
 from edgecompress.devices.wire.client import end_clients
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError
 from edgecompress.pipeline.meeting import Meeting
+from edgecompress.profiling.holder import holder
 from edgecompress.progress import Progress, silent
 from edgecompress.values import Failure
 
@@ -54,12 +55,13 @@ def on_each(
 
 
 def _one(address: Address, work: Work[Result], on_progress: Progress, meeting: Meeting) -> Result:
-    with meeting.joined(address) as transport, _reserved(transport.address, on_progress):
+    with meeting.joined(address) as transport, _reserved(transport, on_progress):
         return work(transport, on_progress)
 
 
-def _reserved(address: Address, on_progress: Progress) -> AbstractContextManager[None]:
-    return reserved(address, on_wait=lambda: on_progress(f"waiting for {address}", 0, 1))
+def _reserved(transport: Transport, on_progress: Progress) -> AbstractContextManager[None]:
+    waiting = f"waiting for {transport.address}"
+    return reserved(transport, holder=holder, on_wait=lambda: on_progress(waiting, 0, 1))
 
 
 def _collect(device: str, future: Future[Result], results: list[Result], failures: list[Failure]) -> None:

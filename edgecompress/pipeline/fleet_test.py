@@ -12,6 +12,7 @@ import pytest
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.identity import Identity
+from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, ModelFileError
 from edgecompress.pipeline import meeting
@@ -24,7 +25,7 @@ PATIENCE_S = 30
 
 @pytest.fixture(autouse=True)
 def on_our_own(monkeypatch):
-    """No configuration of the user's, and locks that nobody else on this machine takes."""
+    """No configuration of the user's, and folders for devices."""
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
     with tempfile.TemporaryDirectory() as folder:  # not pytest's, whose name is too long for ssh's socket
         monkeypatch.setattr(tempfile, "tempdir", folder)
@@ -40,12 +41,13 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-class Board(LocalTransport):
+class Board(FolderTransport):
     """A device of its own on this machine."""
 
     def __init__(self, address):
-        super().__init__()
-        self.address = address
+        folder = Path(tempfile.gettempdir()) / address.target
+        super().__init__(folder)
+        self.address, self.lock_folders = address, (str(folder),)
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +165,7 @@ def test_a_device_is_kept_to_ourselves(monkeypatch):
 
     def work(transport, on_progress):
         assert works.acquire(blocking=False)
-        LocalTransport().run(["sleep", "0.3"], timeout_s=PATIENCE_S)
+        LocalTransport().run(["sleep", "1.5"], timeout_s=PATIENCE_S)
         works.release()
 
     on_each([address, address], work, on_progress=lambda *step: waits.append(step))

@@ -81,7 +81,7 @@ def _by_threads(
         tracks = [_Track(bench, path, threads, on_failure) for path in paths]
         looks: list[dict[str, Any]] = []
         began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        notes: list[str] = []
+        notes = list(bench.transport.notes)
         for _ in range(plan.processes):
             report = _percent(on_progress, f"{bench.device}, threads: {threads}", rounds_done, rounds)
             rounds_done += 1

@@ -73,7 +73,13 @@ def sustain(bench: Bench, path: Path, *, seconds: float, threads: int, on_progre
         conditions={
             **told,
             "remarks": [*([from_the_start] if from_the_start else []), *told["remarks"]],
-            **{"before": looks[0], "after": looks[-1], "pinned": bench.plan.cores, "device": bench.info.as_json()},
+            **{
+                "before": looks[0],
+                "after": looks[-1],
+                "notes": list(bench.transport.notes),
+                "pinned": bench.plan.cores,
+                "device": bench.info.as_json(),
+            },
             **({"interpreter": why} if (why := how.why_interpreter(session.opened)) else {}),
         },
     )
