@@ -51,7 +51,7 @@ class Transport(ABC):
         return []
 
     @cached_property
-    def on_return(self) -> list[Callable[[], None]]:
+    def on_return(self) -> list[Callable[[], object]]:
         """What holds something there, and must take it again after a lost connection."""
         return []
 
