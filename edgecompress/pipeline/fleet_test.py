@@ -71,10 +71,17 @@ def children():
     return {int(pid) for each in listed for pid in each.read_text().split()}
 
 
+def command(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended
+        return []
+
+
 def until_sleeping(count):
     """Wait until so many commands run on devices."""
     deadline = time.monotonic() + PATIENCE_S
-    while sum(each.name() == "sleep" for each in psutil.Process().children(recursive=True)) < count:
+    while sum(command(each) == ["sleep", "600"] for each in psutil.Process().children(recursive=True)) < count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return True
