@@ -20,6 +20,8 @@ from edgecompress.devices.address import Address, parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.governor import governor
 from edgecompress.devices.store import clean, place
+from edgecompress.devices.ways.socket_folder import PLACE, PREFIX
+from edgecompress.devices.ways.ssh_login import PERSIST_S
 from edgecompress.errors import DeviceError, DeviceGone
 from edgecompress.pipeline.profile import Extras, profile_files
 from edgecompress.profiling import cool_down
@@ -52,12 +54,12 @@ def processes(word):
                 found.append(line)
         except psutil.Error:
             continue
-    return [line for line in found if "pytest" not in " ".join(line)]
+    return [line for line in found if not any(Path(part).name == "pytest" for part in line)]
 
 
-def none_left(word):
+def none_left(word, limit_s=LIMIT_S):
     """Whether every such process ends, within some seconds."""
-    end = time.monotonic() + LIMIT_S
+    end = time.monotonic() + limit_s
     while left := processes(word):
         if time.monotonic() > end:
             return left
@@ -95,24 +97,57 @@ def test_closing_ends_a_runner_in_the_middle_of_its_work(transport, small):
     assert none_left(small.name) == []
 
 
-def test_ctrl_c_leaves_nothing_on_the_device(device, small):
-    """The command itself, interrupted while it measures."""
+def socket_folders():
+    """The folders of the connections that ssh shares now."""
+    words = [word for line in processes(f"ControlPath={PLACE}/{PREFIX}") for word in line]
+    return {Path(word.partition("=")[2]).parent for word in words if word.startswith("-oControlPath=")}
+
+
+ENDS = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Ended by SIGTERM.", signal.SIGHUP: "Ended by SIGHUP"}
+
+
+@pytest.mark.parametrize("number", ENDS, ids=lambda number: number.name)
+def test_a_command_that_is_ended_leaves_nothing_anywhere(device, small, number, tmp_path):
+    """The command itself, while it measures."""
+    (tmp_path / "scratch").mkdir()
     command = [sys.executable, "-m", "edgecompress", "profile", str(small), "--on", device, "--processes", "50"]
     child = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        env=os.environ | {"TMPDIR": str(tmp_path / "scratch")},
+        preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in ENDS],
     )
     end = time.monotonic() + 60
     while len(processes("edgecompress-runner")) < 1 and time.monotonic() < end:
         time.sleep(0.1)
     time.sleep(1)
-    child.send_signal(signal.SIGINT)
+    own, sockets = psutil.Process(child.pid).children(recursive=True), socket_folders()
+    assert own and len(sockets) == device.startswith("ssh:")
+    child.send_signal(number)
     _, said = child.communicate(timeout=30)
-    assert child.returncode == 130 and "Traceback" not in said
+    assert child.returncode == 128 + number and ENDS[number] in said and "Traceback" not in said
     assert none_left("edgecompress-runner") == []
+    assert not psutil.wait_procs(own, timeout=LIMIT_S)[1] and none_left(PREFIX) == []
+    assert not any(folder.exists() for folder in sockets)
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+@emulated
+def test_what_a_killed_command_leaves_of_ssh_ends_by_itself(fleet, small):
+    command = [sys.executable, "-m", "edgecompress", "profile", str(small), "--on", f"ssh:{ALIAS}", "--processes", "50"]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while len(processes("edgecompress-runner")) < 1 and time.monotonic() < end:
+        time.sleep(0.1)
+    (left,) = socket_folders()
+    child.kill()
+    child.wait()
+    assert none_left("edgecompress-runner") == []
+    assert none_left(PREFIX, limit_s=PERSIST_S + LIMIT_S) == []
+    with connect(parse_address(f"ssh:{ALIAS}")):
+        assert not left.exists()
 
 
 @contextmanager
@@ -257,7 +292,8 @@ def test_a_board_whose_folder_is_read_only(fleet, small):
                 place(transport, {"model.tflite": small})
             with connect(parse_address(f"ssh:{ALIAS}")) as another:  # which looks for a folder anew
                 assert place(another, {"model.tflite": small})["model.tflite"].startswith("/tmp/edgecompress-0/v1/")
-                clean(another)
+        assert clean(transport) > 0 == clean(transport)  # there, too, where files would not be put now
+        assert not list((ROOTS / "pi/tmp").iterdir())
     assert one_sentence(error, "cannot be written", "Read-only")
 
 

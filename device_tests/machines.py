@@ -50,6 +50,7 @@ PI4 = Machine(
     files={
         THROTTLED: "0\n",
         "firmware/devicetree/base/model": "Raspberry Pi 4 Model B Rev 1.4\0",
+        "firmware/devicetree/base/serial-number": "1000000012345678\0",
         "firmware/devicetree/base/compatible": "raspberrypi,4-model-b\0brcm,bcm2711\0",
     },
 )

@@ -39,6 +39,7 @@ PROPERTIES = {
     "ro.product.device": "emulated",
     "ro.product.cpu.abi": "arm64-v8a",
     "ro.product.cpu.abilist": "arm64-v8a",
+    "ro.serialno": "EMULATED0001",
     "ro.soc.manufacturer": "QTI",
     "ro.soc.model": "SM8350",
     "ro.build.version.release": "14",

@@ -19,7 +19,8 @@ from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.targets import parse_target
 from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.connect import connect, reserved
+from edgecompress.devices.connect import connect
+from edgecompress.devices.lock import reserved
 from edgecompress.environment import load_tf_keras
 from edgecompress.methods.base import Prepared, compress
 from edgecompress.methods.binary import BNN
@@ -89,7 +90,7 @@ def _files(folder: Path) -> dict[str, Path]:
 def _times(files: dict[str, Path], rounds: int) -> tuple[dict[str, list[float]], dict[str, str]]:
     medians: dict[str, list[float]] = {name: [] for name in files}
     runtimes = {}
-    with connect(Address("local")) as transport, reserved(transport.address), Bench(transport, Plan()) as bench:
+    with connect(Address("local")) as transport, reserved(transport), Bench(transport, Plan()) as bench:
         sessions = {}
         for name, path in files.items():
             sessions[name], how = bench.open(path, threads=1)

@@ -30,7 +30,8 @@ from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.targets import parse_target
 from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.connect import connect, reserved
+from edgecompress.devices.connect import connect
+from edgecompress.devices.lock import reserved
 from edgecompress.environment import load_tf_keras
 from edgecompress.native.build import SOURCES, build_binary_kernels
 from edgecompress.pipeline.profile import profile_files
@@ -131,7 +132,7 @@ def _times(files: dict[str, Path], rounds: int) -> dict[str, Any]:
     """Time all chains by turns."""
     samples: dict[str, list[list[int]]] = {}
     runtimes = {}
-    with connect(Address("local")) as transport, reserved(transport.address), ExitStack() as stack:
+    with connect(Address("local")) as transport, reserved(transport), ExitStack() as stack:
         forms = {target: (path, "") for target, path in files.items()}
         forms["tflite:binary avx2"] = (files["tflite:binary"], "avx2")
         sessions = {}

@@ -17,7 +17,8 @@ import numpy as np
 from edgecompress.cli.compare import PROCESSES
 from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.connect import connect, reserved
+from edgecompress.devices.connect import connect
+from edgecompress.devices.lock import reserved
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
@@ -64,7 +65,7 @@ def _record(path: Path, pairs: int) -> list[list[np.ndarray]]:
     write_bytes(twin, path.read_bytes())
     try:
         plan = Plan(processes=pairs, max_seconds=3.0)
-        with connect(Address("local")) as transport, reserved(transport.address), Bench(transport, plan) as bench:
+        with connect(Address("local")) as transport, reserved(transport), Bench(transport, plan) as bench:
             measured = profile(bench, [path, twin])
     finally:
         twin.unlink()

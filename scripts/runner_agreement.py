@@ -15,7 +15,8 @@ from pathlib import Path
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
-from edgecompress.devices.connect import connect, reserved
+from edgecompress.devices.connect import connect
+from edgecompress.devices.lock import reserved
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.runs import versions
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     found = []
-    with connect(Address("local")) as transport, reserved(transport.address), Bench(transport, Plan()) as bench:
+    with connect(Address("local")) as transport, reserved(transport), Bench(transport, Plan()) as bench:
         for path in arguments.files:
             found.append(_agreement(bench, path, arguments.rounds))
             each = found[-1]

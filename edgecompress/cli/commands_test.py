@@ -211,7 +211,8 @@ def arrays(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_interrupting_leaves_a_run_that_resumes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_interrupting_leaves_a_run_that_resumes(number: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edgecompress", *TRAIN, "--epochs", "50", "--out", str(tmp_path / "run")]
     # Where the tests run in the background of a shell, SIGINT is ignored, and that would be inherited.
     child = subprocess.Popen(
@@ -222,9 +223,9 @@ def test_interrupting_leaves_a_run_that_resumes(tmp_path: Path) -> None:
     while not (history.exists() and history.read_text()):
         assert child.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, err = child.communicate(timeout=60)
-    assert child.returncode == 130, err
+    assert child.returncode == 128 + number, err
     assert f"go on with: edgecompress {' '.join(TRAIN)}" in err and "--resume" in err and "Traceback" not in err
     line = next(line for line in err.splitlines() if line.startswith("dense: epoch 1/50, loss "))
     assert "held out" in line and "elapsed, about" in line and line.endswith("remaining")

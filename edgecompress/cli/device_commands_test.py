@@ -55,7 +55,9 @@ def test_clean_removes_what_was_left(say, tmp_path, monkeypatch):
     assert float(result.out.split()[2]) >= 97.0
     assert not folder.exists() and kept.exists()
     assert say("devices", "clean", "--on", "local").out == "local: removed 0.0 KiB.\n"
-    assert say("devices", "clean", "--on", CLOSED).code == 1
+    result = say("devices", "clean", "--on", CLOSED, "--on", "local")
+    assert (result.code, result.out) == (1, "local: removed 0.0 KiB.\n")
+    assert result.err.startswith(f"Error: {CLOSED} refuses connections at port 1.")
 
 
 @pytest.mark.parametrize("device", ["nonsense", "adb:-x", "ssh:-oProxyCommand=x", "emulated:z80", ""])

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from edgecompress.cli.device_options import folder_option, in_folder, on_option
-from edgecompress.cli.output import json_option, kib, print_json, print_line, print_table, progress_bars
+from edgecompress.cli.output import (
+    json_option,
+    kib,
+    print_error,
+    print_json,
+    print_line,
+    print_table,
+    progress_bars,
+)
 
 if TYPE_CHECKING:
     from edgecompress.devices.address import Address
@@ -91,17 +99,27 @@ def check_command(devices: tuple[str | Address, ...], as_json: bool) -> None:
 @on_option
 @folder_option
 def clean_command(devices: tuple[str | Address, ...]) -> None:
-    """Remove the files that measuring has left on devices.
+    """Remove the files that measuring has left on devices; one that cannot be cleaned does not keep the others from it.
 
     Example: edgecompress devices clean --on ssh:pi@raspberrypi.local
     """
     from edgecompress.devices.configured import resolve
-    from edgecompress.devices.connect import connect, reserved
+    from edgecompress.devices.connect import connect
+    from edgecompress.devices.lock import reserved
     from edgecompress.devices.store import clean
+    from edgecompress.errors import DeviceError
+    from edgecompress.profiling.holder import holder
 
-    for device in devices:
-        with connect(resolve(device)) as transport, reserved(transport.address):
-            print_line(f"{transport.address}: removed {kib(clean(transport))} KiB.")
+    failed = False
+    for address in [resolve(device) for device in devices]:
+        try:
+            with connect(address) as transport, reserved(transport, holder=holder):
+                print_line(f"{transport.address}: removed {kib(clean(transport))} KiB.")
+        except DeviceError as error:
+            print_error(error.message, error.hint)
+            failed = True
+    if failed:
+        raise SystemExit(1)
 
 
 def _told(step: Step) -> str:

@@ -13,7 +13,7 @@ from click.exceptions import NoArgsIsHelpError
 
 from edgecompress import __version__
 from edgecompress.child.kept import kept
-from edgecompress.cli.interrupts import what_is_kept
+from edgecompress.cli.interrupts import Heard, heeded, what_is_kept
 from edgecompress.cli.verbosity import verbosity_options
 from edgecompress.devices.wire.client import end_clients
 from edgecompress.errors import EdgeCompressError
@@ -35,7 +35,7 @@ COMMANDS = {
     "kernels": "Build the library that runs binary layers, for an application.",
     "doctor": "Say what is installed, what is missing, and how to mend it.",
 }
-INTERRUPTED = 130  # the shell's convention for SIGINT
+SIGNALLED = 128  # and the signal's number: the shell's convention
 
 
 class LazyGroup(click.RichGroup):
@@ -71,7 +71,7 @@ def group() -> None:
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
     code = run()
-    if code == INTERRUPTED:
+    if code > SIGNALLED:
         # TensorFlow's threads are in the middle of something, and may abort while the interpreter is taken down.
         end_clients()
         sys.stderr.flush()
@@ -80,7 +80,15 @@ def main() -> None:
 
 
 def run() -> int:
-    """Run the command line. Exit codes: 0 done, 1 a clear error, 2 usage, 3 a stated limit was not met."""
+    """Run the command line.
+
+    Exit codes: 0 done, 1 a clear error, 2 usage, 3 a stated limit was not met, 128 and more ended by a signal.
+    """
+    with heeded() as heard:
+        return _run(heard)
+
+
+def _run(heard: Heard) -> int:
     from edgecompress.cli.output import take_documents
 
     take_documents()
@@ -99,7 +107,7 @@ def run() -> int:
     except click.ClickException as error:
         code = _fail("UsageError", error.format_message(), _help_of(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        code = _fail("Interrupted", "Interrupted.", what_is_kept(sys.argv[1:]), INTERRUPTED)
+        code = _fail("Interrupted", heard.sentence, what_is_kept(sys.argv[1:]), heard.exit_code)
     except EdgeCompressError as error:
         code = _fail(type(error).__name__, error.message, error.hint, error.exit_code)
     except BrokenPipeError:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from edgecompress.devices.answers import whole
+from edgecompress.devices.holding import end_earlier
+from edgecompress.devices.wire.conversation import Conversation
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 
@@ -41,7 +45,7 @@ if [ -z "$was" ] || [ -n "$failed" ]; then
   else echo "none: not permitted, or there is no such governor"; exit 0
   fi
 fi
-echo "set: $(cat policy*/scaling_governor 2>/dev/null | sort -u | tr '\n' ' ')${fixed:+fixed-performance mode}"
+echo "set $$: $(cat policy*/scaling_governor 2>/dev/null | sort -u | tr '\n' ' ')${fixed:+fixed-performance mode}"
 read -r wait
 """
 
@@ -50,20 +54,51 @@ read -r wait
 def governor(transport: Transport, name: str, *, folder: str = FOLDER) -> Iterator[str]:
     """Set every cluster's governor for the length of a block; yields what the device says it is then.
 
-    `folder` is where the device has its clusters.
+    `folder` is where the device has its clusters. After a lost connection it is set again.
 
     Raises:
         DeviceError: the device has no governors, or does not let us set them.
     """
-    holding = transport.converse(["sh", "-c", _SCRIPT, "sh", name, folder], timeout_s=LONGEST_S)
+    setting = _Setting(transport, name, folder)
     try:
-        said = holding.receive(timeout_s=ANSWER_TIMEOUT_S) or ""
+        said = setting.take()
+        transport.on_return.append(setting.take)
+        yield said
+    finally:
+        with suppress(ValueError):
+            transport.on_return.remove(setting.take)
+        setting.let_go()
+
+
+class _Setting:
+    """A governor that a process on the device holds."""
+
+    def __init__(self, transport: Transport, name: str, folder: str) -> None:
+        self._transport, self._name, self._folder = transport, name, folder
+        self._token = secrets.token_hex(8)
+        self._pid: int | None = None
+        self._conversation: Conversation | None = None
+
+    def take(self) -> str:
+        """Set it; a process that a lost connection left behind restores the earlier one first."""
+        self.let_go()
+        if self._pid is not None:
+            end_earlier(self._transport, self._pid, self._token)
+        words = ["sh", "-c", _SCRIPT, self._token, self._name, self._folder]
+        self._conversation = self._transport.converse(words, timeout_s=LONGEST_S)
+        said = self._conversation.receive(timeout_s=ANSWER_TIMEOUT_S) or ""
         state, _, detail = said.partition(": ")
-        if state != "set":
+        word, _, pid = state.partition(" ")
+        if word != "set":
             raise DeviceError(
-                f"The governor '{name}' cannot be set on {transport.address}: {detail or 'no answer'}.",
+                f"The governor '{self._name}' cannot be set on {self._transport.address}: {detail or 'no answer'}.",
                 hint="It takes root, a `sudo -n` without a password, or Android 11 and `--set-governor performance`.",
             )
-        yield detail.strip()[:200]
-    finally:
-        holding.finish()
+        self._pid = whole(pid)
+        return detail.strip()[:200]
+
+    def let_go(self) -> None:
+        """Have the process end, which restores what was."""
+        if self._conversation:
+            conversation, self._conversation = self._conversation, None
+            conversation.finish()

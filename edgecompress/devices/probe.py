@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgecompress.devices.answers import whole
+from edgecompress.devices.identity import QUESTIONS, SAY, identity_of
 from edgecompress.devices.wire.transport import Transport
 
-# Each answer on a line of its own, behind a key; whatever a device lacks is simply not said.
 # An old loader of glibc finds its library only by the whole path.
-_QUESTIONS = r"""
-say() { key=$1; shift; value=$("$@" 2>/dev/null | tr -d '\0' | head -n 1) && echo "$key=$value"; }
+_QUESTIONS = (
+    f"{SAY}{QUESTIONS}"
+    r"""
 say machine uname -m
 say arch cat /proc/sys/kernel/arch
 say kernel uname -r
@@ -36,6 +37,7 @@ say user id -u
 for tool in timeout taskset sha256sum; do command -v $tool >/dev/null 2>&1 && echo "has_$tool=1"; done
 exit 0
 """
+)
 # Of `getconf`; or of the library itself and of `ldd`, whose first lines end with the version.
 _GLIBC = re.compile(r"(?:glibc|gnu c library|gnu libc)\b.*?\b(\d{1,4})\.(\d{1,4})\.?", re.ASCII | re.IGNORECASE)
 
@@ -57,6 +59,7 @@ class DeviceInfo:
     root: bool
     bits: int | None = None  # of its programs, which a 64-bit kernel may run with 32
     libc: str = ""  # "glibc", "musl" or "bionic"; empty where it does not tell
+    identity: str = ""  # the same whatever name leads to it; empty where there is nothing to tell it by
 
     @property
     def label(self) -> str:
@@ -103,6 +106,7 @@ def describe(answers: dict[str, str], *, bits: int | None = None) -> DeviceInfo:
         root=answers.get("user") == "0",
         bits=bits,
         libc="glibc" if glibc else next((name for name in ("musl", "bionic") if name in libc.lower()), ""),
+        identity=identity_of(answers),
     )
 
 

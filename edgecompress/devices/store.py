@@ -9,6 +9,8 @@ from pathlib import Path
 
 from edgecompress.devices.answers import whole
 from edgecompress.devices.ways.local import LocalTransport
+from edgecompress.devices.wire.client import last_line
+from edgecompress.devices.wire.greeting import CANDIDATES, PRIVATE
 from edgecompress.devices.wire.hashes import digest
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
@@ -25,6 +27,30 @@ tool=$2; shift 2
 for each in "$@"; do
   [ -f "$each" ] && $tool < "$each" 2>/dev/null | { read -r found rest; echo "$found $each"; }
 done
+"""
+
+# $1: our own part of a path; $2: whether to look everywhere where files may lie; then folders of ours. Only what is
+# named as we name it is removed, and where anybody may make folders, only this user's.
+_CLEAN = r"""
+home=$(cd 2>/dev/null && pwd)
+user=$(id -u) part=$1 everywhere=$2; shift 2
+[ -n "$everywhere" ] && set -- "$@" CANDIDATES
+owner() { ls -ldn "$1" 2>/dev/null | { read -r mode links owner rest; echo "$owner"; }; }
+for each in "$@"; do
+  case $each in
+    '~/'*) each=$home/${each#??} ;;
+    /tmp/* | /var/tmp/* | /dev/shm/*) [ ! -L "$each" ] && [ "$(owner "$each")" = "$user" ] || continue ;;
+    /*) ;;
+    *) each=$home/$each ;;
+  esac
+  for version in "$each"/v[0-9]*; do
+    [ -d "$version" ] || continue
+    size=$(du -sk "$version" 2>/dev/null | { read -r size rest; echo "$size"; })
+    rm -rf "$version" && echo "removed=$size" || echo "left=$version"
+  done
+  rmdir "$each" 2>/dev/null
+done
+exit 0
 """
 
 
@@ -51,12 +77,21 @@ def place(transport: Transport, files: Mapping[str, Path], *, on_push: Progress 
 
 
 def clean(transport: Transport) -> int:
-    """Remove everything that edgecompress has put on a device; return the bytes that this frees, as `du` counts."""
-    used = transport.shell('du -sk "$1" 2>/dev/null', transport.folder).stdout.split()
-    removed = transport.shell('rm -rf "$1"', transport.folder, timeout_s=HASH_TIMEOUT_S)
-    if removed.status:
-        raise DeviceError(f"Cannot remove '{transport.folder}' on {transport.address}: {removed.stderr.strip()}.")
-    return 1024 * (whole(used[0]) or 0) if used else 0
+    """Remove all that edgecompress has put on a device, wherever files may lie; return the bytes, as `du` counts.
+
+    Raises:
+        DeviceError: something cannot be removed, or the device cannot be reached.
+    """
+    if isinstance(transport, LocalTransport):
+        words = [PRIVATE, "", transport.folder.rpartition("/")[0]]
+    else:
+        wanted = transport.address.folder
+        words = [PRIVATE, "all", *([f"{wanted}/{PRIVATE}"] if wanted else [])]
+    finished = transport.shell(_CLEAN.replace("CANDIDATES", CANDIDATES), *words, timeout_s=HASH_TIMEOUT_S)
+    lines = [line.partition("=") for line in finished.stdout.splitlines()]
+    if left := [path for key, _, path in lines if key == "left"]:
+        raise DeviceError(f"Cannot remove '{left[0]}' on {transport.address}: {last_line(finished.stderr)}.")
+    return 1024 * sum(whole(size) or 0 for key, _, size in lines if key == "removed")
 
 
 def _hashes(transport: Transport, names: list[str]) -> dict[str, str]:

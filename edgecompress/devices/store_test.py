@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgecompress.devices import store
 from edgecompress.devices.address import Address
 from edgecompress.devices.store import clean, place
 from edgecompress.devices.ways.local import LocalTransport
@@ -35,6 +36,12 @@ class FolderTransport(Transport):
 def device(tmp_path):
     with FolderTransport(tmp_path / "home") as device:
         yield device
+
+
+@pytest.fixture(autouse=True)
+def candidates(tmp_path, monkeypatch):
+    """Where files may lie on the device, without the folders of this machine's /tmp."""
+    monkeypatch.setattr(store, "CANDIDATES", f'"$home/.cache/$part" "{tmp_path}/shared/$part-$user"')
 
 
 def bare_device(tmp_path, *tools):
@@ -185,3 +192,36 @@ def test_clean_removes_everything_and_says_how_much(device, files, tmp_path):
     assert sorted(path.name for path in device.home.iterdir()) == ["cache of it's", "of the user"]
     assert not Path(device.folder).exists()
     assert put(device, files)[1] == list(files)
+
+
+def test_clean_looks_wherever_files_may_have_been_put(device, files):
+    put(device, files)
+    earlier = device.home / ".cache/edgecompress/v1/0123/runner"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_bytes(bytes(50_000))
+    (device.home / ".cache/edgecompress/libraries").mkdir()  # of an edgecompress that is used there
+    assert clean(device) >= 50_000
+    assert [path.name for path in (device.home / ".cache/edgecompress").iterdir()] == ["libraries"]
+    assert not Path(device.folder).exists()
+
+
+def test_clean_follows_no_link_that_anybody_might_have_made(device, tmp_path):
+    if not str(tmp_path).startswith(("/tmp/", "/var/tmp/")):
+        pytest.skip("only in folders that all users share is there a link to fear")
+    (tmp_path / "of another/v1/0123").mkdir(parents=True)
+    (tmp_path / "shared").mkdir()
+    (tmp_path / f"shared/edgecompress-{os.getuid()}").symlink_to(tmp_path / "of another")
+    assert clean(device) == 0 and (tmp_path / "of another/v1/0123").is_dir()
+    (tmp_path / f"shared/edgecompress-{os.getuid()}").unlink()
+    (tmp_path / "of another").rename(tmp_path / f"shared/edgecompress-{os.getuid()}")
+    assert clean(device) > 0 and not list((tmp_path / "shared").iterdir())
+
+
+def test_what_cannot_be_removed_is_said(tmp_path, files):
+    with bare_device(tmp_path) as device:
+        put(device, files)
+        (tmp_path / "bin/rm").unlink()
+        (tmp_path / "bin/rm").write_text("#!/bin/sh\necho 'rm: it is busy.' >&2\nexit 1\n")
+        (tmp_path / "bin/rm").chmod(0o755)
+        with pytest.raises(DeviceError, match=r"^Cannot remove '.*/v1' on ssh:board: rm: it is busy\.$"):
+            clean(device)

@@ -69,6 +69,12 @@ def build_binary_kernels(machine: str) -> Path:
     return _build("libedgecompress_binary.so", sources, machine, flags)
 
 
+def build_holder(machine: str) -> Path:
+    """Return the program that holds a device's lock, for a machine; it needs no library there."""
+    flags = ("-static", "-nostdlib", "-fno-builtin", "-fno-stack-protector")
+    return _build("edgecompress-hold", [SOURCES / "hold.c"], machine, flags)
+
+
 def build_unpacker(machine: str) -> Path:
     """Return the program that unpacks packed files, for a machine."""
     sources = [SOURCES / name for name in ("unpack.c", "unpack.h", "unpack_main.c")]

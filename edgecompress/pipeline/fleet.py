@@ -9,10 +9,12 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from edgecompress.devices.address import Address
-from edgecompress.devices.connect import connect, reserved
+from edgecompress.devices.lock import reserved
 from edgecompress.devices.wire.client import end_clients
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError
+from edgecompress.pipeline.meeting import Meeting
+from edgecompress.profiling.holder import holder
 from edgecompress.progress import Progress, silent
 from edgecompress.values import Failure
 
@@ -26,16 +28,18 @@ def on_each(
 ) -> tuple[list[Result], list[Failure]]:
     """Do `work` on every device, all at the same time; return results and failures, in the order of the addresses.
 
-    Each device is kept to ourselves meanwhile. Raises the error itself if the only device fails; on Ctrl-C, ends what
-    runs on every device first.
+    Each device is kept to ourselves meanwhile. Raises the error itself if the only device fails, and DeviceError if two
+    names are of one device; on Ctrl-C, ends what runs on every device first.
     """
     if len(addresses) == 1:
-        return [_one(addresses[0], work, on_progress)], []
-    stopping = threading.Event()
+        return [_one(addresses[0], work, on_progress, Meeting(1))], []
+    stopping, meeting = threading.Event(), Meeting(len(addresses))
     results: list[Result] = []
     failures: list[Failure] = []
     with ThreadPoolExecutor(len(addresses)) as pool:
-        futures = [pool.submit(_one, address, work, _stoppable(on_progress, stopping)) for address in addresses]
+        futures = [
+            pool.submit(_one, address, work, _stoppable(on_progress, stopping), meeting) for address in addresses
+        ]
         try:
             for address, future in zip(addresses, futures, strict=True):
                 _collect(str(address), future, results, failures)
@@ -45,16 +49,19 @@ def on_each(
                 end_clients()
                 wait(futures, timeout=STOP_EVERY_S)
             raise
+    if meeting.refusal:
+        raise meeting.refusal
     return results, failures
 
 
-def _one(address: Address, work: Work[Result], on_progress: Progress) -> Result:
-    with connect(address) as transport, _reserved(transport.address, on_progress):
+def _one(address: Address, work: Work[Result], on_progress: Progress, meeting: Meeting) -> Result:
+    with meeting.joined(address) as transport, _reserved(transport, on_progress):
         return work(transport, on_progress)
 
 
-def _reserved(address: Address, on_progress: Progress) -> AbstractContextManager[None]:
-    return reserved(address, on_wait=lambda: on_progress(f"waiting for {address}", 0, 1))
+def _reserved(transport: Transport, on_progress: Progress) -> AbstractContextManager[None]:
+    waiting = f"waiting for {transport.address}"
+    return reserved(transport, holder=holder, on_wait=lambda: on_progress(waiting, 0, 1))
 
 
 def _collect(device: str, future: Future[Result], results: list[Result], failures: list[Failure]) -> None:

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -10,8 +11,11 @@ import psutil
 import pytest
 
 from edgecompress.devices.address import Address
+from edgecompress.devices.identity import Identity
+from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, ModelFileError
+from edgecompress.pipeline import meeting
 from edgecompress.pipeline.fleet import on_each
 from edgecompress.values import Failure
 
@@ -21,7 +25,7 @@ PATIENCE_S = 30
 
 @pytest.fixture(autouse=True)
 def on_our_own(monkeypatch):
-    """No configuration of the user's, and locks that nobody else on this machine takes."""
+    """No configuration of the user's, and folders for devices."""
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")
     with tempfile.TemporaryDirectory() as folder:  # not pytest's, whose name is too long for ssh's socket
         monkeypatch.setattr(tempfile, "tempdir", folder)
@@ -37,8 +41,28 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+class Board(FolderTransport):
+    """A device of its own on this machine."""
+
+    def __init__(self, address):
+        folder = Path(tempfile.gettempdir()) / address.target
+        super().__init__(folder)
+        self.address, self.lock_folders = address, (str(folder),)
+
+
+@pytest.fixture(autouse=True)
+def on_this_machine(monkeypatch):
+    """Boards are reached without ssh, and each says by its target who it is."""
+    real = meeting.connect, meeting.identify
+    ours = lambda address: address.target.startswith("board-")  # noqa: E731
+    monkeypatch.setattr(meeting, "connect", lambda address: (Board if ours(address) else real[0])(address))
+    monkeypatch.setattr(
+        meeting, "identify", lambda board: Identity(board.address.target, "") if ours(board.address) else real[1](board)
+    )
+
+
 def boards(count):
-    """Addresses that only this test knows; nothing connects before its first command."""
+    """Addresses of devices that only this test knows."""
     return [Address("ssh", f"board-{uuid.uuid4().hex[:12]}") for _ in range(count)]
 
 
@@ -47,10 +71,17 @@ def children():
     return {int(pid) for each in listed for pid in each.read_text().split()}
 
 
+def command(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended
+        return []
+
+
 def until_sleeping(count):
     """Wait until so many commands run on devices."""
     deadline = time.monotonic() + PATIENCE_S
-    while sum(each.name() == "sleep" for each in psutil.Process().children(recursive=True)) < count:
+    while sum(command(each) == ["sleep", "600"] for each in psutil.Process().children(recursive=True)) < count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return True
@@ -106,6 +137,22 @@ def test_what_is_no_error_of_ours_is_raised():
         on_each(boards(2), work)
 
 
+def test_two_names_of_one_device_are_refused_before_anything_is_done():
+    (board,) = boards(1)
+    other = Address(board.kind, board.target, 2222)
+    done = []
+    with pytest.raises(DeviceError) as error:
+        on_each([board, CLOSED, other], lambda transport, _: done.append(transport))
+    names = re.fullmatch("A device is named twice: (.+) and (.+) are one device.", error.value.message)
+    assert set(names.groups()) == {str(board), str(other)} and not done
+
+
+def test_copies_of_a_card_are_two_devices(monkeypatch):
+    """Which have one number, and were started at different times."""
+    monkeypatch.setattr(meeting, "identify", lambda board: Identity("0123456789ab", board.address.target))
+    assert on_each(boards(2), lambda transport, _: 1) == ([1, 1], [])
+
+
 def test_progress_of_all_devices_arrives():
     steps = []
     addresses = boards(2)
@@ -119,12 +166,13 @@ def test_progress_of_all_devices_arrives():
         assert [step for step in steps if step[0] == str(address)] == [(str(address), done, 3) for done in range(3)]
 
 
-def test_a_device_is_kept_to_ourselves():
+def test_a_device_is_kept_to_ourselves(monkeypatch):
     address, waits, works = boards(1)[0], [], threading.Lock()
+    monkeypatch.setattr(meeting, "identify", lambda board: Identity("", ""))
 
     def work(transport, on_progress):
         assert works.acquire(blocking=False)
-        LocalTransport().run(["sleep", "0.3"], timeout_s=PATIENCE_S)
+        LocalTransport().run(["sleep", "1.5"], timeout_s=PATIENCE_S)
         works.release()
 
     on_each([address, address], work, on_progress=lambda *step: waits.append(step))

@@ -192,14 +192,7 @@ def _measure(
             raise DeviceError(f"{bench.device} keeps no time.", hint="Measure that on a real device.")
         return Profiled(instructions=count_instructions(bench, paths, on_progress=on_progress, on_failure=on_failure))
     if extras.sustained_s:
-        series: list[Sustained] = []
-        for path in paths:
-            with only_itself(bench, path, on_failure, bench.abort):
-                for threads in bench.plan.threads:
-                    series.append(
-                        sustain(bench, path, seconds=extras.sustained_s, threads=threads, on_progress=on_progress)
-                    )
-        return Profiled(sustained=tuple(series))
+        return Profiled(sustained=_sustain(bench, paths, extras.sustained_s, on_failure, on_progress))
     if extras.benchmark_model:
         return Profiled(
             profile_with_benchmark_model(
@@ -207,3 +200,21 @@ def _measure(
             )
         )
     return Profiled(profile(bench, paths, on_progress=on_progress, on_failure=on_failure))
+
+
+def _sustain(
+    bench: Bench, paths: Sequence[Path], seconds: float, on_failure: OnFailure | None, on_progress: Progress
+) -> tuple[Sustained, ...]:
+    series: list[Sustained] = []
+    ends: list[DeviceError] = []
+    on_gone = ends.append if on_failure else None
+    for path in paths:
+        with only_itself(bench, path, on_failure, bench.abort):
+            for threads in bench.plan.threads:
+                series.append(
+                    sustain(bench, path, seconds=seconds, threads=threads, on_progress=on_progress, on_gone=on_gone)
+                )
+                if on_failure and ends:
+                    on_failure(None, ends[0])
+                    return tuple(series)
+    return tuple(series)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import core_mask
+from edgecompress.devices.identity import identify
 from edgecompress.devices.probe import DeviceInfo, probe
 from edgecompress.devices.ways.emulated import EmulatedTransport
 from edgecompress.devices.ways.emulated_info import emulated_info
@@ -26,6 +27,7 @@ from edgecompress.runtimes.session import runtime_name
 from edgecompress.values import Gauge, OperatorTime, Span, Timeline
 
 SESSION_LIMIT_S = 1800.0  # of a runner's life, which the device itself enforces
+REJOIN_S = 120.0  # as long as a board takes to start
 MAX_SAMPLE_SPANS = 20_000
 
 
@@ -70,6 +72,17 @@ class Bench:
         """End every session; whoever waits for one sees the device go away."""
         while self._sessions:
             self._sessions.pop().close()
+
+    def rejoin(self, *, on_try: Callable[[], None] = lambda: None) -> None:
+        """Wait for a device that went away; what was held there is held again. `on_try` is called before each try.
+
+        Raises:
+            DeviceError: it stays away, or another one is in its place.
+        """
+        self.abort()
+        self.transport.reconnect(within_s=REJOIN_S, on_try=on_try)
+        if identify(self.transport).device != self.info.identity:
+            raise DeviceError(f"{self.device} came back as another device.", hint="Does its address move about?")
 
     def open(
         self,

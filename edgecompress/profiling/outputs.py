@@ -6,6 +6,7 @@ import math
 import tempfile
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -33,21 +34,23 @@ def outputs_on(bench: Bench, path: Path, records: Sequence[Sequence[np.ndarray]]
         counts = Path(folder) / "counts"  # of an emulated device, which are of no interest here
         emulated = bench.device.startswith("emulated:")
         session, how = bench.open(path, threads=1, inputs=inputs, counts=counts if emulated else None)
+        local = isinstance(bench.transport, LocalTransport)
+        target = str(outputs) if local else f"{bench.transport.folder}/outputs-{uuid.uuid4().hex}"
         try:
-            source = how.words[how.words.index("--inputs") + 1]
-            local = isinstance(bench.transport, LocalTransport)
-            target = str(outputs) if local else f"{bench.transport.folder}/outputs-{uuid.uuid4().hex}"
-            timeout_s = RECORD_TIMEOUT_S * (len(records) + 6)
-            count, tensors = session.run_batch(source, target, timeout_s=timeout_s)
-        finally:
-            bench.close(session)
-        if count != len(records):
-            raise DeviceError(f"{bench.device} ran {count} of {len(records)} inputs.")
-        if not local:
             try:
-                bench.transport.pull(target, outputs)
+                source = how.words[how.words.index("--inputs") + 1]
+                timeout_s = RECORD_TIMEOUT_S * (len(records) + 6)
+                count, tensors = session.run_batch(source, target, timeout_s=timeout_s)
             finally:
-                bench.transport.shell('rm -f "$1"', target)
+                bench.close(session)
+            if count != len(records):
+                raise DeviceError(f"{bench.device} ran {count} of {len(records)} inputs.")
+            if not local:
+                bench.transport.pull(target, outputs)
+        finally:
+            if not local:
+                with suppress(DeviceError):  # it may have gone, which is being said
+                    bench.transport.shell('rm -f "$1"', target)
         return _split(outputs, tensors, count, bench.device)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgecompress.errors import DeviceError, ModelFileError, RuntimeRefusal, UnsupportedModelError
+from edgecompress.errors import DeviceError, DeviceGone, ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.formats.tflite import read_graph
 from edgecompress.formats.tflite_graph import Graph
 from edgecompress.formats.tflite_uint8 import what_uint8_costs_in
@@ -29,7 +30,7 @@ from edgecompress.profiling.busy import (
 )
 from edgecompress.profiling.cool_down import cool_down
 from edgecompress.profiling.launch import Launch
-from edgecompress.profiling.losses import OnFailure, only_itself
+from edgecompress.profiling.losses import OnFailure, once_more, only_itself
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.session import Block, Report, RunnerSession
 from edgecompress.profiling.standing import standing, why_unfit
@@ -55,7 +56,10 @@ def profile(
     work is set aside. A round in which it had much of it, or slowed itself down for its heat, is repeated after a
     while; if it is no better, the measurements say that they are invalid, and why.
 
-    A file that fails is told to `on_failure` and left out, and so is what a device that fails had left to do.
+    A device that goes away in the middle of a round is waited for, once a measurement, and the round is repeated.
+
+    A file that fails is told to `on_failure` and left out, and so is what a device that fails had left to do; processes
+    that were whole by then make a measurement.
 
     Raises ModelFileError, RuntimeRefusal, UnsupportedModelError or DeviceError where there is no `on_failure`.
     """
@@ -81,27 +85,38 @@ def _by_threads(
         tracks = [_Track(bench, path, threads, on_failure) for path in paths]
         looks: list[dict[str, Any]] = []
         began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        notes = [*bench.notes]
-        for _ in range(plan.processes):
-            report = _percent(on_progress, f"{bench.device}, threads: {threads}", rounds_done, rounds)
-            rounds_done += 1
-            heat, busy = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
-            for track in tracks:
-                track.invalid = track.invalid or why_unfit(looks)
-            for _ in range(plan.repeats):
-                if not (heat or busy) or any(track.invalid for track in tracks):  # then no round can save it
-                    break
-                notes.append(f"a round was repeated: {heat or busy}")
-                report(0.0)
-                if heat:
-                    cool_down(bench.look, looks[0], longest_s=plan.cool_down_s)
-                else:
-                    time.sleep(plan.busy_pause_s)
+        notes = [*bench.notes, *bench.transport.notes]
+        gone: DeviceError | None = None
+        done = 0  # rounds that are whole
+        try:
+            while done < plan.processes:
+                report = _percent(on_progress, f"{bench.device}, threads: {threads}", rounds_done, rounds)
+                rounds_done += 1
+                one = partial(_round, bench, tracks, looks, generator, report, last=done + 1 == plan.processes)
+                forget = partial(_forget_all_but, tracks, done)
+                heat, busy = once_more(bench, one, forget, notes=notes, on_progress=on_progress)
                 for track in tracks:
-                    track.discard()
-                heat, busy = _round(bench, tracks, looks, generator, report, last=rounds_done % plan.processes == 0)
-            for track in tracks:
-                track.invalid = track.invalid or heat or busy
+                    track.invalid = track.invalid or why_unfit(looks)
+                for _ in range(plan.repeats):
+                    if not (heat or busy) or any(track.invalid for track in tracks):  # then no round can save it
+                        break
+                    notes.append(f"a round was repeated: {heat or busy}")
+                    report(0.0)
+                    if heat:
+                        cool_down(bench.look, looks[0], longest_s=plan.cool_down_s)
+                    else:
+                        time.sleep(plan.busy_pause_s)
+                    forget()
+                    heat, busy = once_more(bench, one, forget, notes=notes, on_progress=on_progress)
+                for track in tracks:
+                    track.invalid = track.invalid or heat or busy
+                done += 1
+        except DeviceError as error:
+            if not done or on_failure is None:
+                raise
+            gone = error
+            _forget_all_but(tracks, done)
+            notes.append(f"{done} of {plan.processes} processes: {error.message}")
         first = first or looks[0]  # later ones have the load of what was measured before
         readings = [reading for track in tracks for reading in track.clock_readings()]
         cores = next((track.cores for track in tracks), bench.mask)
@@ -113,6 +128,8 @@ def _by_threads(
             "interleaved": [str(track.path) for track in tracks],
         }
         yield [track.measurement(conditions) for track in tracks]
+        if gone:
+            raise gone
         paths = [track.path for track in tracks]
 
 
@@ -160,6 +177,11 @@ def _round(
     return heat, busy
 
 
+def _forget_all_but(tracks: list[_Track], rounds: int) -> None:
+    for track in tracks:
+        track.forget_all_but(rounds)
+
+
 def _drop_lost(tracks: list[_Track]) -> None:
     tracks[:] = [track for track in tracks if not track.lost]
 
@@ -190,9 +212,17 @@ class _Track:
         self.invalid = ""
         self.lost = False
 
-    def alone(self) -> AbstractContextManager[None]:
-        """A block in which a failure ends this track, and no other."""
-        return only_itself(self._bench, self.path, self._on_failure, self._give_up)
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A block in which a failure ends this track, and no other; that the device has gone is no failure of it."""
+        gone: DeviceGone | None = None
+        with only_itself(self._bench, self.path, self._on_failure, self._give_up):
+            try:
+                yield
+            except DeviceGone as error:
+                gone = error
+        if gone:
+            raise gone
 
     def _give_up(self) -> None:
         self.lost = True
@@ -209,9 +239,9 @@ class _Track:
 
         self._lives.append(_Life(session, how, warm_up(time_block)))
 
-    def discard(self) -> None:
-        """Forget the present process."""
-        self._lives.pop()
+    def forget_all_but(self, rounds: int) -> None:
+        """Forget the processes after so many rounds."""
+        del self._lives[rounds:]
 
     def time_block(self) -> None:
         """Time a block in the present process."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from edgecompress.devices.address import Address
+from edgecompress.devices.ways.socket_folder import SocketFolder
 from edgecompress.devices.ways.ssh_login import read_login
 from edgecompress.devices.ways.ssh_refusals import refusal
 from edgecompress.devices.wire.client import Finished, execute
@@ -13,7 +11,7 @@ from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 
 CLIENT_FAILED = 255  # ssh's exit status for its own errors
-SOCKETS = "/tmp"  # a socket's path must be short, which TMPDIR need not be
+END_TIMEOUT_S = 10
 
 
 class SshTransport(Transport):
@@ -23,10 +21,8 @@ class SshTransport(Transport):
         self.address = address
         self._login = read_login(address)
         self._port = ["-p", str(address.port)] if address.port else []
-        self._scratch = tempfile.TemporaryDirectory(
-            prefix="edgecompress-", dir=SOCKETS if Path(SOCKETS).is_dir() else None
-        )
-        self._options = self._login.options(f"{self._scratch.name}/master")
+        self._sockets = SocketFolder()
+        self._options = self._login.options(f"{self._sockets.path}/master")
 
     def entry(self) -> list[str]:
         """Return `ssh` without a terminal, to a `sh` that takes the place of whatever login shell there is."""
@@ -43,11 +39,12 @@ class SshTransport(Transport):
         super().disconnect()
         if self._login.has_master:  # which is the user's to end
             return
-        execute(["ssh", *self._options, *self._port, "-O", "exit", "--", self.address.target], timeout_s=10, what="ssh")
+        command = ["ssh", *self._options, *self._port, "-O", "exit", "--", self.address.target]
+        execute(command, timeout_s=END_TIMEOUT_S, what="ssh", spared=True)
 
     def close(self) -> None:
         """End the shared connection for good."""
         try:
             super().close()
         finally:
-            self._scratch.cleanup()
+            self._sockets.close()

@@ -20,6 +20,7 @@ from edgecompress.errors import DeviceError
 CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 20  # `ssh -G` may look names up
 SPEAK_TIMEOUT_S = 60
+PERSIST_S = 15  # how long a shared connection stays that nobody uses, such as one whose user was killed
 
 # Whatever the user's file has for people at a terminal is not for a program; the rest of it rules.
 _OPTIONS = (
@@ -122,7 +123,7 @@ class Login:
         """Return the options of every call of ssh; calls share a connection by `socket`, or by the user's own."""
         if self.has_master:
             return self._options("ControlMaster=no")
-        return self._options("ControlMaster=auto", f"ControlPath={socket}", "ControlPersist=60")
+        return self._options("ControlMaster=auto", f"ControlPath={socket}", f"ControlPersist={PERSIST_S}")
 
     def speak(self) -> str:
         """Return what ssh says when it goes there alone: one that shares its connection loses its jump host's words."""

@@ -30,10 +30,11 @@ class Finished:
     stderr: str
 
 
-def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], *, spared: bool = False) -> subprocess.Popen[bytes]:
     """Start a client in a session of its own, so that Ctrl-C reaches only us, and there is no terminal to ask at.
 
-    The ssh of a jump host asks there whatever we tell ours, and would wait for ever in the background.
+    The ssh of a jump host asks there whatever we tell ours, and would wait for ever in the background. One that is
+    `spared` by `end_clients` takes its connection down.
     """
     with _interrupts_held():  # a client may run, and even have spoken, before `Popen` returns
         try:
@@ -42,25 +43,29 @@ def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
             )
         except OSError as error:
             raise DeviceError(f"Cannot start `{command[0]}`: {error.strerror}.", hint="Is it installed?") from error
-        _running.add(child)
+        if not spared:
+            _running.add(child)
     return child
 
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C take effect at the end of a step, not within."""
-    heeded = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(heeded):
+    """Let Ctrl-C, and what ends the command as it does, take effect at the end of a step, not within."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    heeded = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    heeded = {number: handler for number, handler in heeded.items() if callable(handler)}
     came: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    for number in heeded:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, heeded)
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
         if came:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(came[0])
 
 
 @atexit.register
@@ -99,13 +104,13 @@ def stop(child: subprocess.Popen[bytes], *, timeout_s: float) -> None:
             pipe.close()
 
 
-def execute(command: Sequence[str], *, timeout_s: float, what: str) -> Finished:
-    """Run a command on the host, with nothing on its input.
+def execute(command: Sequence[str], *, timeout_s: float, what: str, spared: bool = False) -> Finished:
+    """Run a command on the host, with nothing on its input; one that is `spared` takes a connection down.
 
     Raises:
         DeviceError: it takes longer than `timeout_s`, or is not there.
     """
-    child = start(command)
+    child = start(command, spared=spared)
     assert child.stdin and child.stdout and child.stderr
     said = {child.stdout.fileno(): bytearray(), child.stderr.fileno(): bytearray()}
     try:

@@ -18,6 +18,12 @@ ENOUGH_KIB = 64 << 10  # for the larger runtime, a runner and some models
 HASHERS = ("sha256sum", "md5sum", "cksum")  # `cksum` is in every POSIX system; it sees damage, if not malice
 PRIVATE = "edgecompress"  # the last part of a folder that is ours alone, and that may be removed as a whole
 
+# Where our files may lie, as words of a shell that knows `home`, `user` and our own `part` of a path.
+CANDIDATES = (
+    '"/data/local/tmp/$part" ${home:+"${home%/}/.cache/$part"} '
+    '"/tmp/$part-$user" "/var/tmp/$part-$user" "/dev/shm/$part-$user"'
+)
+
 # $1: the folder that the user wants, or nothing; $2: our own part of a path; $3: the KiB that are enough; then the
 # forms of `timeout`. Each answer is a line; of a folder: its room in KiB, its path, and why it cannot be used. A script
 # runs without a first line `#!` in a folder that may be executed from, and is denied (126) where that is forbidden.
@@ -53,15 +59,13 @@ if [ -n "$wanted" ]; then
   case $wanted in /*) ;; '~') wanted=$home ;; '~/'*) wanted=$home/${wanted#??} ;; *) wanted=$home/$wanted ;; esac
   look "$wanted/$part"
 else
-  for each in "/data/local/tmp/$part" ${home:+"${home%/}/.cache/$part"} "/tmp/$part-$user" "/var/tmp/$part-$user" \
-    "/dev/shm/$part-$user"
-  do
+  for each in CANDIDATES; do
     case $each in /.cache/*) continue ;; "$home"/*) ;; *) [ -d "${each%/*}" ] || continue ;; esac
     look "$each" && break
   done
 fi
 exit 0
-"""
+""".replace("CANDIDATES", CANDIDATES)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,8 +39,19 @@ class Transport(ABC):
     keeps_shell = True
     was_in = False  # whether the device has run anything for us
     noise = ""  # the last line of what its login says besides
+    lock_folders: tuple[str, ...] = ("/dev", "/data/local/tmp")  # every user's; the first that can be locked is
     _kept: Channel | None = None
     _greeting: Greeting | None = None
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What a measurement on it must say."""
+        return []
+
+    @cached_property
+    def on_return(self) -> list[Callable[[], object]]:
+        """What holds something there, and must take it again after a lost connection."""
+        return []
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +143,8 @@ class Transport(ABC):
             on_try()
             try:
                 self.ask(":", timeout_s=GRACE_S)
+                for take_again in self.on_return:
+                    take_again()
                 return
             except DeviceError:
                 if time.monotonic() + RETRY_EVERY_S > deadline:
