@@ -13,7 +13,7 @@ from device_tests.cases import Case, commands_in, measure, parameters, refused, 
 from device_tests.conftest import Fleet, reconnect
 from device_tests.servers import HOST, ROOTS, adb_daemon, free_port
 from edgecompress.devices.address import parse_address
-from edgecompress.errors import DeviceGone
+from edgecompress.profiling import bench
 
 WIRELESS = "adb-R5CT10-x1 (2)._adb-tls-connect._tcp"
 TMP, OTHER = ROOTS / "phone/data/local/tmp", ROOTS / "phone/data/local"
@@ -203,14 +203,14 @@ def once_it_measures(phone, fault):
     )
 
 
-def test_a_phone_that_is_lost_in_a_measurement(phone, small_model):
+def test_a_phone_that_is_lost_in_a_measurement(phone, small_model, monkeypatch):
+    monkeypatch.setattr(bench, "REJOIN_S", 1.0)
     hint = refused(phone.address, small_model, phone.address, on_progress=once_it_measures(phone, "gone"))
     assert "Reconnect the cable" in hint or "Is it still connected?" in hint  # as adb has noticed, or not yet
     repaired()(phone, hint)
     assert measure(phone.address, small_model).steady.count >= 5
 
 
-@pytest.mark.xfail(reason="a measurement does not begin a lost round again", strict=True, raises=DeviceGone)
 def test_a_phone_that_starts_anew_in_a_measurement(phone, small_model):
     """Its cable stays where it is: adb's server finds it again."""
     measure(phone.address, small_model)  # so that all is pushed

@@ -116,6 +116,7 @@ class _Translation:
                 outputs = nest.flatten(_operation(operation, arguments, options))
             _require_same_kind(operation, node.outputs, outputs)
             if not isinstance(operation, keras.Model):
+                self._name(operation, outputs, prefix)
                 self.trace.append((_shown(operation), outputs))
             tensors.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
         return [tensors[id(tensor)] for tensor in model.outputs]
@@ -147,6 +148,15 @@ class _Translation:
         except REFUSALS as error:
             raise refusal(original, "Keras 2 does not take its inputs, or not with its options") from error
         return then(output) if then else output
+
+    def _name(self, operation: Any, outputs: list[Any], prefix: str) -> None:
+        """Call what Keras 2 made up a name for after the operation, or after the layer whose activation it is."""
+        import keras
+
+        inner = "/activation" if isinstance(operation, keras.layers.Layer) else ""
+        for layer in {id(tensor.node.layer): tensor.node.layer for tensor in outputs}.values():
+            if layer.name not in self.taken:
+                layer._name = _free(f"{operation.name}{inner}", self.taken, prefix)
 
     def _activation(self, original: Any, prefix: str) -> tuple[str | None, Callable[[Any], Any] | None]:
         """Return the activation inside the Keras 2 layer, None for its own, and what is to be called after it."""

@@ -45,6 +45,9 @@ np.savez(folder + "/expected.npz", inputs=inputs, **scores)
 keras.Model(image, layers.RandomRotation(0.1, name="spin")(image)).save(folder + "/spin.keras")
 keras.Model(image, ops.reshape(image, (-1, 256, 3))).save(folder + "/reshape.keras")
 keras.Model(image, ops.erf(image)).save(folder + "/erf.keras")
+bent, twice = layers.Dense(2, activation="leaky_relu", name="bent")(image), layers.Dense(3, "leaky_relu", name="twice")
+named = [bent, -bent, ops.subtract(1.0, bent), layers.Activation("hard_silu", name="last")(bent), twice(twice(image))]
+keras.Model(image, named).save(folder + "/named.keras")
 """
 
 
@@ -53,6 +56,11 @@ def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("keras3")
     subprocess.run([sys.executable, "-c", KERAS_3, str(path)], check=True, capture_output=True)
     return path
+
+
+def test_what_has_no_name_of_its_own_is_called_after_what_it_translates(folder: Path) -> None:
+    names = ["bent/activation", "negative", "subtract", "last", "twice/activation_2"]
+    assert load_model(folder / "named.keras").output_names == names
 
 
 @pytest.mark.parametrize("name", ["model.keras", "plain.h5"])
