@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ DEEP_COMPRESSION = {  # what the paper reports of each stage, and the largest er
 PACKED_KINDS = {"pruned + QAT": 0.85, "clustered": 0.85, "binary": 1.0, "int8": 1.0, "float32": 1.0}
 STOCK_SIZES = {1 << 10: "up to 1 KiB", 1 << 16: "up to 64 KiB"}  # raw
 MAX_MORE_BYTES = 16  # than the smallest that a stock compressor makes
+GOOD_CONVERSIONS = ("right", "right, with a warning", "refused", "not built", "not made")
 MEANINGS = {
     "float32": "as trained",
     "float16": "float16 weights, float32 arithmetic",
@@ -113,6 +115,7 @@ def measured() -> dict[str, str]:
     goals_table = _table(["figure", "measured", "goal reached"], goals)
     return {
         "files": _table(head, files),
+        "conversions": _conversions(),
         "goals": goals_table,
         "instructions": _instructions(),
         "binary": _binary_times(),
@@ -124,6 +127,31 @@ def measured() -> dict[str, str]:
         "packing_speed": _packing_speed(),
         "deep_compression": _deep_compression(),
     }
+
+
+def _conversions() -> str:
+    """What became of files of random networks, and of networks that were once converted wrongly."""
+    random, cases = _read("random_networks.json"), _read("case_variations.json")
+    drawn: Counter[str] = Counter()
+    for name, files in random["files"].items():
+        drawn[name.partition(" ")[2]] += files
+    varied = sum((Counter(files) for files in cases["files"].values()), Counter[str]())
+    rows = [
+        [
+            networks,
+            f"{number:,}",
+            f"{files['right'] + files['right, with a warning']:,}",
+            f"{files['refused']:,}",
+            f"{sum(files.values()) - sum(files[good] for good in GOOD_CONVERSIONS)}",
+        ]
+        for networks, number, files in (
+            ("random ones", random["networks"], drawn),
+            ("variations of cases that once went wrong", sum(cases["networks"].values()), varied),
+        )
+    ]
+    return _table(
+        ["networks", "number", "files right", "files refused", "wrong, crashed, left behind or unclear"], rows
+    )
 
 
 def _device_goals() -> list[list[str]]:

@@ -191,8 +191,9 @@ class _Made:
         said = f"{error.message} {error.hint}"
         if "The process that converts" in said:
             return "crash"
-        named = any(
-            re.search(rf"['/]{re.escape(name)}['/]|layers? .*\b{re.escape(name)} \(", said) for name in self.names
+        named = any(  # the activation of a layer, where it is one of its own, is called after the layer
+            re.search(rf"['/]{re.escape(name)}(_activation)?['/]|layers? .*\b{re.escape(name)} \(", said)
+            for name in self.names
         )
         named = named or "\n  " in error.message  # a list of operators, as they are called in the file
         if not named and not any(word in said for word in self.variation.says):
