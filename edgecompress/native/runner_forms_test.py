@@ -7,6 +7,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper
 
+from edgecompress.environment import load_tensorflow
 from edgecompress.formats.tflite_building_test import T, build, options, recurrent, svdf
 from edgecompress.formats.tflite_inputs import peek_inputs
 from edgecompress.native.runner_test import pytestmark, seeded  # noqa: F401 (skips there and here)
@@ -24,7 +25,7 @@ def runner(request):
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
     """Two LSTM layers as TensorFlow's converter emits them: an operator each, with two variables."""
-    import tensorflow as tf
+    tf = load_tensorflow()
     import tf_keras as keras
 
     keras.utils.set_random_seed(1)
