@@ -22,6 +22,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
 from itertools import zip_longest
 from multiprocessing import get_context
@@ -79,8 +80,7 @@ def judge(place: int, *, only: str, keep: Path, processes: int) -> None:
     """Judge every `processes`-th variation that is not judged yet."""
     done = _done(keep)
     share = [each for each in _by_turns(only)[place::processes] if _key(each) not in done]
-    with kept(), (keep / f"outcomes-{place}.jsonl").open("a") as file:
-        judging = Judge()
+    with kept(), closing(Judge()) as judging, (keep / f"outcomes-{place}.jsonl").open("a") as file:
         for variation in share:
             outcomes = list(judging.outcomes(variation))
             file.write(json.dumps({"variation": _key(variation), "outcomes": outcomes}) + "\n")

@@ -41,6 +41,11 @@ class Judge:
 
     pool: ProcessPoolExecutor | None = field(default=None)
 
+    def close(self) -> None:
+        """End the plain runtimes' process, which would else be waited for at the end of this one."""
+        if self.pool:
+            self.pool.shutdown()
+
     def outcomes(self, variation: Variation | Packed) -> Iterator[Outcome]:
         """Yield what became of each target."""
         if isinstance(variation, Packed):
