@@ -149,9 +149,7 @@ def _conversions() -> str:
             ("variations of cases that once went wrong", sum(cases["networks"].values()), varied),
         )
     ]
-    return _table(
-        ["networks", "number", "files right", "files refused", "wrong, crashed, left behind or unclear"], rows
-    )
+    return _table(["networks", "number", "files right", "files refused", "wrong, crashed or unclear"], rows)
 
 
 def _device_goals() -> list[list[str]]:
