@@ -59,7 +59,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_what_has_no_name_of_its_own_is_called_after_what_it_translates(folder: Path) -> None:
-    names = ["bent/activation", "negative", "subtract", "last", "twice/activation_2"]
+    names = ["bent/activation", "negative", "subtract", "last/activation", "twice/activation_2"]
     assert load_model(folder / "named.keras").output_names == names
 
 
