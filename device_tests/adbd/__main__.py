@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import functools
 import os
+import signal
 from asyncio import StreamReader, StreamWriter
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--fault-file", type=Path, required=True, help="holds the present fault's name, or nothing")
     parser.add_argument("--key-file", type=Path, help="the allowed keys; given, a client must prove that it has one")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # by which commands end; under `nohup` they would inherit its deafness
     device = Device(arguments.model, arguments.fault_file, arguments.key_file)
     asyncio.run(serve(arguments.root, arguments.port, device))
 
