@@ -46,7 +46,7 @@ class Bench:
         notes: Sequence[str] = (),
         on_push: Progress = silent,
     ) -> None:
-        self.transport, self.plan, self.notes, self._on_push = transport, plan, tuple(notes), on_push
+        self.transport, self.plan, self._notes, self._on_push = transport, plan, tuple(notes), on_push
         self.device = str(transport.address)
         self.info: DeviceInfo = info or (
             emulated_info(transport) if isinstance(transport, EmulatedTransport) else probe(transport)
@@ -61,6 +61,11 @@ class Bench:
             if isinstance(transport, EmulatedTransport):
                 raise DeviceError(f"{self.device} has no cores to choose from.", hint="Leave out `--cores`.")
             self.mask = core_mask(plan.cores, snapshot(transport), device=self.device)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said with every figure from here on."""
+        return [*self._notes, *self.transport.notes]
 
     def __enter__(self) -> Self:
         return self

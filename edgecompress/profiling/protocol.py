@@ -85,7 +85,7 @@ def _by_threads(
         tracks = [_Track(bench, path, threads, on_failure) for path in paths]
         looks: list[dict[str, Any]] = []
         began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        notes = [*bench.notes, *bench.transport.notes]
+        notes = bench.notes
         gone: DeviceError | None = None
         done = 0  # rounds that are whole
         try:

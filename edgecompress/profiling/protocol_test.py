@@ -141,8 +141,9 @@ def test_without_operator_times_the_measurement_is_intact(tmp_path):
 
 @contextlib.contextmanager
 def load(processes):
-    """That many processes that want a core all the time."""
-    others = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(processes)]
+    """That many processes that want a core all the time; each in a session, by which some kernels share cores out."""
+    spin = [sys.executable, "-S", "-c", "while True: pass"]
+    others = [subprocess.Popen(spin, start_new_session=True) for _ in range(processes)]
     try:
         yield
     finally:

@@ -49,7 +49,7 @@ def sustain(
 
     Raises ModelFileError, RuntimeRefusal or DeviceError, the last where nothing was measured or there is no `on_gone`.
     """
-    looks, readings, notes = [bench.look()], list[tuple[int, int]](), list(bench.transport.notes)
+    looks, readings, notes = [bench.look()], list[tuple[int, int]](), bench.notes
     runs: list[tuple[RunnerSession, Launch]] = []
     windows: list[Window] = []
     window_s = max(BLOCK_S, seconds / WINDOWS)
