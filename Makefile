@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LCE := .venv-lce
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test device-test odd-devices emulated-devices lint install lock clean
+.PHONY: demo test device-test odd-phones odd-boards measuring other-devices lint install lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgecompress run models/mobilenet_v1/recipes/digits.toml --out runs/demo-$$(date +%Y%m%d-%H%M%S)
@@ -16,23 +16,32 @@ test: $(VENV)/.tested $(LCE)/.installed
 	EDGECOMPRESS_LCE_PYTHON=$(CURDIR)/$(LCE)/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Ask a device, or the emulated ones (as root, with Debian's packages named in docs/devices.md), all the same questions.
-# The odd devices, which are emulated, too, have a namespace of their own, and come at the same time.
+# These come in groups of a namespace each, at the same time, since much of a device test is waiting.
 DEVICE ?= local
-ODD := $(wildcard device_tests/odd_*_test.py)
+ODD_PHONES := device_tests/odd_phones_test.py device_tests/odd_lines_test.py
+ODD_BOARDS := $(filter-out $(ODD_PHONES),$(wildcard device_tests/odd_*_test.py))
+MEASURING := device_tests/measuring_test.py device_tests/clocks_test.py
+GROUPS := odd-phones odd-boards measuring other-devices
 EMULATED := $(BIN)/python -m device_tests.servers $(BIN)/python -m pytest --device emulated
 ifeq ($(DEVICE),emulated)
 device-test: $(VENV)/.tested
-	$(MAKE) --no-print-directory --jobs 2 --output-sync odd-devices emulated-devices
+	$(MAKE) --no-print-directory --jobs 4 --output-sync $(GROUPS)
 else
 device-test: $(VENV)/.tested
 	$(BIN)/python -m pytest device_tests --device $(DEVICE)
 endif
 
-odd-devices: $(VENV)/.tested
-	$(EMULATED) $(ODD)
+odd-phones: $(VENV)/.tested
+	$(EMULATED) $(ODD_PHONES)
 
-emulated-devices: $(VENV)/.tested
-	$(EMULATED) device_tests $(ODD:%=--ignore=%)
+odd-boards: $(VENV)/.tested
+	$(EMULATED) $(ODD_BOARDS)
+
+measuring: $(VENV)/.tested
+	$(EMULATED) $(MEASURING)
+
+other-devices: $(VENV)/.tested
+	$(EMULATED) device_tests $(patsubst %,--ignore=%,$(ODD_PHONES) $(ODD_BOARDS) $(MEASURING))
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .

@@ -40,7 +40,7 @@ class Case:
 
 def measure(device: str | Address, model: Path, *, on_progress: Progress = silent, **plan: object) -> Measurement:
     """Measure as `edgecompress profile` does, briefly."""
-    options = {**SHORT, "repeats": 0, **plan}
+    options = {**SHORT, **plan}
     found = profile_files([model], devices=[device], plan=Plan(**options), on_progress=on_progress)
     (measurement,) = found.measurements
     return measurement

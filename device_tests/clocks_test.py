@@ -44,7 +44,7 @@ def test_a_run_in_which_the_clock_fell_is_repeated_and_then_marked(fleet, small,
         assert "fell" not in measurement.invalid
         assert "fell from 1800 to 1000 MHz" in measurement.conditions["notes"][0]
         limit.write_text("1800000\n")
-        with connect(parse_address(f"ssh:{ALIAS}")) as transport, Bench(transport, replace(plan, repeats=0)) as bench:
+        with connect(parse_address(f"ssh:{ALIAS}")) as transport, Bench(transport, Plan(**SHORT)) as bench:
             (measurement,) = profile(bench, [small], on_progress=throttle)
         assert "the limit of the clock of cores 0 1 2 3 fell from 1800 to 1000 MHz" in measurement.invalid
     finally:
@@ -62,7 +62,7 @@ def test_the_pi_s_throttle_bit_makes_a_run_invalid(fleet, small):
     try:
         with (
             connect(parse_address(f"ssh:{ALIAS}")) as transport,
-            Bench(transport, replace(Plan(**SHORT), repeats=0)) as bench,
+            Bench(transport, Plan(**SHORT)) as bench,
         ):
             (measurement,) = profile(bench, [small], on_progress=throttle)
     finally:

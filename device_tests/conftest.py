@@ -39,7 +39,7 @@ from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.runtimes.sample_files_test import partly_delegated
 
-SHORT = {"processes": 1, "min_runs": 5, "min_seconds": 0.05, "max_seconds": 0.5, "cool_down_s": 0.0}
+SHORT = {"processes": 1, "min_runs": 5, "min_seconds": 0.05, "max_seconds": 0.5, "cool_down_s": 0.0, "repeats": 0}
 
 
 @dataclass(frozen=True)

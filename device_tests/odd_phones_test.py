@@ -197,10 +197,14 @@ def phone(fleet, tmp_path, monkeypatch):
 
 
 def once_it_measures(phone, fault):
-    """Have the phone meet a fault in the middle of a measurement."""
-    return lambda what, done, total: (
-        phone.fleet.phone.set_fault(fault) if what.startswith(phone.address) and done else None
-    )
+    """Have the phone meet a fault in the middle of a measurement, once: what is repeated then goes on."""
+    faults = [fault]
+
+    def on_progress(what, done, total):
+        if faults and what.startswith(phone.address) and done:
+            phone.fleet.phone.set_fault(faults.pop())
+
+    return on_progress
 
 
 def test_a_phone_that_is_lost_in_a_measurement(phone, small_model, monkeypatch):

@@ -15,7 +15,7 @@ from edgecompress.profiling.plan import Plan
 from edgecompress.runtimes.sample_files_test import partly_delegated
 
 pytestmark = pytest.mark.emulated
-TWICE = replace(Plan(**SHORT), processes=2, repeats=0)
+TWICE = replace(Plan(**SHORT), processes=2)
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from edgecompress.cli.output import print_table, progress_bars
 from edgecompress.convert.targets import Options, parse_target
@@ -30,6 +29,7 @@ from edgecompress.devices.conditions import snapshot
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_bridge.load import load_model
 from edgecompress.numerics.codecs.deep_compression_size import layer_size, network_size
+from edgecompress.numerics.student import half_width
 from edgecompress.packing.container import unpack
 from edgecompress.packing.pack import pack
 from edgecompress.pipeline.convert import convert_run
@@ -131,22 +131,15 @@ def _error(recipe: Recipe, model: Any) -> float:
     return 100 * wrong / len(labels)
 
 
-def _interval(values: list[float]) -> tuple[float, float]:
-    """Return the mean and the half width of Student's 95 % interval."""
-    if len(values) < 2:
-        return values[0], math.inf
-    quantile = float(stats.t.ppf(0.975, len(values) - 1))
-    return statistics.mean(values), quantile * statistics.stdev(values) / math.sqrt(len(values))
-
-
 def _summary(measured: list[dict[str, Any]], paper: Paper) -> dict[str, Any]:
     rises = [each["errors"]["quantized"] - each["errors"]["dense"] for each in measured]
     coded = min(each["ratios"]["coded"] for each in measured)
-    error, half = _interval([each["errors"]["quantized"] for each in measured])
+    errors = [each["errors"]["quantized"] for each in measured]
+    error = statistics.mean(errors)
     share = max(each["container_share"] for each in measured)
     return {
         "error": error,
-        "error_half_width": half,
+        "error_half_width": half_width(errors),
         "rise": statistics.mean(rises),
         "smallest_coded_ratio": coded,
         "largest_container_share": share,
@@ -162,7 +155,7 @@ def _print(name: str, found: dict[str, Any], paper: Paper) -> None:
     rows = []
     for stage in ("dense", "pruned", "quantized", "coded", "container"):
         key = {"coded": "quantized", "container": "quantized"}.get(stage, stage)
-        error, half = _interval([each["errors"][key] for each in seeds])
+        errors = [each["errors"][key] for each in seeds]
         ratio = _ratio(seeds, stage)
         theirs = {"dense": paper.dense_error, "coded": paper.error}.get(stage)
         rows.append(
@@ -170,7 +163,7 @@ def _print(name: str, found: dict[str, Any], paper: Paper) -> None:
                 stage,
                 f"{ratio:.1f}" if ratio else "1",
                 f"{paper.ratios[stage]:g}" if stage in paper.ratios else "-",
-                f"{error:.2f} +- {half:.2f}",
+                f"{statistics.mean(errors):.2f} +- {half_width(errors):.2f}",
                 f"{theirs:.2f}" if theirs else "-",
             ]
         )
