@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edgecompress.errors import MethodError, RecipeError
 from edgecompress.methods import find
-from edgecompress.methods.base import Method, Step, chain, only
+from edgecompress.methods.composition import chain, only, trained
+from edgecompress.methods.step import Method, Step
 from edgecompress.suggest import suggest
 from edgecompress.zoo import find as find_architecture
 
@@ -181,14 +182,17 @@ def to_toml(recipe: Recipe) -> str:
 
 
 def _step_of(section: CompressSection, real_layers: str) -> Method:
-    method = _build(find(section.method), section.options)
-    method = method.leaving(real_layers) if real_layers else method
-    return only(method, layers=section.layers) if section.layers else method
+    step = _build(find(section.method), section.options)
+    method: Method = step.leaving(real_layers) if real_layers else step
+    method = only(method, layers=section.layers) if section.layers else method
+    if step.traits.trains:
+        method = trained(method, epochs=section.epochs, learning_rate=section.learning_rate)
+    return method
 
 
 def _resolved(section: CompressSection) -> CompressSection:
     """Return the step with its epochs and learning rate, where its method trains."""
-    if not find(section.method).trains:
+    if not find(section.method).traits.trains:
         return section
     chosen = {"epochs": section.epochs or EPOCHS, "learning_rate": section.learning_rate or LEARNING_RATE}
     return section.model_copy(update=chosen)

@@ -10,7 +10,7 @@ import pytest
 
 from edgecompress.errors import ArchitectureError, RecipeError
 from edgecompress.methods import METHODS
-from edgecompress.methods.base import Chain
+from edgecompress.methods.composition import Chain
 from edgecompress.recipes import CompressSection, ModelSection, load_recipe, method_of, parse_recipe, to_toml
 from edgecompress.zoo import ARCHITECTURES
 
@@ -45,9 +45,9 @@ def test_resolved_recipe_reads_back_to_an_equal_one() -> None:
 def test_the_chain_is_the_one_described() -> None:
     method = method_of(parse_recipe(GOOD))
     assert isinstance(method, Chain)
-    pruning, quantization = method.steps()
-    assert pruning.step.sparsity == 0.8 and pruning.layers == "conv_pw_.*"
-    assert quantization.name == "quantization_aware_training"
+    pruning, quantization = method.plan()
+    assert pruning.step.sparsity == 0.8 and pruning.layers == ("conv_pw_.*",)
+    assert quantization.step.name == "quantization_aware_training" and quantization.epochs == 3
 
 
 @pytest.mark.parametrize(

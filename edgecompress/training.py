@@ -18,7 +18,7 @@ from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_split
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import TrainingError
-from edgecompress.methods.base import Prepared
+from edgecompress.methods.protocol import Prepared
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import write_bytes, write_text
 from edgecompress.training_schedule import cosine_with_warmup
@@ -55,7 +55,7 @@ def training_data(split: Split, preprocessing: Preprocessing, *, names: Sequence
 
 
 @dataclass(frozen=True)
-class Stage:
+class Training:
     """One training: its name, its length, its learning rate and its seed."""
 
     name: str
@@ -73,7 +73,7 @@ class Stage:
 def fit(
     prepared: Prepared,
     data: TrainingData,
-    stage: Stage,
+    training: Training,
     folder: Path,
     *,
     on_epoch: Callable[[list[dict[str, Any]]], None],
@@ -89,23 +89,23 @@ def fit(
         TrainingError: the loss is not a number, or the checkpoint belongs to another model.
     """
     keras = load_tf_keras()
-    keras.utils.set_random_seed(stage.seed)
+    keras.utils.set_random_seed(training.seed)
     load_tensorflow().config.experimental.enable_op_determinism()
     model = prepared.model
     model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
     history = _restore(model, folder / "last.npz")
     on_epoch(history)
-    if len(history) >= stage.epochs:
+    if len(history) >= training.epochs:
         return
-    steps = stage.steps_per_epoch(len(data.labels))
+    steps = training.steps_per_epoch(len(data.labels))
     callbacks = keras.callbacks.CallbackList(list(prepared.callbacks), model=model)
     callbacks.on_train_begin()
-    for epoch in range(len(history), stage.epochs):
+    for epoch in range(len(history), training.epochs):
         callbacks.on_epoch_begin(epoch)
-        record = _epoch(model, data, stage, epoch, steps, callbacks, on_progress)
+        record = _epoch(model, data, training, epoch, steps, callbacks, on_progress)
         callbacks.on_epoch_end(epoch)
-        record["held_out_accuracy"] = _accuracy(model, data, stage.batch_size)
+        record["held_out_accuracy"] = _accuracy(model, data, training.batch_size)
         history.append(record)
         _save(model, history, folder / "last.npz")
         on_epoch(history)
@@ -113,17 +113,17 @@ def fit(
 
 
 def _epoch(
-    model: Any, data: TrainingData, stage: Stage, epoch: int, steps: int, callbacks: Any, on_progress: Progress
+    model: Any, data: TrainingData, training: Training, epoch: int, steps: int, callbacks: Any, on_progress: Progress
 ) -> dict[str, Any]:
     model.reset_metrics()
     logs: dict[str, float] = {}
     rate = 0.0
-    for index, (inputs, labels) in enumerate(batches(data, stage, epoch)):
+    for index, (inputs, labels) in enumerate(batches(data, training, epoch)):
         rate = cosine_with_warmup(
             epoch * steps + index,
-            steps=stage.epochs * steps,
-            warmup_steps=round(stage.warmup_epochs * steps),
-            peak=stage.learning_rate,
+            steps=training.epochs * steps,
+            warmup_steps=round(training.warmup_epochs * steps),
+            peak=training.learning_rate,
         )
         model.optimizer.learning_rate.assign(rate)
         callbacks.on_train_batch_begin(index)
@@ -131,14 +131,14 @@ def _epoch(
         callbacks.on_train_batch_end(index, logs)
         if not math.isfinite(logs["loss"]):
             raise TrainingError(
-                f"The loss is {logs['loss']} in epoch {epoch + 1}, step {index + 1} of '{stage.name}', "
+                f"The loss is {logs['loss']} in epoch {epoch + 1}, step {index + 1} of '{training.name}', "
                 f"at a learning rate of {rate:.2g}.",
-                hint=f"Try --learning-rate {stage.learning_rate / 10:.2g}, or a longer warm-up; the last good epoch "
+                hint=f"Try --learning-rate {training.learning_rate / 10:.2g}, or a longer warm-up; the last good epoch "
                 "is kept as a checkpoint.",
             )
-        on_progress(f"{stage.name}: epoch {epoch + 1}/{stage.epochs}", index + 1, steps)
+        on_progress(f"{training.name}: epoch {epoch + 1}/{training.epochs}", index + 1, steps)
     return {
-        "stage": stage.name,
+        "stage": training.name,
         "epoch": epoch + 1,
         "loss": float(logs["loss"]),
         "accuracy": float(logs["accuracy"]),
@@ -146,11 +146,11 @@ def _epoch(
     }
 
 
-def batches(data: TrainingData, stage: Stage, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(data: TrainingData, training: Training, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield an epoch's batches in an order that depends on the seed and the epoch only, so that it can be resumed."""
-    order = np.random.default_rng((stage.seed, epoch)).permutation(len(data.labels))
-    for start in range(0, len(order), stage.batch_size):
-        chosen = order[start : start + stage.batch_size]
+    order = np.random.default_rng((training.seed, epoch)).permutation(len(data.labels))
+    for start in range(0, len(order), training.batch_size):
+        chosen = order[start : start + training.batch_size]
         yield scale_pixels(data.pixels[chosen], data.preprocessing), data.labels[chosen]
 
 

@@ -13,12 +13,12 @@ from edgecompress.data.preprocessing import standard
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import TrainingError
 from edgecompress.keras_bridge.graph import copy_model
-from edgecompress.methods.base import Prepared
+from edgecompress.methods.protocol import Context, Prepared
 from edgecompress.methods.pruning import MagnitudePruning
-from edgecompress.training import Stage, TrainingData, batches, fit, training_data
+from edgecompress.training import Training, TrainingData, batches, fit, training_data
 from edgecompress.training_schedule import cosine_with_warmup
 
-STAGE = Stage("dense", epochs=4, batch_size=64, learning_rate=2e-3, warmup_epochs=0.5, seed=3)
+TRAINING = Training("dense", epochs=4, batch_size=64, learning_rate=2e-3, warmup_epochs=0.5, seed=3)
 
 
 class CutOff(Exception):
@@ -42,9 +42,8 @@ def network() -> Any:
 
 
 def pruning(model: Any) -> Prepared:
-    return MagnitudePruning(sparsity=0.8).prepare(
-        copy_model(model), optimizer_steps=4 * 22, kept=(), chosen=lambda name: True
-    )
+    context = Context(optimizer_steps=4 * 22, images=lambda count: np.empty((0, 8, 8, 1), np.float32))
+    return MagnitudePruning(sparsity=0.8).prepare(copy_model(model), context)
 
 
 def test_held_out_images_are_not_trained_on_and_cover_every_class(data: TrainingData) -> None:
@@ -55,7 +54,7 @@ def test_held_out_images_are_not_trained_on_and_cover_every_class(data: Training
 def test_it_learns(data: TrainingData, tmp_path: Path) -> None:
     records: list[list[dict[str, Any]]] = []
     model = network()
-    fit(Prepared(model, model), data, STAGE, tmp_path, on_epoch=lambda history: records.append(list(history)))
+    fit(Prepared(model, model), data, TRAINING, tmp_path, on_epoch=lambda history: records.append(list(history)))
     assert [len(history) for history in records] == [0, 1, 2, 3, 4]
     # Chance is 0.1; four epochs of this network reach 0.8 and more on every seed that was tried.
     assert records[-1][-1]["held_out_accuracy"] > 0.6
@@ -67,15 +66,18 @@ def test_the_loop_trains_bit_for_bit_like_plain_keras(data: TrainingData, tmp_pa
     """`model.fit` with the same first weights, order of images and learning rates ends with the same weights."""
     keras = load_tf_keras()
     ours = network()
-    fit(Prepared(ours, ours), data, STAGE, tmp_path, on_epoch=lambda history: None)
+    fit(Prepared(ours, ours), data, TRAINING, tmp_path, on_epoch=lambda history: None)
     theirs = network()
-    keras.utils.set_random_seed(STAGE.seed)
+    keras.utils.set_random_seed(TRAINING.seed)
     theirs.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    steps = STAGE.steps_per_epoch(len(data.labels))
-    for epoch in range(STAGE.epochs):
-        for index, (inputs, labels) in enumerate(batches(data, STAGE, epoch)):
+    steps = TRAINING.steps_per_epoch(len(data.labels))
+    for epoch in range(TRAINING.epochs):
+        for index, (inputs, labels) in enumerate(batches(data, TRAINING, epoch)):
             rate = cosine_with_warmup(
-                epoch * steps + index, steps=STAGE.epochs * steps, warmup_steps=steps // 2, peak=STAGE.learning_rate
+                epoch * steps + index,
+                steps=TRAINING.epochs * steps,
+                warmup_steps=steps // 2,
+                peak=TRAINING.learning_rate,
             )
             theirs.optimizer.learning_rate.assign(rate)
             theirs.fit(inputs, labels, batch_size=len(labels), shuffle=False, verbose=0)
@@ -86,16 +88,16 @@ def test_the_loop_trains_bit_for_bit_like_plain_keras(data: TrainingData, tmp_pa
 @pytest.mark.parametrize("prepare", [lambda model: Prepared(model, model), pruning], ids=["dense", "pruned"])
 def test_a_run_that_was_cut_off_ends_bit_for_bit_like_one_that_was_not(prepare, data, tmp_path: Path) -> None:
     whole, cut = prepare(network()), prepare(network())
-    fit(whole, data, STAGE, tmp_path / "whole", on_epoch=lambda history: None)
+    fit(whole, data, TRAINING, tmp_path / "whole", on_epoch=lambda history: None)
 
     def stop_after_two(history: list[dict[str, Any]]) -> None:
         if len(history) == 2:
             raise CutOff
 
     with pytest.raises(CutOff):
-        fit(cut, data, STAGE, tmp_path / "cut", on_epoch=stop_after_two)
+        fit(cut, data, TRAINING, tmp_path / "cut", on_epoch=stop_after_two)
     resumed = prepare(network())
-    fit(resumed, data, STAGE, tmp_path / "cut", on_epoch=lambda history: None)
+    fit(resumed, data, TRAINING, tmp_path / "cut", on_epoch=lambda history: None)
     for expected, found in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         assert expected.tobytes() == found.tobytes()
 
@@ -107,7 +109,7 @@ def test_a_loss_that_is_not_a_number_stops_with_epoch_rate_and_remedy(data, tmp_
     with pytest.raises(
         TrainingError, match=r"loss is nan in epoch 1, step 1 of 'dense', at a learning rate of"
     ) as caught:
-        fit(Prepared(model, model), data, STAGE, tmp_path, on_epoch=lambda history: None)
+        fit(Prepared(model, model), data, TRAINING, tmp_path, on_epoch=lambda history: None)
     assert "--learning-rate 0.0002" in caught.value.hint
     assert not (tmp_path / "last.npz").exists()
 
@@ -116,7 +118,7 @@ def test_a_checkpoint_of_another_model_is_refused(data, tmp_path: Path) -> None:
     model = network()
     np.savez(tmp_path / "last.npz", weights_0000=np.zeros(3), history=np.array("[]"))
     with pytest.raises(TrainingError, match="does not fit this model"):
-        fit(Prepared(model, model), data, STAGE, tmp_path, on_epoch=lambda history: None)
+        fit(Prepared(model, model), data, TRAINING, tmp_path, on_epoch=lambda history: None)
     (tmp_path / "last.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(TrainingError, match="does not fit this model"):
-        fit(Prepared(model, model), data, STAGE, tmp_path, on_epoch=lambda history: None)
+        fit(Prepared(model, model), data, TRAINING, tmp_path, on_epoch=lambda history: None)

@@ -22,8 +22,10 @@ from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.connect import connect
 from edgecompress.devices.lock import reserved
 from edgecompress.environment import load_tf_keras
-from edgecompress.methods.base import Prepared, compress
 from edgecompress.methods.binary import BNN
+from edgecompress.methods.compress import compress
+from edgecompress.methods.protocol import Prepared
+from edgecompress.methods.step import Stage
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.runs import versions
@@ -37,11 +39,15 @@ BLOCK_SECONDS = 0.2
 class Untrained:
     """A trainer that leaves the weights as they are."""
 
-    def optimizer_steps(self, index: int) -> int:
+    def optimizer_steps(self, stage: Stage) -> int:
         """Return that there is nothing to train."""
         return 0
 
-    def train(self, index: int, prepared: Prepared) -> None:
+    def images(self, count: int) -> np.ndarray:
+        """Return none, since nothing looks at them."""
+        return np.empty((0,), np.float32)
+
+    def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
         """Train nothing."""
 
 

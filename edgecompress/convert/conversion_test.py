@@ -163,8 +163,10 @@ def test_unsupported_layers_stay_float_after_quantization_aware_training(tmp_pat
 
     The converter finds ranges for those layers between the fake quantization around them, and so quantizes them too.
     """
-    from edgecompress.methods.base import Prepared, compress
+    from edgecompress.methods.compress import compress
+    from edgecompress.methods.protocol import Prepared
     from edgecompress.methods.quantization import QuantizationAwareTraining
+    from edgecompress.methods.step import Stage
 
     keras = load_tf_keras()
     keras.utils.set_random_seed(0)
@@ -178,10 +180,13 @@ def test_unsupported_layers_stay_float_after_quantization_aware_training(tmp_pat
     model = keras.Model(image, layers.Softmax(name="scores")(layers.Dense(4)(x)))
 
     class Trainer:
-        def optimizer_steps(self, index: int) -> int:
+        def optimizer_steps(self, stage: Stage) -> int:
             return 8
 
-        def train(self, index: int, prepared: Prepared) -> None:
+        def images(self, count: int) -> np.ndarray:
+            return INPUTS[:count]
+
+        def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
             prepared.model.compile("adam", "sparse_categorical_crossentropy")
             prepared.model.fit(INPUTS, np.arange(64) % 4, batch_size=8, verbose=0)
 

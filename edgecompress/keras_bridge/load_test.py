@@ -12,7 +12,7 @@ import pytest
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.keras_bridge.load import is_quantization_aware, load_model, load_noted, save_model
-from edgecompress.methods.base import compress
+from edgecompress.methods.compress import compress
 from edgecompress.methods.quantization import QuantizationAwareTraining
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "models"
@@ -37,10 +37,13 @@ def test_what_keras_2_saved_comes_back(suffix: str, tmp_path: Path) -> None:
 
 def test_a_quantization_aware_model_comes_back(tmp_path: Path) -> None:
     class NoTrainer:
-        def optimizer_steps(self, index: int) -> int:
+        def optimizer_steps(self, stage) -> int:
             return 1
 
-        def train(self, index: int, prepared) -> None:
+        def images(self, count: int):
+            return np.zeros((count, 8, 8, 3), np.float32)
+
+        def train(self, index: int, stage, prepared) -> None:
             pass
 
     quantized = compress(small(), QuantizationAwareTraining(), NoTrainer()).quantized

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgecompress.errors import MethodError
 from edgecompress.methods import binary, pruning, quantization, sharing
-from edgecompress.methods.base import Step
+from edgecompress.methods.step import Step
 from edgecompress.suggest import suggest
 
 METHODS: tuple[type[Step], ...] = (

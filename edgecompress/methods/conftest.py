@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgecompress.environment import load_tf_keras
-from edgecompress.methods.base import Prepared
+from edgecompress.methods.protocol import Context, Prepared
+from edgecompress.methods.step import Stage
 
 INPUTS = np.random.default_rng(0).normal(size=(64, 8, 8, 4)).astype(np.float32)
 LABELS = np.arange(64) % 4
@@ -17,22 +18,28 @@ LABELS = np.arange(64) % 4
 class QuickTrainer:
     """Sixteen optimizer steps on noise: enough for every schedule to end."""
 
-    def optimizer_steps(self, index: int) -> int:
+    def optimizer_steps(self, stage: Stage) -> int:
         return 16
 
-    def train(self, index: int, prepared: Prepared) -> None:
+    def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
         prepared.model.compile("adam", "sparse_categorical_crossentropy")
         prepared.model.fit(
             INPUTS, LABELS, batch_size=16, epochs=4, verbose=0, callbacks=list(prepared.callbacks), shuffle=False
         )
 
-    def calibration(self, count: int) -> np.ndarray:
+    def images(self, count: int) -> np.ndarray:
         return INPUTS[:count]
 
 
 @pytest.fixture
 def trainer() -> QuickTrainer:
     return QuickTrainer()
+
+
+@pytest.fixture
+def context() -> Context:
+    """What a step is told that comes first, and may treat all layers."""
+    return Context(optimizer_steps=16, images=QuickTrainer().images)
 
 
 @pytest.fixture

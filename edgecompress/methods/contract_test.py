@@ -12,8 +12,9 @@ from edgecompress.errors import MethodError, UnsupportedModelError
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.layers import custom_objects
 from edgecompress.methods import METHODS, find
-from edgecompress.methods.base import chain, compress, only
 from edgecompress.methods.binary import BNN, BWN, XNORNet
+from edgecompress.methods.composition import chain, only
+from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning, XNNPACKLatencyPruning
 from edgecompress.methods.quantization import QuantizationAwareTraining
 from edgecompress.methods.sharing import (

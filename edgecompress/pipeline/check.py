@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.data import Dataset, load
-from edgecompress.data.preprocessing import standard
+from edgecompress.data.preprocessing import fit_pixels, scale_pixels, standard
 from edgecompress.devices.address import Address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.cores import KINDS, core_mask
@@ -16,13 +18,17 @@ from edgecompress.environment import load_tf_keras
 from edgecompress.errors import ConversionError, DeviceError, RecipeError
 from edgecompress.keras_bridge.separable import split_separable
 from edgecompress.methods import find as find_method
-from edgecompress.methods.base import require_match
-from edgecompress.methods.check import check
+from edgecompress.methods.compress import check
+from edgecompress.methods.patterns import require_match
+from edgecompress.methods.protocol import Kept
+from edgecompress.methods.step import Stage
 from edgecompress.pipeline.profile import parse_devices
+from edgecompress.pipeline.stages import optimizer_steps
 from edgecompress.profiling.readiness import Wanted
 from edgecompress.profiling.readiness import check as check_device
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import Recipe, method_of
+from edgecompress.training import HELD_OUT
 from edgecompress.values import LayerNote, Preprocessing
 from edgecompress.zoo import find
 from edgecompress.zoo.weights import load_weights
@@ -30,12 +36,8 @@ from edgecompress.zoo.weights import load_weights
 _RUNTIMES = {"tflite": "litert", "onnx": "onnx"}  # by the format that they run
 
 
-def check_training(
-    recipe: Recipe, *, optimizer_steps: Callable[[int, int], int], on_progress: Progress = silent
-) -> tuple[Dataset, Preprocessing]:
+def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Dataset, Preprocessing]:
     """Load the data, build the network, and prepare every step of the chain on it without training.
-
-    `optimizer_steps` gives the length of a step of the chain for so many training images.
 
     Raises:
         RecipeError: a step that trains nothing was given epochs or a learning rate.
@@ -44,22 +46,36 @@ def check_training(
         MethodError: a step does not fit the network or the steps before it, or a pattern matches no layer.
     """
     for number, section in enumerate(recipe.compress, start=1):
-        if not find_method(section.method).trains and (section.epochs or section.learning_rate):
+        if not find_method(section.method).traits.trains and (section.epochs or section.learning_rate):
             raise RecipeError(
                 f"Step {number}, {section.method}, trains nothing, and was given epochs or a learning rate.",
                 hint="Leave them out.",
             )
     dataset, preprocessing = load_data(recipe, on_progress=on_progress)
     model, _ = build_model(recipe, dataset, preprocessing)
-    images = len(dataset.train)
     split = split_separable(model)
     for section in recipe.compress:
         if pattern := section.options.get("keep_float"):
             require_match(pattern, f"{section.method}, for keep_float,", split)
     if recipe.convert.keep_float:
         require_match(recipe.convert.keep_float, "conversion, for keep_float,", split)
-    check(model, method_of(recipe), optimizer_steps=lambda index: optimizer_steps(index, images))
+    check(model, method_of(recipe), _Untrained(recipe, dataset, preprocessing))
     return dataset, preprocessing
+
+
+@dataclass(frozen=True)
+class _Untrained:
+    """The setting of a training that does not take place."""
+
+    recipe: Recipe
+    dataset: Dataset
+    preprocessing: Preprocessing
+
+    def optimizer_steps(self, stage: Stage) -> int:
+        return optimizer_steps(self.recipe, stage, round(len(self.dataset.train) * (1 - HELD_OUT)))
+
+    def images(self, count: int) -> np.ndarray:
+        return scale_pixels(fit_pixels(self.dataset.train.images[:count], self.preprocessing), self.preprocessing)
 
 
 def check_rest(recipe: Recipe) -> None:
@@ -72,7 +88,7 @@ def check_rest(recipe: Recipe) -> None:
     targets = tuple(parse_target(text) for text in recipe.convert.targets)
     Options(io=recipe.convert.io, keep_float=recipe.convert.keep_float, sparse=recipe.convert.sparse)
     binary = [target for target in targets if target.precision == "binary"]
-    if binary and not any(step.makes_signs for step in method_of(recipe).steps()):
+    if binary and not any(Kept.SIGNS in stage.step.traits.makes for stage in method_of(recipe).plan()):
         raise ConversionError(
             f"{binary[0]} is for layers that were trained to be binary, and no step of the recipe makes them so.",
             hint='Add one, such as [[compress]] method = "bnn", or leave the target out.',

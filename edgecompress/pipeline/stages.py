@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 
+from edgecompress.methods.step import Stage
 from edgecompress.recipes import Recipe
 from edgecompress.runs import RunFolder
 from edgecompress.storage import sha256_of
@@ -28,6 +30,11 @@ def stage_folder(recipe: Recipe, steps: int, data_sha256: str) -> str:
     }
     digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
     return f"{stage_name(recipe, steps)}-{digest[:12]}"
+
+
+def optimizer_steps(recipe: Recipe, stage: Stage, images: int) -> int:
+    """Return how many optimizer steps a stage of the recipe's chain takes with so many images to train on."""
+    return (stage.epochs or 0) * math.ceil(images / recipe.train.batch_size)
 
 
 def adopt_stages(run: RunFolder, held: Recipe, data_sha256: str) -> None:

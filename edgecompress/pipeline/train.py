@@ -15,15 +15,17 @@ from edgecompress.environment import load_tf_keras
 from edgecompress.errors import DataError
 from edgecompress.generators import write_generators
 from edgecompress.keras_bridge.load import save_model
-from edgecompress.methods.base import Outcome, Prepared, compress
+from edgecompress.methods.compress import compress
+from edgecompress.methods.protocol import Outcome, Prepared
+from edgecompress.methods.step import Stage
 from edgecompress.pipeline.check import build_model, check_training, load_data
 from edgecompress.pipeline.claim import claim, release
-from edgecompress.pipeline.stages import stage_folder, stage_name
+from edgecompress.pipeline.stages import optimizer_steps, stage_folder, stage_name
 from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.runs import RunFolder, working_in
 from edgecompress.storage import written_whole
-from edgecompress.training import HELD_OUT, Stage, TrainingData, fit, training_data, write_history
+from edgecompress.training import Training, TrainingData, fit, training_data, write_history
 from edgecompress.values import Preprocessing
 
 
@@ -42,11 +44,7 @@ def train(
         TrainingError: the loss is not a number.
     """
     with working_in(folder) as run:
-        dataset, preprocessing = check_training(
-            recipe,
-            optimizer_steps=lambda index, images: _optimizer_steps(recipe, index, round(images * (1 - HELD_OUT))),
-            on_progress=on_progress,
-        )
+        dataset, preprocessing = check_training(recipe, on_progress=on_progress)
         for note in dataset.notes:
             tell(note)
         gone = claim(run, recipe, dataset.record, resume=resume)
@@ -70,7 +68,7 @@ def _train(
     trainer.fit(0, Prepared(model, model), recipe.train.epochs, recipe.train.learning_rate)
     trainer.save("dense", model)
     if recipe.compress:
-        outcome = compress(model, method_of(recipe), trainer, on_step=trainer.save_step)
+        outcome = compress(model, method_of(recipe), trainer, on_stage=trainer.save_stage)
         notes += outcome.notes
         trainer.save("compressed", outcome.model)
         if outcome.generators:
@@ -115,21 +113,20 @@ class _Trainer:
     trained_epochs: int = 0  # in this process
     kept_epochs: int = 0  # in earlier ones
 
-    def optimizer_steps(self, index: int) -> int:
-        return _optimizer_steps(self.recipe, index, len(self.data.labels))
+    def optimizer_steps(self, stage: Stage) -> int:
+        return optimizer_steps(self.recipe, stage, len(self.data.labels))
 
-    def train(self, index: int, prepared: Prepared) -> None:
-        section = self.recipe.compress[index]
-        assert section.epochs and section.learning_rate  # resolved, as the method trains
-        self.fit(index + 1, prepared, section.epochs, section.learning_rate)
+    def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
+        assert stage.epochs and stage.learning_rate  # resolved, as the method trains
+        self.fit(index + 1, prepared, stage.epochs, stage.learning_rate)
 
-    def calibration(self, count: int) -> np.ndarray:
+    def images(self, count: int) -> np.ndarray:
         chosen = np.random.default_rng(self.recipe.train.seed).permutation(len(self.data.labels))[:count]
         return scale_pixels(self.data.pixels[chosen], self.data.preprocessing)
 
     def fit(self, steps: int, prepared: Prepared, epochs: int, learning_rate: float) -> None:
         """Train the stage with which so many steps of the chain are done."""
-        name = stage_name(self.recipe, steps)
+        name, train = stage_name(self.recipe, steps), self.recipe.train
         before = list(self.history)
         restored: list[int] = []
 
@@ -147,7 +144,7 @@ class _Trainer:
         fit(
             prepared,
             self.data,
-            _stage(self.recipe, name, epochs, learning_rate),
+            Training(name, epochs, train.batch_size, learning_rate, train.warmup_epochs, train.seed),
             self.run.checkpoints / stage_folder(self.recipe, steps, self.data_sha256),
             on_epoch=record,
             on_progress=self.on_progress,
@@ -160,7 +157,7 @@ class _Trainer:
             with written_whole(path) as beside:
                 save_model(model, beside)
 
-    def save_step(self, index: int, outcome: Outcome) -> None:
+    def save_stage(self, index: int, outcome: Outcome) -> None:
         """Keep what a step made, if another one follows; the last one's is the compressed model."""
         if index + 1 < len(self.recipe.compress):
             self.save(f"step_{index + 1}", outcome.model)
@@ -181,13 +178,3 @@ def _plan(finished: int, epochs: int) -> str:
     if epochs and finished >= epochs:
         return "all epochs were finished before, and are kept"
     return f"goes on after epoch {finished} of {epochs}" if finished else f"{epochs} epoch{'' if epochs == 1 else 's'}"
-
-
-def _stage(recipe: Recipe, name: str, epochs: int, learning_rate: float) -> Stage:
-    train = recipe.train
-    return Stage(name, epochs, train.batch_size, learning_rate, train.warmup_epochs, train.seed)
-
-
-def _optimizer_steps(recipe: Recipe, index: int, images: int) -> int:
-    epochs = recipe.compress[index].epochs or 0
-    return epochs * _stage(recipe, "", epochs, 0.0).steps_per_epoch(images)

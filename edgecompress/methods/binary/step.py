@@ -7,18 +7,20 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model, replay
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step, require_pattern
 from edgecompress.methods.binary.scheme import Scheme, is_binary
-from edgecompress.methods.binary.surgery import binarize
+from edgecompress.methods.binary.surgery import BINARIZED, binarize
+from edgecompress.methods.eligible import nothing
+from edgecompress.methods.patterns import require_pattern
+from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Outcome, Prepared, Traits
+from edgecompress.methods.step import Step
 
 
 @dataclass(frozen=True)
 class BinaryStep(Step):
     """A method that trains latent weights by what their signs do."""
 
-    makes_signs: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(makes=(Kept.SIGNS,), keeps=(Kept.SIGNS,))
 
     keep_float: str = ""  # layers whose whole name matches this regular expression stay float
 
@@ -34,41 +36,27 @@ class BinaryStep(Step):
     def scheme(self) -> Scheme:
         """Return what is binary in a layer."""
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
+    def prepare(self, model: Model, context: Context) -> Prepared:
         """Return a copy with binary layers in place of all that can be.
 
         Raises:
-            MethodError: there is none, or one has zeros or shared values to keep.
+            MethodError: there is none.
         """
         binary, notes = binarize(
             model,
             self.scheme(),
-            chosen=lambda name: chosen(name) and not re.fullmatch(self.keep_float, name),
+            chosen=lambda name: context.chosen(name) and not re.fullmatch(self.keep_float, name),
         )
-        binarized = {note.layer for note in notes if note.action == "binarized"}
-        if not binarized:
-            reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
-            raise MethodError(
-                f"Nothing in '{model.name}' can be made binary ({reasons}).",
-                hint="Choose other layers; there must be one between the first and the last.",
-            )
-        for constraint in kept:
-            undone = sorted(binarized.intersection(constraint.layers))
-            if undone and constraint.kind != "signs":
-                raise MethodError(
-                    f"{self.name} comes after a method that made {constraint.kind} in '{undone[0]}', "
-                    "and signs cannot keep them.",
-                    hint="Leave that layer out with only(...), or make the network binary alone.",
-                )
-        return Prepared(binary, model, (), notes, kept)
+        if not any(note.action == BINARIZED for note in notes):
+            hint = "Choose other layers; there must be one between the first and the last."
+            raise nothing(model, notes, action="made binary", hint=hint)
+        return Prepared(binary, model, (), notes)
 
-    def finalize(self, prepared: Prepared) -> Outcome:
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the network with the signs as its kernels: in plain Keras layers where the inputs are real."""
-        binarized = tuple(note.layer for note in prepared.notes if note.action == "binarized")
+        binarized = tuple(note.layer for note in prepared.notes if note.action == BINARIZED)
         model = _with_signs(prepared.model) if self.scheme().binary_inputs else _plain(prepared)
-        return Outcome(model=model, notes=prepared.notes, constraints=(Constraint("signs", binarized),))
+        return Outcome(model=model, notes=prepared.notes, constraints=(Constraint(Kept.SIGNS, binarized),))
 
 
 def _with_signs(trained: Model) -> Model:

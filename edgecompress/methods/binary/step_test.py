@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import chain, compress, only
 from edgecompress.methods.binary import BNN, BWN, METHODS, BinaryConnect, XNORNet
 from edgecompress.methods.binary.scheme import is_binary
+from edgecompress.methods.composition import chain, only
+from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning
 
 VARIANTS = [*(method() for method in METHODS), BinaryConnect(stochastic=True), XNORNet(input_scale=True)]
@@ -20,11 +21,14 @@ class Watching:
     def __init__(self, trainer, inputs) -> None:
         self.trainer, self.inputs = trainer, inputs
 
-    def optimizer_steps(self, index: int) -> int:
-        return self.trainer.optimizer_steps(index)
+    def optimizer_steps(self, stage) -> int:
+        return self.trainer.optimizer_steps(stage)
 
-    def train(self, index: int, prepared) -> None:
-        self.trainer.train(index, prepared)
+    def images(self, count: int) -> np.ndarray:
+        return self.inputs[:count]
+
+    def train(self, index: int, stage, prepared) -> None:
+        self.trainer.train(index, stage, prepared)
         self.said = prepared.model(self.inputs).numpy()
         self.latent = [layer.latent_kernel.numpy() for layer in prepared.model.layers if is_binary(layer)]
 

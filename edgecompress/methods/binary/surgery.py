@@ -11,12 +11,14 @@ import numpy as np
 from edgecompress.environment import load_tf_keras
 from edgecompress.keras_bridge.graph import copy_model, replay
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.base import LayerFilter, Model
 from edgecompress.methods.binary.order import Order, order_around
 from edgecompress.methods.binary.scheme import Scheme
 from edgecompress.methods.binary.start import MOMENTUM, start
 from edgecompress.methods.binary.surroundings import Surroundings, has_activation
+from edgecompress.methods.protocol import LayerFilter, Model
 from edgecompress.values import LayerNote
+
+BINARIZED = "binarized"  # the action of a layer of which only signs compute
 
 
 def binarize(model: Model, scheme: Scheme, *, chosen: LayerFilter) -> tuple[Model, tuple[LayerNote, ...]]:
@@ -101,7 +103,7 @@ def _notes(model: Model, reasons: dict[str, str], binaries: dict[str, Any], orde
         if layer.name in binaries:
             weights = sum(int(np.prod(kernel.shape)) for kernel in kernels(layer))
             figures: dict[str, float] = {"weights": weights, "alpha": int(binaries[layer.name].scaled)}
-            notes.append(LayerNote(layer.name, "binarized", "; ".join(remarks), figures))
+            notes.append(LayerNote(layer.name, BINARIZED, "; ".join(remarks), figures))
         elif layer.name in reasons:
             notes.append(LayerNote(layer.name, "kept float", "; ".join([reasons[layer.name], *remarks])))
         elif remarks:

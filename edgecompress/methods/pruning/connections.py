@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+PRUNED = "pruned"  # the action of a layer whose smallest weights are removed
+
 
 def prunable_kernels(layer: Any) -> tuple[Any, ...]:
     """Return the kernel variables of `layer` that TF-MOT would prune too: none of a depthwise convolution."""

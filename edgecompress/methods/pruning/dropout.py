@@ -12,7 +12,7 @@ import numpy as np
 from edgecompress.environment import load_tf_keras
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.base import Model
+from edgecompress.methods.protocol import Model
 
 
 @dataclass(frozen=True)

@@ -5,27 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from edgecompress.errors import MethodError
-from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
-from edgecompress.methods.base import (
-    Constraint,
-    LayerFilter,
-    Model,
-    Outcome,
-    Prepared,
-    Step,
-    require_match,
-    require_pattern,
-)
-from edgecompress.methods.pruning.connections import prunable_kernels, share, unprunable
+from edgecompress.keras_bridge.kernels import kernel_zeros
+from edgecompress.methods.eligible import pick
+from edgecompress.methods.patterns import require_match, require_pattern
+from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Outcome, Prepared, Traits
+from edgecompress.methods.pruning.connections import PRUNED, prunable_kernels, share, unprunable
 from edgecompress.methods.pruning.dropout import with_following_dropout, with_plain_dropout
-from edgecompress.methods.pruning.wrapping import refuse_after_sharing
+from edgecompress.methods.pruning.rounds import due
 from edgecompress.methods.shares import require_share
+from edgecompress.methods.step import Step
 from edgecompress.values import LayerNote
 
 
@@ -45,6 +39,7 @@ class IterativePruning(Step):
     name: ClassVar[str] = "iterative_pruning"
     paper: ClassVar[str] = "Han et al. 2015, arXiv:1506.02626"
     summary: ClassVar[str] = "remove the smallest weights for good, train the rest, and again"
+    traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS,), keeps=(Kept.ZEROS,))
 
     sparsity: float = 0.8  # share of zeros in each kernel at the end, in [0, 1)
     sparsities: dict[str, float] = field(default_factory=dict)  # pattern of layer names: sparsity; the first match wins
@@ -69,39 +64,41 @@ class IterativePruning(Step):
         for pattern in (*self.sparsities, *self.qualities):
             require_pattern(pattern, f"{self.name}, for a layer,")
 
-    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
-        """Refuse to prune after clustering, and a pattern that matches no layer."""
-        refuse_after_sharing(self.name, kept)
+    def in_round(self, number: int, rounds: int) -> Self:
+        """Return the method that removes, in each round, the same share of what is left."""
+        return replace(
+            self,
+            sparsity=due(self.sparsity, number, rounds),
+            sparsities={layers: due(share, number, rounds) for layers, share in self.sparsities.items()},
+            quality=self.quality * number / rounds,
+            qualities={layers: quality * number / rounds for layers, quality in self.qualities.items()},
+        )
+
+    def requires(self, model: Model) -> None:
+        """Refuse a pattern that matches no layer."""
         for pattern in (*self.sparsities, *self.qualities):
             require_match(pattern, self.name, model)
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
-        """Return the model with the callback that prunes every chosen kernel and keeps the zeros made before."""
+    def prepare(self, model: Model, context: Context) -> Prepared:
+        """Return the model with the callback that prunes every chosen kernel."""
         from edgecompress.methods.pruning.masking import MaskedKernel, PruningRounds
 
-        zeros = {name for constraint in kept if constraint.kind == "zeros" for name in constraint.layers}
-        notes: list[LayerNote] = []
-        masked: list[MaskedKernel] = []
-        for layer in filter(kernels, model.layers):
-            reason = "" if chosen(layer.name) else "not chosen"
-            reason = reason or unprunable(layer) or ("" if self._figure(layer.name) else "nothing is to be removed")
-            notes.append(LayerNote(layer.name, "skipped" if reason else "pruned", reason))
-            if not reason:
-                masked += [
-                    MaskedKernel(kernel, self._removal(layer.name, kernel)) for kernel in prunable_kernels(layer)
-                ]
-            elif layer.name in zeros:
-                masked += [MaskedKernel(kernel, lambda values, begun: 0) for kernel in kernels(layer)]
-        if not any(note.action == "pruned" for note in notes):
-            reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
-            raise MethodError(f"Nothing in '{model.name}' can be pruned ({reasons}).", hint="Choose other layers.")
+        layers, notes = pick(
+            model,
+            context.chosen,
+            lambda layer: unprunable(layer) or ("" if self._figure(layer.name) else "nothing is to be removed"),
+            action=PRUNED,
+        )
+        masked = [
+            MaskedKernel(kernel, self._removal(layer.name, kernel))
+            for layer in layers
+            for kernel in prunable_kernels(layer)
+        ]
         followed, dropouts = with_following_dropout(model)
-        rounds = PruningRounds(masked, dropouts, rounds=self.rounds, optimizer_steps=optimizer_steps)
-        return Prepared(followed, model, (rounds,), tuple(notes), kept)
+        rounds = PruningRounds(masked, dropouts, rounds=self.rounds, optimizer_steps=context.optimizer_steps)
+        return Prepared(followed, model, (rounds,), notes)
 
-    def finalize(self, prepared: Prepared) -> Outcome:
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Put plain dropouts back; the zeros become a constraint."""
         model = with_plain_dropout(prepared.model)
         found = {layer.name: layer for layer in model.layers}
@@ -114,8 +111,8 @@ class IterativePruning(Step):
             if getattr(before, "rate", None) != getattr(after, "rate", None):
                 figures = {"rate": after.rate, "rate_before": before.rate}
                 notes.append(LayerNote(before.name, "rescaled", "fewer connections behind it", figures))
-        pruned = tuple(note.layer for note in notes if note.action == "pruned")
-        return Outcome(model=model, notes=tuple(notes), constraints=(Constraint("zeros", pruned),))
+        pruned = tuple(note.layer for note in notes if note.action == PRUNED)
+        return Outcome(model=model, notes=tuple(notes), constraints=(Constraint(Kept.ZEROS, pruned),))
 
     def _figure(self, layer: str) -> float:
         """Return the layer's quality or sparsity."""
@@ -127,6 +124,6 @@ class IterativePruning(Step):
         figure = self._figure(layer)
         start = np.asarray(kernel)
         if not self.quality:
-            return lambda values, begun: share(values, 1 - (1 - figure) ** (begun / self.rounds))
+            return lambda values, begun: share(values, due(figure, begun, self.rounds))
         threshold = figure * float(np.std(start[start != 0])) if start.any() else 0.0
         return lambda values, begun: int(np.count_nonzero(np.abs(values) < begun / self.rounds * threshold))

@@ -10,10 +10,12 @@ import pytest
 from edgecompress.data import Split
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import Constraint, chain, compress, only
+from edgecompress.methods.composition import chain, only
+from edgecompress.methods.compress import compress
+from edgecompress.methods.protocol import Constraint, Context, Kept
 from edgecompress.methods.pruning import IterativePruning, MagnitudePruning
 from edgecompress.methods.sharing import WeightClustering
-from edgecompress.training import Stage, fit, training_data
+from edgecompress.training import Training, fit, training_data
 from edgecompress.values import Preprocessing
 
 STEPS = 16  # of the trainer
@@ -32,13 +34,16 @@ class Watching:
         self.zeros: list[dict[str, np.ndarray]] = []
         self.rates: list[float] = []
 
-    def optimizer_steps(self, index: int) -> int:
-        return self.trainer.optimizer_steps(index)
+    def optimizer_steps(self, stage) -> int:
+        return self.trainer.optimizer_steps(stage)
 
-    def train(self, index: int, prepared) -> None:
+    def images(self, count: int) -> np.ndarray:
+        return self.trainer.images(count)
+
+    def train(self, index: int, stage, prepared) -> None:
         watcher = load_tf_keras().callbacks.LambdaCallback(on_batch_end=lambda batch, logs: self._note(prepared.model))
         object.__setattr__(prepared, "callbacks", (*prepared.callbacks, watcher))
-        self.trainer.train(index, prepared)
+        self.trainer.train(index, stage, prepared)
 
     def _note(self, model) -> None:
         kernels = {layer.name: np.asarray(layer.kernel) == 0 for layer in model.layers if hasattr(layer, "kernel")}
@@ -53,7 +58,7 @@ def test_each_round_removes_the_same_share_of_what_is_left(plain_model, trainer)
     # 4 rounds, each of which halves; 1,152 weights can be halved four times. They begin at 0, 8/3, 16/3 and 8 of 16.
     assert left == [0.5] * 2 + [0.25] * 3 + [0.125] * 3 + [0.0625] * 8
     assert {note.layer: note.figures["sparsity"] for note in outcome.notes} == {"conv": 0.9375, "scores": 0.9375}
-    assert outcome.constraints == (Constraint("zeros", ("conv", "scores")),)
+    assert outcome.constraints == (Constraint(Kept.ZEROS, ("conv", "scores")),)
 
 
 def test_what_was_removed_never_comes_back_and_the_rest_is_trained(plain_model, trainer) -> None:
@@ -120,7 +125,7 @@ def test_zeros_of_an_earlier_method_stay_where_nothing_is_pruned(plain_model, tr
 
 
 def test_it_comes_before_clustering(plain_model, trainer) -> None:
-    with pytest.raises(MethodError, match="iterative_pruning comes after weight clustering"):
+    with pytest.raises(MethodError, match="iterative_pruning comes after a method that made shared values in 'conv'"):
         compress(plain_model, chain(WeightClustering(clusters=4), IterativePruning()), trainer)
 
 
@@ -210,20 +215,21 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path, rou
         return keras.Model(image, keras.layers.Dense(4, activation="softmax", name="scores")(flat), name="small")
 
     data = training_data(Split(images, labels), Preprocessing(8, 8, 3), names=tuple("abcd"), seed=0)
-    stage = Stage("pruning", 3, 16, 1e-3, 0.0, 0)
-    assert stage.steps_per_epoch(len(data.labels)) == 5
+    training = Training("pruning", 3, 16, 1e-3, 0.0, 0)
+    context = Context(optimizer_steps=15, images=lambda count: data.pixels[:count])
+    assert training.steps_per_epoch(len(data.labels)) == 5
     method = IterativePruning(sparsity=0.875, rounds=rounds)
 
     def trained(folder, cut: bool) -> list[np.ndarray]:
         def prepared():
-            return method.prepare(model(), optimizer_steps=15, kept=(), chosen=lambda name: True)
+            return method.prepare(model(), context)
 
         if cut:
             with pytest.raises(CutOff):
-                fit(prepared(), data, stage, folder, on_epoch=lambda h: None, on_progress=stop_in(cut_in_epoch))
+                fit(prepared(), data, training, folder, on_epoch=lambda h: None, on_progress=stop_in(cut_in_epoch))
         ready = prepared()
-        fit(ready, data, stage, folder, on_epoch=lambda history: None)
-        return method.finalize(ready).model.get_weights()
+        fit(ready, data, training, folder, on_epoch=lambda history: None)
+        return method.finalize(ready, context).model.get_weights()
 
     whole, resumed = trained(tmp_path / "whole", cut=False), trained(tmp_path / "cut", cut=True)
     for one, other in zip(whole, resumed, strict=True):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
-from edgecompress.methods.pruning.wrapping import refuse_after_sharing, schedule, strip, wrap
+from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
+from edgecompress.methods.pruning.rounds import due
+from edgecompress.methods.pruning.wrapping import schedule, strip, wrap
 from edgecompress.methods.shares import require_share
+from edgecompress.methods.step import Step
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class MagnitudePruning(Step):
     name: ClassVar[str] = "magnitude_pruning"
     paper: ClassVar[str] = "Zhu and Gupta 2017, arXiv:1710.01878"
     summary: ClassVar[str] = "zero the smallest weights while training"
+    traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS,), keeps=(Kept.ZEROS,))
 
     sparsity: float = 0.8  # share of zeros in each kernel, in [0, 1)
     schedule: Literal["polynomial", "constant"] = "polynomial"
@@ -62,20 +65,25 @@ class MagnitudePruning(Step):
         if min(self.block) < 1:
             raise MethodError(f"{self.name} got block {self.block}.", hint="Use two positive numbers, such as (4, 1).")
 
-    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
-        """Refuse to prune after clustering."""
-        refuse_after_sharing(self.name, kept)
+    def in_round(self, number: int, rounds: int) -> Self:
+        """Return the method that removes, in each round, the same share of what is left; n:m has no part of itself."""
+        if self.n_of_m:
+            return self
+        before, after = (due(self.sparsity, done, rounds) for done in (number - 1, number))
+        return replace(self, sparsity=after, initial_sparsity=max(before, min(self.initial_sparsity, after)))
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
+    def prepare(self, model: Model, context: Context) -> Prepared:
         """Wrap every chosen kernel whose shape the pattern or block divides."""
+        steps = context.optimizer_steps
         if self.n_of_m:
             n, m = self._pattern()
             arguments: dict[str, Any] = {
                 "sparsity_m_by_n": (m - n, m),  # TF-MOT counts the zeros
                 "pruning_schedule": schedule(
-                    "constant", initial_sparsity=0.0, sparsity=1 - n / m, optimizer_steps=optimizer_steps
+                    "constant",
+                    initial_sparsity=0.0,
+                    sparsity=self._final_sparsity(),
+                    optimizer_steps=steps,
                 ),
             }
         else:
@@ -86,14 +94,20 @@ class MagnitudePruning(Step):
                     self.schedule,
                     initial_sparsity=self.initial_sparsity,
                     sparsity=self.sparsity,
-                    optimizer_steps=optimizer_steps,
+                    optimizer_steps=steps,
                 ),
             }
-        return wrap(model, chosen=chosen, unfit=self._unfit, kept=kept, **arguments)
+        return wrap(model, chosen=context.chosen, unfit=self._unfit, sparsity=self._final_sparsity(), **arguments)
 
-    def finalize(self, prepared: Prepared) -> Outcome:
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Take the wrappers off; the zeros become a constraint."""
         return strip(prepared)
+
+    def _final_sparsity(self) -> float:
+        if not self.n_of_m:
+            return self.sparsity
+        n, m = self._pattern()
+        return 1 - n / m
 
     def _pattern(self) -> tuple[int, int]:
         match = re.fullmatch(r"(\d{1,4}):(\d{1,4})", self.n_of_m)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import compress
+from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning, XNNPACKLatencyPruning
 from edgecompress.methods.pruning.wrapping import schedule
 
@@ -71,7 +71,8 @@ def test_latency_pruning_refuses_a_network_that_xnnpack_runs_dense(plain_model, 
 
 def test_latency_pruning_takes_the_1x1_convolutions_of_one_that_it_runs_sparse() -> None:
     from edgecompress.environment import load_tf_keras
-    from edgecompress.methods.base import Prepared
+    from edgecompress.methods.protocol import Prepared
+    from edgecompress.methods.step import Stage
 
     keras = load_tf_keras()
     layers = keras.layers
@@ -85,10 +86,13 @@ def test_latency_pruning_takes_the_1x1_convolutions_of_one_that_it_runs_sparse()
     data = np.random.default_rng(0).normal(size=(32, 16, 16, 3)).astype(np.float32)
 
     class Trainer:
-        def optimizer_steps(self, index: int) -> int:
+        def optimizer_steps(self, stage: Stage) -> int:
             return 16
 
-        def train(self, index: int, prepared: Prepared) -> None:
+        def images(self, count: int) -> np.ndarray:
+            return data[:count]
+
+        def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
             prepared.model.compile("adam", "sparse_categorical_crossentropy")
             prepared.model.fit(
                 data, np.arange(32) % 2, batch_size=8, epochs=4, verbose=0, callbacks=list(prepared.callbacks)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.base import Model
+from edgecompress.methods.protocol import Model
 from edgecompress.methods.pruning.connections import prunable_kernels, share, survivors, unprunable
 from edgecompress.values import LayerNote
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from edgecompress.environment import load_tfmot
-from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared
-from edgecompress.methods.pruning.connections import unprunable
+from edgecompress.methods.eligible import pick
+from edgecompress.methods.protocol import Constraint, Kept, LayerFilter, Model, Outcome, Prepared
+from edgecompress.methods.pruning.connections import PRUNED, unprunable
 from edgecompress.values import LayerNote
 
 UPDATES = 20  # how often the mask is recomputed while the sparsity rises
@@ -33,32 +35,30 @@ def schedule(kind: str, *, initial_sparsity: float, sparsity: float, optimizer_s
 
 
 def wrap(
-    model: Model, *, chosen: LayerFilter, unfit: Callable[[Any], str], kept: tuple[Constraint, ...], **arguments: Any
+    model: Model, *, chosen: LayerFilter, unfit: Callable[[Any], str], sparsity: float, **arguments: Any
 ) -> Prepared:
-    """Wrap each chosen layer that has a prunable kernel; `unfit(layer)` is the reason why one is left alone, or ''."""
-    tfmot = load_tfmot()
-    notes: list[LayerNote] = []
+    """Wrap each chosen layer that has a prunable kernel; `unfit(layer)` is the reason why one is left alone, or ''.
 
-    def substitute(layer: Any, prefix: str) -> Any:
-        if not kernels(layer):
-            return layer
-        reason = "" if chosen(layer.name) else "not chosen"
-        reason = reason or unprunable(layer) or unfit(layer)
-        if reason:
-            notes.append(LayerNote(layer.name, "skipped", reason))
-            return layer
-        notes.append(LayerNote(layer.name, "pruned"))
-        return tfmot.sparsity.keras.prune_low_magnitude(layer, **arguments)
+    One that has more zeros than the final `sparsity` is left alone: TF-MOT would let some of them grow again.
+    """
+    tfmot = load_tfmot().sparsity.keras
+    layers, notes = pick(
+        model,
+        chosen,
+        lambda layer: unprunable(layer) or unfit(layer) or _sparser(layer, sparsity),
+        action=PRUNED,
+        hint="Choose other layers, or a block size and n:m pattern that divide the kernels.",
+    )
+    wrapped = replay(
+        model, lambda layer, prefix: tfmot.prune_low_magnitude(layer, **arguments) if layer in layers else layer
+    )
+    return Prepared(wrapped, model, (tfmot.UpdatePruningStep(),), notes)
 
-    source = model
-    wrapped = replay(model, substitute)
-    if not any(note.action == "pruned" for note in notes):
-        reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
-        raise MethodError(
-            f"Nothing in '{model.name}' can be pruned this way ({reasons}).",
-            hint="Choose other layers, or a block size and n:m pattern that divide the kernels.",
-        )
-    return Prepared(wrapped, source, (tfmot.sparsity.keras.UpdatePruningStep(),), tuple(notes), kept)
+
+def _sparser(layer: Any, sparsity: float) -> str:
+    zeros = kernel_zeros(layer)
+    one = 1 / max(int(np.prod(kernel.shape)) for kernel in kernels(layer))  # a share is rounded to whole weights
+    return f"{zeros:.3g} of its kernel is zero already" if zeros > sparsity + one else ""
 
 
 def strip(prepared: Prepared) -> Outcome:
@@ -67,18 +67,9 @@ def strip(prepared: Prepared) -> Outcome:
     for kernel in (kernel for layer in model.layers for kernel in kernels(layer)):
         kernel.assign(kernel + 0.0)  # a mask makes negative zeros of negative weights: noise to whatever packs them
     zeros = {layer.name: kernel_zeros(layer) for layer in model.layers if kernels(layer)}
-    pruned = tuple(note.layer for note in prepared.notes if note.action == "pruned")
+    pruned = tuple(note.layer for note in prepared.notes if note.action == PRUNED)
     notes = tuple(
         LayerNote(note.layer, note.action, note.reason, {"sparsity": round(zeros[note.layer], 4)})
         for note in prepared.notes
     )
-    return Outcome(model=model, notes=notes, constraints=(Constraint("zeros", pruned),))
-
-
-def refuse_after_sharing(name: str, kept: tuple[Constraint, ...]) -> None:
-    """Raise `MethodError` where shared values are to be kept: pruning would break them apart."""
-    if any(constraint.kind == "shared values" for constraint in kept):
-        raise MethodError(
-            f"{name} comes after weight clustering, and training the survivors would undo the shared values.",
-            hint="Prune first: clustering keeps the zeros.",
-        )
+    return Outcome(model=model, notes=notes, constraints=(Constraint(Kept.ZEROS, pruned),))

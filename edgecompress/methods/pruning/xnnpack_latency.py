@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 from edgecompress.environment import load_tfmot
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
-from edgecompress.methods.pruning.wrapping import refuse_after_sharing, schedule, strip, wrap
+from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
+from edgecompress.methods.pruning.wrapping import schedule, strip, wrap
 from edgecompress.methods.shares import require_share
+from edgecompress.methods.step import Step
 
 NEEDED = (
     "XNNPACK runs float32 models sparse that begin with ZeroPadding2D(1) and a 3x3 convolution of stride 2 without "
@@ -29,6 +30,7 @@ class XNNPACKLatencyPruning(Step):
     name: ClassVar[str] = "xnnpack_latency_pruning"
     paper: ClassVar[str] = "Elsen et al. 2019, arXiv:1911.09723"
     summary: ClassVar[str] = "prune the 1x1 convolutions of a network that XNNPACK can run sparse"
+    traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS,), keeps=(Kept.ZEROS,))
 
     sparsity: float = 0.8  # share of zeros in each 1x1 kernel, at least 2/3
     schedule: Literal["polynomial", "constant"] = "polynomial"
@@ -38,29 +40,26 @@ class XNNPACKLatencyPruning(Step):
         hint = "XNNPACK uses its sparse kernels from 2/3 zeros on."
         require_share(self.name, above=2 / 3, sparsity=self.sparsity, hint=hint)
 
-    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
+    def requires(self, model: Model) -> None:
         """Refuse a network with a layer that XNNPACK cannot run sparse, naming it."""
-        refuse_after_sharing(self.name, kept)
         try:
             load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack().ensure_model_supports_pruning(model)
         except ValueError as error:
             raise MethodError(f"'{model.name}' would not run sparse: {error}.", hint=NEEDED) from error
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
+    def prepare(self, model: Model, context: Context) -> Prepared:
         """Wrap the 1x1 convolutions."""
         policy = load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack()
         return wrap(
             model,
-            chosen=chosen,
+            chosen=context.chosen,
             unfit=lambda layer: "" if policy.allow_pruning(layer) else "only 1x1 convolutions run sparse",
-            kept=kept,
+            sparsity=self.sparsity,
             pruning_schedule=schedule(
-                self.schedule, initial_sparsity=0.0, sparsity=self.sparsity, optimizer_steps=optimizer_steps
+                self.schedule, initial_sparsity=0.0, sparsity=self.sparsity, optimizer_steps=context.optimizer_steps
             ),
         )
 
-    def finalize(self, prepared: Prepared) -> Outcome:
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Take the wrappers off; the zeros become a constraint."""
         return strip(prepared)

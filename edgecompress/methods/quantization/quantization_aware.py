@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
-from edgecompress.keras_bridge.kernels import NAMES, distinct_values, kernel_zeros
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step, require_pattern
+from edgecompress.keras_bridge.kernels import NAMES
+from edgecompress.methods.patterns import require_pattern
+from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.quantization.scheme import keeps_kernel, scheme_for, values_of_whole_kernels
+from edgecompress.methods.step import Step
 from edgecompress.values import LayerNote
 
 PREFIX = "quant_"
@@ -30,8 +32,7 @@ class QuantizationAwareTraining(Step):
     name: ClassVar[str] = "quantization_aware_training"
     paper: ClassVar[str] = "Jacob et al. 2017, arXiv:1712.05877"
     summary: ClassVar[str] = "train with the rounding of int8 inference"
-
-    makes_ranges: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(makes=(Kept.RANGES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES))
 
     keep_float: str = ""  # layers whose whole name matches this regular expression are not quantized
 
@@ -39,19 +40,17 @@ class QuantizationAwareTraining(Step):
         """Raise `MethodError` where `keep_float` is not a regular expression."""
         require_pattern(self.keep_float, f"{self.name}, for keep_float,")
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
+    def prepare(self, model: Model, context: Context) -> Prepared:
         """Annotate every layer that TF-MOT can quantize, and apply the scheme that keeps what was established."""
         quantization = load_tfmot().quantization.keras
-        scheme = scheme_for(kept)
+        scheme = scheme_for(context)
         registry = scheme.get_quantize_registry()
-        established = {name for constraint in kept for name in constraint.layers}
+        established = {name for constraint in context.kept for name in constraint.layers}
         frozen: list[str] = []
         notes: list[LayerNote] = []
 
         def substitute(layer: Any, prefix: str) -> Any:
-            picked = chosen(layer.name) and not re.fullmatch(self.keep_float, layer.name)
+            picked = context.chosen(layer.name) and not re.fullmatch(self.keep_float, layer.name)
             reason = _stays_float(layer, registry) if picked else "not chosen"
             notes.append(LayerNote(layer.name, "kept float" if reason else "quantized", reason))
             if layer.name in established and (reason or not keeps_kernel(layer)):
@@ -74,22 +73,17 @@ class QuantizationAwareTraining(Step):
                 ) from error
         for name in frozen:
             _freeze_kernel(_holder(wrapped, name))
-        return Prepared(wrapped, model, (), tuple(notes), kept)
+        return Prepared(wrapped, model, (), tuple(notes), frozenset(frozen))
 
-    def finalize(self, prepared: Prepared) -> Outcome:
-        """Return the float network with the trained weights, and beside it the one with fake quantization.
-
-        Raises:
-            MethodError: the training broke a constraint that it promised to keep.
-        """
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
+        """Return the float network with the trained weights, and beside it the one with fake quantization."""
         quantized = prepared.model
-        if any(constraint.kind == "shared values" for constraint in prepared.kept):
+        if context.layers_with(Kept.SHARED_VALUES):
             quantized = load_tfmot().experimental.combine.strip_clustering_cqat(quantized)
         plain = copy_model(prepared.source)
         for layer in plain.layers:
             if layer.weights:
                 layer.set_weights(_trained_weights(quantized, layer.name, layer))
-        _check_kept(prepared.source, plain, prepared.kept)
         return Outcome(model=plain, quantized=quantized, notes=prepared.notes)
 
 
@@ -132,21 +126,3 @@ def _freeze_kernel(holder: Any) -> None:
 
 def _last_name(weight: Any) -> str:
     return str(weight.name).split("/")[-1].split(":")[0]
-
-
-def _check_kept(before: Model, after: Model, kept: tuple[Constraint, ...]) -> None:
-    for constraint in kept:
-        for name in constraint.layers:
-            old, new = before.get_layer(name), after.get_layer(name)
-            if constraint.kind == "zeros" and kernel_zeros(new) < kernel_zeros(old):
-                raise MethodError(
-                    f"Quantization-aware training lost zeros of '{name}': {kernel_zeros(old):.4f} of the kernel was "
-                    f"zero before, {kernel_zeros(new):.4f} after.",
-                    hint="Leave that layer out with only(...).",
-                )
-            if constraint.kind == "shared values" and distinct_values(new) > distinct_values(old):
-                raise MethodError(
-                    f"Quantization-aware training lost shared values of '{name}': {distinct_values(old)} before, "
-                    f"{distinct_values(new)} after.",
-                    hint="TF-MOT keeps at most 1024 values a kernel; share fewer.",
-                )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import compress
+from edgecompress.methods.compress import compress
 from edgecompress.methods.quantization import QuantizationAwareTraining
 
 

@@ -20,21 +20,21 @@ from typing import Any
 
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.base import Constraint
+from edgecompress.methods.protocol import Context, Kept
 
 
-def scheme_for(kept: tuple[Constraint, ...]) -> Any:
-    """Return the TF-MOT quantization scheme that preserves the constraints `kept`."""
+def scheme_for(context: Context) -> Any:
+    """Return the TF-MOT quantization scheme that preserves the zeros and shared values that were made before."""
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_registry,
         default_8bit_quantize_scheme,
     )
 
     combine = load_tfmot().experimental.combine
-    kinds = {constraint.kind for constraint in kept}
-    if "shared values" in kinds:
-        scheme = combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity="zeros" in kinds)
-    elif "zeros" in kinds:
+    zeros = bool(context.layers_with(Kept.ZEROS))
+    if context.layers_with(Kept.SHARED_VALUES):
+        scheme = combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=zeros)
+    elif zeros:
         scheme = combine.Default8BitPrunePreserveQuantizeScheme()
     else:
         scheme = default_8bit_quantize_scheme.Default8BitQuantizeScheme()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_tf_keras
-from edgecompress.methods.base import Model
+from edgecompress.methods.protocol import Model
 from edgecompress.methods.sharing.prefix import values_of
 
 

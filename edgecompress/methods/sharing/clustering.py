@@ -10,9 +10,10 @@ import numpy as np
 from edgecompress.environment import load_tfmot
 from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
-from edgecompress.methods.sharing.notes import SHARED, require_clusters, require_shared, shared_outcome, too_few
-from edgecompress.values import LayerNote
+from edgecompress.methods.eligible import pick
+from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
+from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
+from edgecompress.methods.step import Step
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class WeightClustering(Step):
     name: ClassVar[str] = "weight_clustering"
     paper: ClassVar[str] = "Han et al. 2015, arXiv:1510.00149"
     summary: ClassVar[str] = "a few shared values a kernel, trained"
+    traits: ClassVar[Traits] = Traits(makes=(Kept.SHARED_VALUES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES))
 
     clusters: int = 16  # distinct values a kernel, at least 2; 16 need 4 bits an index
     initialization: Literal["kmeans_plus_plus", "linear", "density_based", "random"] = "kmeans_plus_plus"
@@ -34,25 +36,17 @@ class WeightClustering(Step):
         """Raise `MethodError` for fewer than two clusters."""
         require_clusters(self.name, clusters=self.clusters)
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
+    def prepare(self, model: Model, context: Context) -> Prepared:
         """Wrap every chosen kernel with more elements than clusters; TF-MOT takes the kernels from `model`, a copy."""
         clustering = load_tfmot().clustering.keras
         from tensorflow_model_optimization.python.core.clustering.keras import cluster
 
-        zeros = {name for constraint in kept if constraint.kind == "zeros" for name in constraint.layers}
-        notes: list[LayerNote] = []
+        zeros = context.layers_with(Kept.ZEROS)
+        layers, notes = pick(model, context.chosen, self._unfit, action=SHARED)
 
         def substitute(layer: Any, prefix: str) -> Any:
-            if not kernels(layer):
+            if layer not in layers:
                 return layer
-            reason = "" if chosen(layer.name) else "not chosen"
-            reason = reason or self._unfit(layer)
-            if reason:
-                notes.append(LayerNote(layer.name, "skipped", reason))
-                return layer
-            notes.append(LayerNote(layer.name, SHARED))
             return cluster._cluster_weights(  # the public function hides preserve_sparsity
                 layer,
                 number_of_clusters=self.clusters,
@@ -60,11 +54,9 @@ class WeightClustering(Step):
                 preserve_sparsity=layer.name in zeros,
             )
 
-        wrapped = replay(model, substitute)
-        require_shared(model, notes)
-        return Prepared(wrapped, model, (), tuple(notes), kept)
+        return Prepared(replay(model, substitute), model, (), notes)
 
-    def finalize(self, prepared: Prepared) -> Outcome:
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Put plain kernels back, and note how many distinct values each really has."""
         return shared_outcome(load_tfmot().clustering.keras.strip_clustering(prepared.model), prepared.notes)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import chain, compress
+from edgecompress.methods.composition import chain
+from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning
 from edgecompress.methods.sharing import WeightClustering
 

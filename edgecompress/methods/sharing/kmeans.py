@@ -10,10 +10,11 @@ import numpy as np
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model, replay
 from edgecompress.keras_bridge.kernels import NAMES, kernels
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
-from edgecompress.methods.sharing.notes import SHARED, require_clusters, require_shared, shared_outcome, too_few
+from edgecompress.methods.eligible import pick
+from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
+from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
+from edgecompress.methods.step import Step
 from edgecompress.numerics.codebook import Codebook, share
-from edgecompress.values import LayerNote
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class KMeansSharing(Step):
     name: ClassVar[str] = "kmeans_sharing"
     paper: ClassVar[str] = "Han et al. 2015, arXiv:1510.00149"
     summary: ClassVar[str] = "k-means on the survivors of each kernel, the means trained"
+    traits: ClassVar[Traits] = Traits(makes=(Kept.SHARED_VALUES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES))
 
     clusters: int = 32  # values of a dense kernel beside zero; 32 need 5 bits an index
     conv_clusters: int = 256  # values of a convolution's kernel
@@ -46,27 +48,17 @@ class KMeansSharing(Step):
         if self.seed < 0:
             raise MethodError(f"{self.name} got seed {self.seed}.", hint="Use a seed of at least 0.")
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
+    def prepare(self, model: Model, context: Context) -> Prepared:
         """Cluster every chosen kernel with more non-zero weights than clusters."""
         from edgecompress.layers.shared import SharedWeights
 
         work = copy_model(model)  # its layers give up their kernels
-        notes: list[LayerNote] = []
-        wrapped: dict[str, Any] = {}
-        for layer in work.layers:
-            if not kernels(layer):
-                continue
-            reason = self._unfit(layer) if chosen(layer.name) else "not chosen"
-            notes.append(LayerNote(layer.name, "skipped" if reason else SHARED, reason))
-            if not reason:
-                wrapped[layer.name] = SharedWeights(layer, self._codebooks(layer))
-        require_shared(model, notes)
+        layers, notes = pick(work, context.chosen, self._unfit, action=SHARED)
+        wrapped = {layer.name: SharedWeights(layer, self._codebooks(layer)) for layer in layers}
         shared = replay(work, lambda layer, prefix: wrapped.get(layer.name, layer))
-        return Prepared(shared, model, (), tuple(notes), kept)
+        return Prepared(shared, model, (), notes)
 
-    def finalize(self, prepared: Prepared) -> Outcome:
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the plain layers with the decoded kernels."""
         from edgecompress.layers.shared import SharedWeights
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import chain, compress
+from edgecompress.methods.composition import chain
+from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning
 from edgecompress.methods.sharing import KMeansSharing
+from edgecompress.methods.step import Stage
 
 
 def kernel_of(model, name: str) -> np.ndarray:
@@ -57,12 +59,12 @@ def test_biases_are_shared_on_request(awkward_model, trainer) -> None:
     assert [len(np.unique(bias)) for bias in biases] == [8, 3]
 
 
-def test_a_checkpoint_restores_into_the_same_step_prepared_anew(plain_model, trainer) -> None:
+def test_a_checkpoint_restores_into_the_same_step_prepared_anew(plain_model, trainer, context) -> None:
     step = KMeansSharing(4, 8)
-    first, second = (step.prepare(plain_model, optimizer_steps=16, kept=(), chosen=lambda name: True) for _ in range(2))
-    trainer.train(0, first)
+    first, second = (step.prepare(plain_model, context) for _ in range(2))
+    trainer.train(0, Stage(step), first)
     second.model.set_weights(first.model.get_weights())
-    for one, other in zip(*(step.finalize(each).model.get_weights() for each in (first, second)), strict=True):
+    for one, other in zip(*(step.finalize(each, context).model.get_weights() for each in (first, second)), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import distinct_values, kernel_zeros
-from edgecompress.methods.base import Constraint, Model, Outcome
+from edgecompress.methods.protocol import Constraint, Kept, Model, Outcome
 from edgecompress.values import LayerNote
 
 SHARED = "clustered"  # the action of a layer whose weights share values
@@ -25,21 +25,13 @@ def too_few(weights: int, clusters: int) -> str:
     return f"{weights} weights are no more than {clusters} clusters" if weights <= clusters else ""
 
 
-def require_shared(model: Model, notes: Iterable[LayerNote]) -> None:
-    """Raise `MethodError`, with the reasons, where no layer shares values."""
-    notes = tuple(notes)
-    if not any(note.action == SHARED for note in notes):
-        reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
-        raise MethodError(f"Nothing in '{model.name}' can be clustered ({reasons}).", hint="Choose other layers.")
-
-
 def shared_outcome(model: Model, notes: Iterable[LayerNote], *, zeros: bool = False) -> Outcome:
     """Return the outcome of plain layers that share values, with how many each really has; `zeros`: those are kept."""
     noted = tuple(
         LayerNote(note.layer, note.action, note.reason, _figures(model.get_layer(note.layer))) for note in notes
     )
     shared = tuple(note.layer for note in noted if note.action == SHARED)
-    kinds = ("zeros", "shared values") if zeros else ("shared values",)
+    kinds = (Kept.ZEROS, Kept.SHARED_VALUES) if zeros else (Kept.SHARED_VALUES,)
     return Outcome(model=model, notes=noted, constraints=tuple(Constraint(kind, shared) for kind in kinds))
 
 

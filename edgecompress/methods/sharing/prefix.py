@@ -9,7 +9,7 @@ import numpy as np
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import Model
+from edgecompress.methods.protocol import Model
 
 BATCH = 32  # images at once, so that the feature maps of a large network fit into memory
 

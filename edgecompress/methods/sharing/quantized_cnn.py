@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
-from edgecompress.methods.base import Constraint, Model, Prepared
+from edgecompress.methods.protocol import Context, Model, Prepared
 from edgecompress.methods.sharing.prefix import require_one_input, values_of
 from edgecompress.methods.sharing.vector import ProductQuantization
 from edgecompress.numerics.error_correction import quantize_with_correction
@@ -38,19 +38,13 @@ class QuantizedCNN(ProductQuantization):
         super().__post_init__()
         self._require(sweeps=self.sweeps, images=self.images)
 
-    @property
-    def calibration_images(self) -> int:
-        """How many images outputs are compared on."""
-        return self.images
-
-    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
+    def requires(self, model: Model) -> None:
         """Refuse networks with more than one input, of which images say nothing."""
         require_one_input(self.name, model, hint="Use product_quantization, which needs no images.")
 
-    def codebook(self, prepared: Prepared, layer: Any) -> VectorCodebook:
+    def codebook(self, prepared: Prepared, context: Context, layer: Any) -> VectorCodebook:
         """Return the words that keep the layer's outputs best."""
-        images = prepared.calibration
-        assert images is not None  # `calibration_images` asked for them
+        images = context.images(self.images)
         kernel = layer.kernel.numpy()
         weights = kernel.reshape(-1, kernel.shape[-1])
         inputs, received = (self._rows(model, layer.name, images) for model in (prepared.source, prepared.model))

@@ -11,12 +11,13 @@ from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.eligible import pick
+from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.bias_correction import correct_biases
-from edgecompress.methods.sharing.notes import SHARED, require_shared, shared_outcome
+from edgecompress.methods.sharing.notes import SHARED, shared_outcome
 from edgecompress.methods.sharing.prefix import require_one_input
+from edgecompress.methods.step import Step
 from edgecompress.numerics.mixture import Mixture, assign
-from edgecompress.values import LayerNote
 
 PRIOR = "mixture_prior"  # the layer that the training model has beside those of the network
 
@@ -44,6 +45,7 @@ class SoftWeightSharing(Step):
     name: ClassVar[str] = "soft_weight_sharing"
     paper: ClassVar[str] = "Ullrich et al. 2017, arXiv:1702.04008"
     summary: ClassVar[str] = "weights gather at zero and at a few values, under a learned mixture prior"
+    traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS, Kept.SHARED_VALUES))
 
     components: int = 16  # of the mixture, that of the zeros included
     zero_share: float = 0.99  # pi_0
@@ -82,35 +84,18 @@ class SoftWeightSharing(Step):
                 hint="It needs 2 components or more, a zero_share within (0, 1), and positive figures otherwise.",
             )
 
-    @property
-    def calibration_images(self) -> int:
-        """How many images biases are corrected on."""
-        return self.images
-
-    def requires(self, model: Model, kept: tuple[Constraint, ...]) -> None:
-        """Refuse to retrain what has zeros or shared values to keep, and to correct what images say nothing of."""
-        for constraint in kept:
-            raise MethodError(
-                f"{self.name} comes after a method that made {constraint.kind}, which its training would undo.",
-                hint="It makes zeros and shared values by itself; leave the other method out.",
-            )
+    def requires(self, model: Model) -> None:
+        """Refuse to correct biases of what images say nothing of."""
         if self.images:
             require_one_input(self.name, model, hint="With images 0 it leaves biases as they are, and needs none.")
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
+    def prepare(self, model: Model, context: Context) -> Prepared:
         """Let the outputs pass through a layer that adds the loss of all chosen kernels."""
         from edgecompress.layers.mixture_prior import MixturePrior, Settling
 
         work = copy_model(model)
-        notes = [
-            LayerNote(layer.name, SHARED) if chosen(layer.name) else LayerNote(layer.name, "skipped", "not chosen")
-            for layer in work.layers
-            if kernels(layer)
-        ]
-        require_shared(model, notes)
-        weights = [kernel for note in notes if note.action == SHARED for kernel in kernels(work.get_layer(note.layer))]
+        layers, notes = pick(work, context.chosen, lambda layer: "", action=SHARED)
+        weights = [kernel for layer in layers for kernel in kernels(layer)]
         prior = MixturePrior(
             weights,
             self._start(weights),
@@ -124,12 +109,12 @@ class SoftWeightSharing(Step):
         first, *others = work.outputs
         outputs = [prior(first), *others]
         trained = load_tf_keras().Model(work.inputs, outputs if others else outputs[0], name=model.name)
-        first_settled = round(optimizer_steps * (1 - self.settling))
-        all_settled = round(optimizer_steps * (1 - self.settling * STILL_LEARNING))
+        first_settled = round(context.optimizer_steps * (1 - self.settling))
+        all_settled = round(context.optimizer_steps * (1 - self.settling * STILL_LEARNING))
         settling = Settling(prior, first=first_settled, last=all_settled)
-        return Prepared(trained, model, (settling,), tuple(notes), kept)
+        return Prepared(trained, model, (settling,), notes)
 
-    def finalize(self, prepared: Prepared) -> Outcome:
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the plain layers, with the mean of its component for each weight, and biases that make up for it."""
         mixture = prepared.model.get_layer(PRIOR).mixture().merged(self.merge_below)
         plain = copy_model(prepared.source)
@@ -139,9 +124,7 @@ class SoftWeightSharing(Step):
                 layer.set_weights(prepared.model.get_layer(layer.name).get_weights())
             for kernel in kernels(layer) if layer.name in shared else ():
                 kernel.assign(assign(kernel.numpy(), mixture).decode())
-        left: dict[str, str] = {}
-        if prepared.calibration is not None:
-            left = correct_biases(prepared.model, plain, shared, prepared.calibration)
+        left = correct_biases(prepared.model, plain, shared, context.images(self.images)) if self.images else {}
         notes = [replace(note, reason=left.get(note.layer, note.reason)) for note in prepared.notes]
         return shared_outcome(plain, notes, zeros=True)
 

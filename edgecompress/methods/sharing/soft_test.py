@@ -9,9 +9,11 @@ import pytest
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import chain, compress, only
+from edgecompress.methods.composition import chain, only
+from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning
 from edgecompress.methods.sharing import SoftWeightSharing
+from edgecompress.methods.step import Stage
 
 
 def kernels_of(model) -> np.ndarray:
@@ -31,32 +33,32 @@ def test_all_kernels_share_the_means_of_one_mixture(plain_model, trainer) -> Non
         assert note.figures["sparsity"] == round(float(np.mean(kernel == 0)), 4)
 
 
-def test_a_strong_prior_draws_weights_together(plain_model, trainer) -> None:
+def test_a_strong_prior_draws_weights_together(plain_model, trainer, context) -> None:
     def distance(tau: float) -> float:
         step = SoftWeightSharing(components=5, deviation=0.02, tau=tau)
-        prepared = step.prepare(plain_model, optimizer_steps=16, kept=(), chosen=lambda name: True)
+        prepared = step.prepare(plain_model, context)
         prepared = replace(prepared, callbacks=())  # which would settle every weight at a mean
-        trainer.train(0, prepared)
-        return float(np.abs(kernels_of(prepared.model) - kernels_of(step.finalize(prepared).model)).mean())
+        trainer.train(0, Stage(step), prepared)
+        return float(np.abs(kernels_of(prepared.model) - kernels_of(step.finalize(prepared, context).model)).mean())
 
     assert distance(100.0) < distance(1e-6)
 
 
-def test_training_ends_with_every_weight_at_a_mean(plain_model, trainer) -> None:
+def test_training_ends_with_every_weight_at_a_mean(plain_model, trainer, context) -> None:
     step = SoftWeightSharing(components=5, deviation=0.02)
-    prepared = step.prepare(plain_model, optimizer_steps=16, kept=(), chosen=lambda name: True)
-    trainer.train(0, prepared)
-    trained, assigned = kernels_of(prepared.model), kernels_of(step.finalize(prepared).model)
+    prepared = step.prepare(plain_model, context)
+    trainer.train(0, Stage(step), prepared)
+    trained, assigned = kernels_of(prepared.model), kernels_of(step.finalize(prepared, context).model)
     # A mean is a product of two float32 numbers in training, below 1.
     np.testing.assert_allclose(trained, assigned, rtol=0, atol=8 * 2.0**-24)
 
 
-def test_biases_make_up_for_the_mean_error_of_the_weights(plain_model, trainer, inputs) -> None:
+def test_biases_make_up_for_the_mean_error_of_the_weights(plain_model, trainer, context, inputs) -> None:
     step = SoftWeightSharing(components=3, deviation=0.02)
-    prepared = step.prepare(plain_model, optimizer_steps=16, kept=(), chosen=lambda name: True)
+    prepared = step.prepare(plain_model, context)
     prepared = replace(prepared, callbacks=())  # which would leave nothing to correct
-    trainer.train(0, prepared)
-    plain, corrected = (step.finalize(replace(prepared, calibration=images)).model for images in (None, inputs))
+    trainer.train(0, Stage(step), prepared)
+    plain, corrected = (replace(step, images=count).finalize(prepared, context).model for count in (0, len(inputs)))
     np.testing.assert_array_equal(kernels_of(plain), kernels_of(corrected))
 
     def means(model) -> np.ndarray:
@@ -80,9 +82,8 @@ def test_a_network_of_two_inputs_is_shared_without_images() -> None:
     images = [keras.Input((4,)), keras.Input((4,))]
     model = keras.Model(images, keras.layers.Dense(3)(keras.layers.Concatenate()(images)), name="twofold")
     with pytest.raises(MethodError, match="needs a network with one input; 'twofold' has 2"):
-        SoftWeightSharing().requires(model, ())
-    SoftWeightSharing(images=0).requires(model, ())
-    assert SoftWeightSharing(images=0).calibration_images == 0
+        SoftWeightSharing().requires(model)
+    SoftWeightSharing(images=0).requires(model)
 
 
 def test_layers_that_are_not_chosen_are_trained_only(plain_model, trainer) -> None:
@@ -92,12 +93,12 @@ def test_layers_that_are_not_chosen_are_trained_only(plain_model, trainer) -> No
     assert outcome.constraints[0].layers == ("conv",)
 
 
-def test_a_checkpoint_restores_into_the_same_step_prepared_anew(plain_model, trainer) -> None:
+def test_a_checkpoint_restores_into_the_same_step_prepared_anew(plain_model, trainer, context) -> None:
     step = SoftWeightSharing(components=5)
-    first, second = (step.prepare(plain_model, optimizer_steps=16, kept=(), chosen=lambda name: True) for _ in "ab")
-    trainer.train(0, first)
+    first, second = (step.prepare(plain_model, context) for _ in "ab")
+    trainer.train(0, Stage(step), first)
     second.model.set_weights(first.model.get_weights())
-    for one, other in zip(*(step.finalize(each).model.get_weights() for each in (first, second)), strict=True):
+    for one, other in zip(*(step.finalize(each, context).model.get_weights() for each in (first, second)), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

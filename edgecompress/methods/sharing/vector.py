@@ -11,8 +11,9 @@ import numpy as np
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
-from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.base import Constraint, LayerFilter, Model, Outcome, Prepared, Step
+from edgecompress.methods.eligible import pick
+from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Outcome, Prepared, Traits
+from edgecompress.methods.step import Step
 from edgecompress.numerics.vector_codebook import VectorCodebook, product_quantization, residual_quantization
 from edgecompress.values import LayerNote
 
@@ -24,8 +25,7 @@ BITS = 32  # of a weight
 class VectorStep(Step):
     """What vector quantizers have in common: a kernel is a matrix [inputs, outputs], of which they keep codebooks."""
 
-    makes_vectors: ClassVar[bool] = True
-    trains: ClassVar[bool] = False
+    traits: ClassVar[Traits] = Traits(trains=False, makes=(Kept.WORDS,))
 
     words: int = 32  # of each codebook
     seed: int = 0  # of k-means
@@ -36,40 +36,35 @@ class VectorStep(Step):
         if self.seed < 0:
             raise MethodError(f"{self.name} got seed {self.seed}.", hint="Use a seed of at least 0.")
 
-    def prepare(
-        self, model: Model, *, optimizer_steps: int, kept: tuple[Constraint, ...], chosen: LayerFilter
-    ) -> Prepared:
+    def prepare(self, model: Model, context: Context) -> Prepared:
         """Say which kernels are to be quantized."""
-        notes = []
-        for layer in model.layers:
-            if kernels(layer):
-                reason = _no_matrix(layer) or self._unfit(*_matrix(layer).shape) if chosen(layer.name) else "not chosen"
-                notes.append(LayerNote(layer.name, "skipped" if reason else QUANTIZED, reason))
-        if not any(note.action == QUANTIZED for note in notes):
-            reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
-            raise MethodError(
-                f"Nothing in '{model.name}' can be vector-quantized ({reasons}).",
-                hint="Choose other layers, fewer words, or a length that divides their inputs.",
-            )
-        return Prepared(copy_model(model), model, (), tuple(notes), kept)
+        _, notes = pick(
+            model,
+            context.chosen,
+            lambda layer: _no_matrix(layer) or self._unfit(*_matrix(layer).shape),
+            action=QUANTIZED,
+            hint="Choose other layers, fewer words, or a length that divides their inputs.",
+        )
+        return Prepared(copy_model(model), model, (), notes)
 
-    def finalize(self, prepared: Prepared) -> Outcome:
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Replace each kernel, in the order of the network, by what its codebook decodes to."""
         generators: dict[str, VectorCodebook] = {}
         notes = []
         for note in prepared.notes:
             if note.action == QUANTIZED:
                 layer = prepared.model.get_layer(note.layer)
-                codebook = generators[note.layer] = self.codebook(prepared, layer)
+                codebook = generators[note.layer] = self.codebook(prepared, context, layer)
                 before = _matrix(layer)
                 after = codebook.decode().T
                 layer.kernel.assign(after.reshape(layer.kernel.shape))
                 note = LayerNote(note.layer, note.action, note.reason, _figures(before, after, codebook))
             notes.append(note)
-        return Outcome(model=prepared.model, notes=tuple(notes), generators=generators)
+        made = Constraint(Kept.WORDS, tuple(generators))
+        return Outcome(model=prepared.model, notes=tuple(notes), constraints=(made,), generators=generators)
 
     @abstractmethod
-    def codebook(self, prepared: Prepared, layer: Any) -> VectorCodebook:
+    def codebook(self, prepared: Prepared, context: Context, layer: Any) -> VectorCodebook:
         """Return the codebook of a layer's kernel, transposed to [outputs, inputs]."""
 
     @abstractmethod
@@ -101,7 +96,7 @@ class ProductQuantization(VectorStep):
         super().__post_init__()
         self._require(length=self.length)
 
-    def codebook(self, prepared: Prepared, layer: Any) -> VectorCodebook:
+    def codebook(self, prepared: Prepared, context: Context, layer: Any) -> VectorCodebook:
         """Return the words nearest to the weights."""
         matrix = _matrix(layer)
         return product_quantization(matrix.T, spaces=len(matrix) // self.length, words=self.words, seed=self.seed)
@@ -131,7 +126,7 @@ class ResidualQuantization(VectorStep):
         super().__post_init__()
         self._require(stages=self.stages)
 
-    def codebook(self, prepared: Prepared, layer: Any) -> VectorCodebook:
+    def codebook(self, prepared: Prepared, context: Context, layer: Any) -> VectorCodebook:
         """Return the words nearest to the weights, and to what is left of them."""
         return residual_quantization(_matrix(layer).T, stages=self.stages, words=self.words, seed=self.seed)
 

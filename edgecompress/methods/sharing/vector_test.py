@@ -9,7 +9,8 @@ import pytest
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError
-from edgecompress.methods.base import chain, compress
+from edgecompress.methods.composition import chain, only
+from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning
 from edgecompress.methods.quantization import QuantizationAwareTraining
 from edgecompress.methods.sharing import KMeansSharing, ProductQuantization, QuantizedCNN, ResidualQuantization
@@ -26,16 +27,16 @@ STEPS = [
 class Untouched:
     """A trainer that must not be asked to train."""
 
-    images: np.ndarray
+    inputs: np.ndarray
 
-    def optimizer_steps(self, index: int) -> int:
+    def optimizer_steps(self, stage) -> int:
         return 16
 
-    def train(self, index: int, prepared) -> None:
+    def train(self, index: int, stage, prepared) -> None:
         raise AssertionError("a one-shot method has nothing to train")
 
-    def calibration(self, count: int) -> np.ndarray:
-        return self.images[:count]
+    def images(self, count: int) -> np.ndarray:
+        return self.inputs[:count]
 
 
 def matrix_of(model, name: str) -> np.ndarray:
@@ -101,15 +102,19 @@ def test_sizes_that_do_not_fit(plain_model, inputs) -> None:
         compress(plain_model, ProductQuantization(words=8), Untouched(inputs))
 
 
-@pytest.mark.parametrize("after", [QuantizationAwareTraining(), MagnitudePruning(), KMeansSharing(4, 4)])
-def test_no_training_may_follow(after) -> None:
-    with pytest.raises(MethodError, match="comes after residual_quantization, whose codebooks its training would undo"):
-        chain(MagnitudePruning(), ResidualQuantization(), ProductQuantization(), after)
+AFTER = [QuantizationAwareTraining(), MagnitudePruning(), KMeansSharing(4, 4), ResidualQuantization(words=2, stages=1)]
 
 
-def test_a_codebook_is_dropped_where_a_later_step_changes_the_kernel(plain_model, inputs) -> None:
-    method = chain(ProductQuantization(words=3), ResidualQuantization(words=5, stages=1))  # `scores` has 4 outputs
-    outcome = compress(plain_model, method, Untouched(inputs))
+@pytest.mark.parametrize("after", AFTER)
+def test_nothing_that_changes_the_same_kernel_may_follow(after, plain_model, inputs) -> None:
+    with pytest.raises(MethodError, match="after a method that made words of codebooks in 'conv', which it would undo"):
+        compress(plain_model, chain(ProductQuantization(words=3), after), Untouched(inputs))
+
+
+def test_two_of_them_may_share_the_layers_of_a_network(plain_model, inputs) -> None:
+    first = only(ProductQuantization(words=3), layers="scores")
+    second = only(ResidualQuantization(words=5, stages=1), layers="conv")
+    outcome = compress(plain_model, chain(first, second), Untouched(inputs))
     assert {name: book.codebooks.shape[2] for name, book in outcome.generators.items()} == {"conv": 5, "scores": 3}
 
 

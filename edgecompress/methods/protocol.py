@@ -1,0 +1,92 @@
+"""What goes between a compression method and whoever has it trained: what it is told, what it prepares, what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from edgecompress.numerics.vector_codebook import VectorCodebook
+from edgecompress.values import LayerNote
+
+Model = Any
+LayerFilter = Callable[[str], bool]
+
+LEFT_ALONE = ("skipped", "kept float")  # what is noted of a layer that stays as it is; any other action treats it
+
+
+class Kept(StrEnum):
+    """What a step can establish in the kernel of a layer, for those after it to keep."""
+
+    ZEROS = "zeros"
+    SHARED_VALUES = "shared values"
+    WORDS = "words of codebooks"
+    SIGNS = "signs"
+    RANGES = "int8 ranges"
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What a step established, and in which layers."""
+
+    kind: Kept
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What can be known of a step before it sees a model."""
+
+    trains: bool = True  # a one-shot step has nothing to train, and works in `finalize`
+    makes: tuple[Kept, ...] = ()
+    keeps: tuple[Kept, ...] = ()  # in the layers that it treats; in the others, zeros and values are kept for it
+
+
+def all_layers(name: str) -> bool:
+    """Choose every layer."""
+    return True
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step is told of the training that it is part of."""
+
+    optimizer_steps: int  # of its own training
+    images: Callable[[int], np.ndarray]  # so many of the training split, fewer if it has no more, as the model's inputs
+    kept: tuple[Constraint, ...] = ()  # what the steps before it established
+    chosen: LayerFilter = all_layers  # by its name, whether a layer may be treated
+
+    def layers_with(self, kind: Kept) -> frozenset[str]:
+        """Return the layers in which `kind` was established."""
+        return frozenset(name for constraint in self.kept if constraint.kind == kind for name in constraint.layers)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A copy that is ready to train, the callbacks it needs at each step, and what `finalize` must know."""
+
+    model: Model
+    source: Model  # the plain model that it was made from
+    callbacks: tuple[Any, ...] = ()
+    notes: tuple[LayerNote, ...] = ()
+    held: frozenset[str] = frozenset()  # layers whose kernels no training changes, by the step's own doing
+
+    @property
+    def treated(self) -> frozenset[str]:
+        """The layers of which more is changed than training changes."""
+        return frozenset(note.layer for note in self.notes if note.action not in LEFT_ALONE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method did: a model of plain Keras layers, and layer by layer what changed or was skipped, and why."""
+
+    model: Model
+    quantized: Model | None = None  # the same network with fake quantization, which the TFLite converter reads
+    notes: tuple[LayerNote, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    # By layer, what decodes to its kernel as a matrix [outputs, inputs], so that a packed file can hold that instead.
+    generators: dict[str, VectorCodebook] = field(default_factory=dict)
