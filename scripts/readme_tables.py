@@ -333,9 +333,7 @@ def _deep_compression() -> str:
             )
         ratio = statistics.median(seed["container_ratio"] for seed in seeds)
         rows.append([f"`{network}`", "packed file", f"{ratio:.1f}", "-", rows[-1][-1]])
-    return _table(
-        ["network", "stage", "times smaller", "in the paper", "test error, % (95 % interval)"], rows
-    )
+    return _table(["network", "stage", "times smaller", "in the paper", "test error, % (95 % interval)"], rows)
 
 
 def _packing_goals() -> list[list[str]]:
