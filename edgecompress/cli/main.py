@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "Write a run's results as Markdown, JSON and HTML.",
     "run": "Do all of the above as a recipe says.",
     "sensitivity": "Find how far each layer can be pruned before accuracy falls.",
+    "methods": "List the compression methods, or show one's options.",
     "zoo": "List architectures, or count one's parameters and multiply-adds.",
     "pack": "Pack a .tflite or .onnx file as small as its content, without loss.",
     "unpack": "Restore what was packed, bit for bit.",

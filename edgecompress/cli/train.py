@@ -14,6 +14,7 @@ from edgecompress.cli.numbers import SEED, Finite
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
 
 MOST_EPOCHS = 100_000
+SHORT_FORMS = ("prune", "n_of_m", "prune_latency", "cluster", "binary", "qat")  # each of them is a method
 LAYERWISE = ("prune", "n_of_m", "prune_latency", "cluster", "binary")
 NEEDS = {  # option: those of which one must be given too
     "prune_schedule": ("prune", "prune_latency"),
@@ -21,6 +22,7 @@ NEEDS = {  # option: those of which one must be given too
     "layers": LAYERWISE,
     "keep_float": ("qat", "binary"),
 }
+OF_STEP = ("layers", "epochs", "learning_rate")  # what a method's text may say beside the method's own options
 BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", "bwn": "bwn"}  # option: method
 
 
@@ -44,6 +46,13 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 )
 @click.option("--warmup-epochs", type=Finite(0), default=0.5, show_default=True)
 @click.option("--seed", type=SEED, default=0, show_default=True)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="METHOD",
+    help="'NAME(option=value, layers=\"...\", epochs=3)', repeated, in order; `edgecompress methods` lists them.",
+)
 @click.option("--prune", type=Finite(), help="Zero this share of every kernel, such as 0.8.")
 @click.option(
     "--prune-schedule", type=click.Choice(["polynomial", "constant"]), default="polynomial", show_default=True
@@ -69,10 +78,12 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 def command(
     context: click.Context, architecture: str, out: Path | None, resume: bool, as_json: bool, **options: Any
 ) -> None:
-    """Train ARCHITECTURE on real data, then prune, cluster and quantize it in a chain.
+    """Train ARCHITECTURE on real data, then compress it by a chain of methods.
 
     Example: edgecompress train mobilenet_v1 --width 0.25 --resolution 32 --data fashion_mnist --prune 0.8 --qat
     """
+    from edgecompress.methods import find
+    from edgecompress.methods.protocol import Kept
     from edgecompress.pipeline.train import train
 
     _require_use(context, options)
@@ -92,7 +103,7 @@ def command(
     if notes:
         rows = [[n.layer, n.action, ", ".join(f"{k} {v:g}" for k, v in n.figures.items()), n.reason] for n in notes]
         print_table("Layers", ["layer", "what was done", "figures", "reason"], rows)
-    precision = "binary" if options["binary"] else "int8"
+    precision = "binary" if any(Kept.SIGNS in find(step.method).traits.makes for step in recipe.compress) else "int8"
     path = shlex.quote(str(run.path))
     print_line(f"Next: edgecompress convert {path} --to tflite:{precision} --to onnx:{precision}")
 
@@ -104,6 +115,9 @@ def _require_use(context: click.Context, options: dict[str, Any]) -> None:
         if name in given and not given.intersection(owners):
             flag, *flags = (f"--{each.replace('_', '-')}" for each in (name, *owners))
             raise click.UsageError(f"{flag} changes nothing without {' or '.join(flags)}.", context)
+    if "methods" in given and (short := [name for name in SHORT_FORMS if name in given]):
+        flag = f"--{short[0].replace('_', '-')}"
+        raise click.UsageError(f"{flag} beside --method leaves their order open; write all as --method.", context)
     if {"n_of_m", "prune"} <= given:
         raise click.UsageError("--prune and --n-of-m say the sparsity twice; give one of them.", context)
 
@@ -126,9 +140,19 @@ def _recipe(architecture: str, options: dict[str, Any]) -> Any:
             "train": {
                 name: options[name] for name in ("epochs", "batch_size", "learning_rate", "warmup_epochs", "seed")
             },
-            "compress": [{**shared, **step} for step in _steps(options)],
+            "compress": [{**shared, **step} for step in (*map(_step, options["methods"]), *_steps(options))],
         }
     )
+
+
+def _step(text: str) -> dict[str, Any]:
+    """Return a step of the chain, written as a call."""
+    from edgecompress.methods import find
+    from edgecompress.methods.text import read_method
+
+    name, figures = read_method(text)
+    step = {"method": name, **{key: figures.pop(key) for key in OF_STEP if key in figures}, "options": figures}
+    return step if find(name).traits.trains else {"epochs": None, "learning_rate": None, **step}
 
 
 def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:

@@ -51,6 +51,8 @@ ON_THEIR_OWN = (
     [*TRAIN, "--prune", "80"],
     [*TRAIN, "--n-of-m", "2:4", "--prune", "0.5"],
     [*TRAIN, "--n-of-m", "4:2"],
+    [*TRAIN, "--method", "bnn", "--qat"],
+    [*TRAIN, "--method", "bnn(keep_float=a)"],
     [*TRAIN, "--layers", "conv.*"],
     [*TRAIN, "--prune", "0.5", "--layers", "conv9"],
     [*TRAIN, "--prune", "0.5", "--layers", "("],

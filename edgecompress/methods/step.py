@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 from edgecompress.methods.protocol import Context, Model, Outcome, Prepared, Traits
+
+MEANING = "meaning"  # key of a field's metadata
 
 
 class Method(ABC):
@@ -30,6 +32,13 @@ class Stage:
     def chooses(self, name: str) -> bool:
         """Return whether the step may treat the layer of this name."""
         return all(re.fullmatch(pattern, name) for pattern in self.layers)
+
+
+def option(default: Any, meaning: str) -> Any:
+    """Return the field of a step's option, for `edgecompress methods` with what it means."""
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata={MEANING: meaning})
+    return field(default=default, metadata={MEANING: meaning})
 
 
 @dataclass(frozen=True)

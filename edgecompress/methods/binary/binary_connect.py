@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from edgecompress.methods.binary.scheme import Scheme
 from edgecompress.methods.binary.step import BinaryStep
+from edgecompress.methods.step import option
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class BinaryConnect(BinaryStep):
     paper: ClassVar[str] = "Courbariaux et al. 2015, arXiv:1511.00363"
     summary: ClassVar[str] = "weights of one bit"
 
-    stochastic: bool = False  # draw the signs while training
+    stochastic: bool = option(False, "draw the signs while training")
 
     def scheme(self) -> Scheme:
         """Binary weights without a scale."""

@@ -13,7 +13,7 @@ from edgecompress.methods.binary.surgery import BINARIZED, binarize
 from edgecompress.methods.eligible import nothing
 from edgecompress.methods.patterns import require_pattern
 from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Outcome, Prepared, Traits
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class BinaryStep(Step):
 
     traits: ClassVar[Traits] = Traits(makes=(Kept.SIGNS,), keeps=(Kept.SIGNS,))
 
-    keep_float: str = ""  # layers whose whole name matches this regular expression stay float
+    keep_float: str = option("", "layers whose whole name matches this regular expression stay float")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` where `keep_float` is not a regular expression."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from edgecompress.methods.binary.scheme import Scheme
 from edgecompress.methods.binary.step import BinaryStep
+from edgecompress.methods.step import option
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class XNORNet(BinaryStep):
     paper: ClassVar[str] = "Rastegari et al. 2016, arXiv:1603.05279"
     summary: ClassVar[str] = "weights and inputs of one bit, and a scale for each filter"
 
-    input_scale: bool = False  # multiply by K, as the paper does
+    input_scale: bool = option(False, "multiply by K, as the paper does")
 
     def scheme(self) -> Scheme:
         """Binary weights with a scale, and binary inputs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,7 +19,7 @@ from edgecompress.methods.pruning.connections import PRUNED, prunable_kernels, s
 from edgecompress.methods.pruning.dropout import with_following_dropout, with_plain_dropout
 from edgecompress.methods.pruning.rounds import due
 from edgecompress.methods.shares import require_share
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 from edgecompress.values import LayerNote
 
 
@@ -41,11 +41,11 @@ class IterativePruning(Step):
     summary: ClassVar[str] = "remove the smallest weights for good, train the rest, and again"
     traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS,), keeps=(Kept.ZEROS,))
 
-    sparsity: float = 0.8  # share of zeros in each kernel at the end, in [0, 1)
-    sparsities: dict[str, float] = field(default_factory=dict)  # pattern of layer names: sparsity; the first match wins
-    quality: float = 0.0  # above 0, instead of sparsities: the threshold in standard deviations
-    qualities: dict[str, float] = field(default_factory=dict)  # pattern of layer names: quality; the first match wins
-    rounds: int = 4
+    sparsity: float = option(0.8, "share of zeros in each kernel at the end, in [0, 1)")
+    sparsities: dict[str, float] = option({}, "pattern of layer names: sparsity; the first match wins")
+    quality: float = option(0.0, "above 0, instead of sparsities: the threshold in standard deviations")
+    qualities: dict[str, float] = option({}, "pattern of layer names: quality; the first match wins")
+    rounds: int = option(4, "how often the smallest are removed")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures outside their range, and for two ways at once."""

@@ -12,7 +12,7 @@ from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepare
 from edgecompress.methods.pruning.rounds import due
 from edgecompress.methods.pruning.wrapping import schedule, strip, wrap
 from edgecompress.methods.shares import require_share
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class MagnitudePruning(Step):
     summary: ClassVar[str] = "zero the smallest weights while training"
     traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS,), keeps=(Kept.ZEROS,))
 
-    sparsity: float = 0.8  # share of zeros in each kernel, in [0, 1)
-    schedule: Literal["polynomial", "constant"] = "polynomial"
-    initial_sparsity: float = 0.0  # where the polynomial schedule begins
-    n_of_m: str = ""  # "2:4": of every 4 weights 2 stay; the sparsity follows
-    block: tuple[int, int] = (1, 1)  # rows x columns of the kernel seen as a matrix
+    sparsity: float = option(0.8, "share of zeros in each kernel, in [0, 1)")
+    schedule: Literal["polynomial", "constant"] = option("polynomial", "rising to it, or constant from the first step")
+    initial_sparsity: float = option(0.0, "where the polynomial schedule begins")
+    n_of_m: str = option("", "'2:4': of every 4 weights 2 stay; the sparsity follows")
+    block: tuple[int, int] = option((1, 1), "rows x columns of the kernel seen as a matrix")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures outside their range."""

@@ -10,7 +10,7 @@ from edgecompress.errors import MethodError
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.pruning.wrapping import schedule, strip, wrap
 from edgecompress.methods.shares import require_share
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 
 NEEDED = (
     "XNNPACK runs float32 models sparse that begin with ZeroPadding2D(1) and a 3x3 convolution of stride 2 without "
@@ -32,8 +32,8 @@ class XNNPACKLatencyPruning(Step):
     summary: ClassVar[str] = "prune the 1x1 convolutions of a network that XNNPACK can run sparse"
     traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS,), keeps=(Kept.ZEROS,))
 
-    sparsity: float = 0.8  # share of zeros in each 1x1 kernel, at least 2/3
-    schedule: Literal["polynomial", "constant"] = "polynomial"
+    sparsity: float = option(0.8, "share of zeros in each 1x1 kernel, at least 2/3")
+    schedule: Literal["polynomial", "constant"] = option("polynomial", "rising to it, or constant from the first step")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for a sparsity that would not be run sparse."""

@@ -13,7 +13,7 @@ from edgecompress.keras_bridge.kernels import NAMES
 from edgecompress.methods.patterns import require_pattern
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.quantization.scheme import keeps_kernel, scheme_for, values_of_whole_kernels
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 from edgecompress.values import LayerNote
 
 PREFIX = "quant_"
@@ -34,7 +34,7 @@ class QuantizationAwareTraining(Step):
     summary: ClassVar[str] = "train with the rounding of int8 inference"
     traits: ClassVar[Traits] = Traits(makes=(Kept.RANGES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES))
 
-    keep_float: str = ""  # layers whose whole name matches this regular expression are not quantized
+    keep_float: str = option("", "layers whose whole name matches this regular expression are not quantized")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` where `keep_float` is not a regular expression."""

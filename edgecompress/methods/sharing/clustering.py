@@ -13,7 +13,7 @@ from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ class WeightClustering(Step):
     summary: ClassVar[str] = "a few shared values a kernel, trained"
     traits: ClassVar[Traits] = Traits(makes=(Kept.SHARED_VALUES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES))
 
-    clusters: int = 16  # distinct values a kernel, at least 2; 16 need 4 bits an index
-    initialization: Literal["kmeans_plus_plus", "linear", "density_based", "random"] = "kmeans_plus_plus"
+    clusters: int = option(16, "distinct values a kernel, at least 2; 16 need 4 bits an index")
+    initialization: Literal["kmeans_plus_plus", "linear", "density_based", "random"] = option(
+        "kmeans_plus_plus", "where the values begin"
+    )
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for fewer than two clusters."""

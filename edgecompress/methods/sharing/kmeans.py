@@ -13,7 +13,7 @@ from edgecompress.keras_bridge.kernels import NAMES, kernels
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 from edgecompress.numerics.codebook import Codebook, share
 
 
@@ -34,11 +34,11 @@ class KMeansSharing(Step):
     summary: ClassVar[str] = "k-means on the survivors of each kernel, the means trained"
     traits: ClassVar[Traits] = Traits(makes=(Kept.SHARED_VALUES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES))
 
-    clusters: int = 32  # values of a dense kernel beside zero; 32 need 5 bits an index
-    conv_clusters: int = 256  # values of a convolution's kernel
-    initialization: Literal["linear", "density", "random"] = "linear"  # where k-means begins
-    share_biases: int = 0  # values of a bias vector, zeros included; 0 leaves biases as they are
-    seed: int = 0  # of the random initialization
+    clusters: int = option(32, "values of a dense kernel beside zero; 32 need 5 bits an index")
+    conv_clusters: int = option(256, "values of a convolution's kernel")
+    initialization: Literal["linear", "density", "random"] = option("linear", "where k-means begins")
+    share_biases: int = option(0, "values of a bias vector, zeros included; 0 leaves biases as they are")
+    seed: int = option(0, "of the random initialization")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures that are out of range."""

@@ -11,6 +11,7 @@ from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.methods.protocol import Context, Model, Prepared
 from edgecompress.methods.sharing.prefix import require_one_input, values_of
 from edgecompress.methods.sharing.vector import ProductQuantization
+from edgecompress.methods.step import option
 from edgecompress.numerics.error_correction import quantize_with_correction
 from edgecompress.numerics.vector_codebook import VectorCodebook
 
@@ -30,8 +31,8 @@ class QuantizedCNN(ProductQuantization):
     paper: ClassVar[str] = "Wu et al. 2016, arXiv:1512.06473"
     summary: ClassVar[str] = "product quantization that keeps outputs, errors of earlier layers corrected"
 
-    sweeps: int = 2  # over the codebooks of a layer
-    images: int = 512  # of the training split, on which outputs are compared
+    sweeps: int = option(2, "over the codebooks of a layer")
+    images: int = option(512, "of the training split, on which outputs are compared")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures out of range."""

@@ -16,7 +16,7 @@ from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepare
 from edgecompress.methods.sharing.bias_correction import correct_biases
 from edgecompress.methods.sharing.notes import SHARED, shared_outcome
 from edgecompress.methods.sharing.prefix import require_one_input
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 from edgecompress.numerics.mixture import Mixture, assign
 
 PRIOR = "mixture_prior"  # the layer that the training model has beside those of the network
@@ -47,17 +47,17 @@ class SoftWeightSharing(Step):
     summary: ClassVar[str] = "weights gather at zero and at a few values, under a learned mixture prior"
     traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS, Kept.SHARED_VALUES))
 
-    components: int = 16  # of the mixture, that of the zeros included
-    zero_share: float = 0.99  # pi_0
-    tau: float = 0.3  # strength of the prior
-    settling: float = 0.4  # share of the training, at its end, in which weights are put onto means
-    deviation: float = 0.25  # of each component at first
-    zero_prior: tuple[float, float] = (5e3, 2.0)  # shape and rate of the Gamma prior of the zeros' precision
-    prior: tuple[float, float] = (250.0, 0.1)  # and of the others'
-    means_rate: float = 0.2  # learning rate relative to the weights'
-    spreads_rate: float = 6.0
-    merge_below: float = 1e-10  # divergence of two components that count as one
-    images: int = 1024  # of the training split, on which biases are corrected; 0 leaves biases as they are
+    components: int = option(16, "of the mixture, that of the zeros included")
+    zero_share: float = option(0.99, "pi_0")
+    tau: float = option(0.3, "strength of the prior")
+    settling: float = option(0.4, "share of the training, at its end, in which weights are put onto means")
+    deviation: float = option(0.25, "of each component at first")
+    zero_prior: tuple[float, float] = option((5e3, 2.0), "shape and rate of the Gamma prior of the zeros' precision")
+    prior: tuple[float, float] = option((250.0, 0.1), "and of the others'")
+    means_rate: float = option(0.2, "learning rate relative to the weights'")
+    spreads_rate: float = option(6.0, "learning rate of precisions and shares, relative to the weights'")
+    merge_below: float = option(1e-10, "divergence of two components that count as one")
+    images: int = option(1024, "of the training split, on which biases are corrected; 0 leaves biases as they are")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures outside their range."""

@@ -13,7 +13,7 @@ from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Outcome, Prepared, Traits
-from edgecompress.methods.step import Step
+from edgecompress.methods.step import Step, option
 from edgecompress.numerics.vector_codebook import VectorCodebook, product_quantization, residual_quantization
 from edgecompress.values import LayerNote
 
@@ -27,8 +27,8 @@ class VectorStep(Step):
 
     traits: ClassVar[Traits] = Traits(trains=False, makes=(Kept.WORDS,))
 
-    words: int = 32  # of each codebook
-    seed: int = 0  # of k-means
+    words: int = option(32, "of each codebook")
+    seed: int = option(0, "of k-means")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures out of range."""
@@ -89,7 +89,7 @@ class ProductQuantization(VectorStep):
     paper: ClassVar[str] = "Gong et al. 2014, arXiv:1412.6115"
     summary: ClassVar[str] = "parts of columns become words of codebooks, by k-means"
 
-    length: int = 4  # weights a word, along the inputs
+    length: int = option(4, "weights a word, along the inputs")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures out of range."""
@@ -119,7 +119,7 @@ class ResidualQuantization(VectorStep):
     paper: ClassVar[str] = "Gong et al. 2014, arXiv:1412.6115"
     summary: ClassVar[str] = "columns become sums of words of codebooks, by k-means on what is left"
 
-    stages: int = 2  # codebooks
+    stages: int = option(2, "codebooks")
 
     def __post_init__(self) -> None:
         """Raise `MethodError` for figures out of range."""

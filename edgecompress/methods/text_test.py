@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecompress.errors import MethodError
+from edgecompress.methods.text import read_method
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bnn", ("bnn", {})),
+        (" bnn() ", ("bnn", {})),
+        (
+            'magnitude_pruning(sparsity=0.9, layers="conv_.*", epochs=3, block=(4, 1))',
+            ("magnitude_pruning", {"sparsity": 0.9, "layers": "conv_.*", "epochs": 3, "block": (4, 1)}),
+        ),
+        ("iterative_pruning(sparsities={'a': 0.5})", ("iterative_pruning", {"sparsities": {"a": 0.5}})),
+        ("x(a=-1, b=True, c=[1])", ("x", {"a": -1, "b": True, "c": [1]})),
+    ],
+)
+def test_it_reads_a_name_and_literals(text, expected) -> None:
+    assert read_method(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "invalid syntax"),
+        ("0.9", "neither a name nor"),
+        ("a.b(c=1)", "neither a name nor"),
+        ("prune(0.9)", "'0.9' stands without the name of its option"),
+        ("prune(sparsity=s)", "sparsity is 's', and a number"),
+        ("prune(sparsity=__import__('os').getpid())", "and a number"),
+        ("prune(**{'sparsity': 0.9})", "is no option"),
+        ("prune(sparsity=0.9", "was never closed"),
+        ("prune(sparsity=0.9, sparsity=0.8)", "sparsity is given twice"),
+        ("bnn(a=" + "(" * 2000 + ")" * 2000 + ")", "too many nested parentheses"),
+        ("a" * 20_000, "it has 20000 characters"),
+        ("bnn(a='\0')", "null bytes"),
+    ],
+)
+def test_what_is_no_method_is_refused_in_a_sentence(text, words) -> None:
+    with pytest.raises(MethodError, match="is no method: ") as caught:
+        read_method(text)
+    assert words in str(caught.value) and "magnitude_pruning(" in caught.value.hint
+    assert "\n" not in caught.value.message and len(caught.value.message) < 300
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused(text) -> None:
+    try:
+        name, figures = read_method(text)
+    except MethodError:
+        return
+    assert name.isidentifier() and all(isinstance(key, str) for key in figures)
