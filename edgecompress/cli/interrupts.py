@@ -29,6 +29,7 @@ KEPT = {
     "devices": "Nothing was written.",
     "report": "Pages that were finished are whole: run the same command again for all of them.",
     "sensitivity": "Nothing was written.",
+    "methods": "Nothing was written.",
     "zoo": "Nothing was written.",
     "pack": "No packed file was written.",
     "unpack": "No file was written.",
