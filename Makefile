@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LCE := .venv-lce
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test device-test odd-phones odd-boards measuring other-devices lint install lock clean
+.PHONY: demo test device-test phones-and-lines odd-boards measuring other-devices lint install lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/edgecompress run models/mobilenet_v1/recipes/digits.toml --out runs/demo-$$(date +%Y%m%d-%H%M%S)
@@ -18,10 +18,10 @@ test: $(VENV)/.tested $(LCE)/.installed
 # Ask a device, or the emulated ones (as root, with Debian's packages named in docs/devices.md), all the same questions.
 # These come in groups of a namespace each, at the same time, since much of a device test is waiting.
 DEVICE ?= local
-ODD_PHONES := device_tests/odd_phones_test.py device_tests/odd_lines_test.py
-ODD_BOARDS := $(filter-out $(ODD_PHONES),$(wildcard device_tests/odd_*_test.py))
+PHONES_AND_LINES := $(patsubst %,device_tests/%_test.py,odd_phones odd_lines rejoining proxy)
+ODD_BOARDS := $(filter-out $(PHONES_AND_LINES),$(wildcard device_tests/odd_*_test.py))
 MEASURING := device_tests/measuring_test.py device_tests/clocks_test.py
-GROUPS := odd-phones odd-boards measuring other-devices
+GROUPS := phones-and-lines odd-boards measuring other-devices
 EMULATED := $(BIN)/python -m device_tests.servers $(BIN)/python -m pytest --device emulated
 ifeq ($(DEVICE),emulated)
 device-test: $(VENV)/.tested
@@ -31,8 +31,8 @@ device-test: $(VENV)/.tested
 	$(BIN)/python -m pytest device_tests --device $(DEVICE)
 endif
 
-odd-phones: $(VENV)/.tested
-	$(EMULATED) $(ODD_PHONES)
+phones-and-lines: $(VENV)/.tested
+	$(EMULATED) $(PHONES_AND_LINES)
 
 odd-boards: $(VENV)/.tested
 	$(EMULATED) $(ODD_BOARDS)
@@ -41,7 +41,7 @@ measuring: $(VENV)/.tested
 	$(EMULATED) $(MEASURING)
 
 other-devices: $(VENV)/.tested
-	$(EMULATED) device_tests $(patsubst %,--ignore=%,$(ODD_PHONES) $(ODD_BOARDS) $(MEASURING))
+	$(EMULATED) device_tests $(patsubst %,--ignore=%,$(PHONES_AND_LINES) $(ODD_BOARDS) $(MEASURING))
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
