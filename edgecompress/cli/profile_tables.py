@@ -29,7 +29,8 @@ def print_profiled(found: Profiled, operators: int) -> None:
 def _print_measurements(device: str, found: list[Measurement], operators: int) -> None:
     runners = ", ".join(dict.fromkeys(each.runner for each in found))
     columns = ["file", "threads", "p50 ms", "95 % interval", "p5", "p90", "p99", "load ms", "first ms", "memory MiB"]
-    title = f"On {device} ({device_label(found[0])}); {found[0].processes} processes each, {runners} runner"
+    processes = f"{found[0].processes} process{'es' if found[0].processes > 1 else ''}"
+    title = f"On {device} ({device_label(found[0])}); {processes} each, {runners} runner"
     print_table(title, columns, [_row(measurement) for measurement in found])
     _print_conditions(device, found)
     for note in dict.fromkeys(note for each in found for note in each.conditions.get("notes", ())):
