@@ -43,10 +43,11 @@ IMPORTS = {
         "import importlib.metadata, tensorflow as tf; keras = tf.keras.Model.__module__.partition('.')[0]\n"
         "print(f'{tf.__version__}, tf.keras is {keras} {importlib.metadata.version(keras)}')",
     ),
-    "import tf_keras and TF-MOT": (
+    "import both Kerases and TF-MOT": (
         "tensorflow-model-optimization",
-        "from edgecompress.environment import load_tf_keras, load_tfmot\n"
-        "print('tf_keras', load_tf_keras().__version__, 'and TF-MOT', load_tfmot().__version__)",
+        "from edgecompress.environment import load_keras, load_tf_keras, load_tfmot\n"
+        "print(f'Keras {load_keras().__version__}, tf_keras {load_tf_keras().__version__}, TF-MOT '\n"
+        "      f'{load_tfmot().__version__}')",
     ),
     "import LiteRT": (
         "ai-edge-litert",
@@ -118,14 +119,12 @@ def _minor(version: str) -> tuple[int, ...]:
 
 
 def _keras() -> Check:
-    """Which Keras `tf.keras` is in the user's own code; inside edgecompress it is always tf_keras."""
+    """Which Keras `tf.keras` is in the user's own code; edgecompress has both, whatever that is."""
     value = os.environ.get("TF_USE_LEGACY_KERAS")
     keras = f"Keras {_version('keras')}" if value not in LEGACY_KERAS else f"tf_keras {_version('tf-keras')}"
     setting = "unset" if value is None else repr(value)
-    found = f"TF_USE_LEGACY_KERAS is {setting}: tf.keras is {keras}; edgecompress uses tf_keras {_version('tf-keras')}"
-    if value is None or value in LEGACY_KERAS:
-        return Check("Keras", "ok", found)
-    return Check("Keras", "warn", f"{found}, and overrides the variable", "unset TF_USE_LEGACY_KERAS")
+    told = f"TF_USE_LEGACY_KERAS is {setting}: tf.keras is {keras}; edgecompress uses both Kerases, whatever it is"
+    return Check("Keras", "ok", told)
 
 
 def _conflicts() -> Iterator[Check]:

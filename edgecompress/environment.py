@@ -1,9 +1,11 @@
-"""The one place that loads TensorFlow, with legacy Keras, and says so when it is too late for that."""
+"""The one place that loads TensorFlow, both Kerases and TF-MOT: side by side, in a process that stays the user's."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -12,24 +14,20 @@ from edgecompress.quiet import quiet
 
 
 def load_tensorflow() -> Any:
-    """Import TensorFlow with `TF_USE_LEGACY_KERAS=1`, so that TF-MOT and `tf.keras` mean Keras 2.
+    """Import TensorFlow, without a GPU; what `tf.keras` is stays as the environment says.
 
     Raises:
-        EdgeCompressError: TensorFlow is not installed, or was imported before with Keras 3 as `tf.keras`.
+        EdgeCompressError: TensorFlow is not installed.
     """
     if "tensorflow" in sys.modules:
-        if os.environ.get("TF_USE_LEGACY_KERAS") not in {"1", "true", "True"}:
-            raise EdgeCompressError(
-                "TensorFlow was imported with Keras 3 as tf.keras before edgecompress needed Keras 2.",
-                hint="Set TF_USE_LEGACY_KERAS=1 in the environment, or call edgecompress before importing tensorflow.",
-            )
         return sys.modules["tensorflow"]
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # With the last one it does not import Keras 3 on its own, which takes a second; that decides nothing for later.
+    hidden = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "TF_USE_LEGACY_KERAS": "1"}
     try:
-        with quiet():  # it tells about GPUs that are not there before its log level counts
+        with quiet(), _environment(hidden):  # it tells about GPUs that are not there before its log level counts
             import tensorflow
+
+            tensorflow.config.list_physical_devices()  # which it remembers
     except ImportError as error:
         raise EdgeCompressError(
             f"TensorFlow is needed to build, train and export models, and cannot be imported: {error}.",
@@ -39,8 +37,25 @@ def load_tensorflow() -> Any:
     return tensorflow
 
 
+def load_keras() -> Any:
+    """Import Keras 3, which computes by TensorFlow here.
+
+    Raises:
+        EdgeCompressError: it was imported before with another backend.
+    """
+    load_tensorflow()
+    with _environment({"KERAS_BACKEND": "tensorflow"}, over=True):
+        import keras
+    if (backend := keras.config.backend()) != "tensorflow":
+        raise EdgeCompressError(
+            f"Keras was imported with the backend {backend} before edgecompress needed it with TensorFlow.",
+            hint="Set KERAS_BACKEND=tensorflow in the environment.",
+        )
+    return keras
+
+
 def load_tf_keras() -> Any:
-    """Import `tf_keras`, the Keras 2 that edgecompress works with."""
+    """Import `tf_keras`, the Keras 2 that edgecompress trains with, whatever `tf.keras` is."""
     load_tensorflow()
     import tf_keras
 
@@ -48,8 +63,23 @@ def load_tf_keras() -> Any:
 
 
 def load_tfmot() -> ModuleType:
-    """Import TF-MOT, after TensorFlow was set to legacy Keras."""
-    load_tensorflow()
-    import tensorflow_model_optimization
+    """Import TF-MOT, which wraps layers of `tf_keras`."""
+    tensorflow = load_tensorflow()
+    _ = tensorflow.keras.layers  # decides which Keras that is, before TF-MOT says in the environment that it is Keras 2
+    with _environment({}):
+        import tensorflow_model_optimization
 
     return tensorflow_model_optimization
+
+
+@contextmanager
+def _environment(values: dict[str, str], *, over: bool = False) -> Iterator[None]:
+    """Have these variables, those that are set keeping their values unless `over`; afterwards all are as before."""
+    before = dict(os.environ)
+    os.environ.update(values if over else values | before)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)

@@ -24,6 +24,9 @@ from edgecompress.progress import Progress, silent
 TIMEOUT_S = 60.0
 REASON_CHARACTERS = 300
 LOG_BYTES = 4096  # read from its end
+DEFAULTS = {
+    "TF_USE_LEGACY_KERAS": "1"
+}  # TF-MOT looks at tf.keras: a second to import Keras 3, for nothing
 _ENDING_S = 10.0  # for a child that closed its pipes to end
 
 
@@ -142,7 +145,7 @@ class Child:
                 stderr=log,
                 bufsize=0,
                 cwd=self._scratch.name,
-                env={**os.environ, "TMPDIR": self._scratch.name},
+                env={**DEFAULTS, **os.environ, "TMPDIR": self._scratch.name},
                 process_group=0,
             )
         assert self._process.stdin and self._process.stdout

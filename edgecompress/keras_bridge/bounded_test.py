@@ -26,7 +26,7 @@ LAYERS: dict[str, tuple[str, Callable[[Any], Any]]] = {  # the number to be chan
 
 
 def keras_of(version: int) -> Any:
-    tf_keras = load_tf_keras()  # first, so that tf.keras stays Keras 2
+    tf_keras = load_tf_keras()
     import keras
 
     return tf_keras if version == 2 else keras

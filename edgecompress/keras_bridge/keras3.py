@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow, load_tf_keras
 from edgecompress.errors import EdgeCompressError, UnsupportedModelError
 from edgecompress.keras_bridge import keras3_operations
 from edgecompress.keras_bridge.bounded import no_more_weights
@@ -42,8 +42,7 @@ def load_keras3(
         UnsupportedModelError: a layer, an option or an operation has no equal in Keras 2; it is named. Or the two
             networks part on seeded noise.
     """
-    load_tensorflow()  # first, so that tf.keras stays Keras 2
-    import keras
+    keras = load_keras()
 
     require_operations_kept(source, path, is_layer=lambda kind: hasattr(keras.layers, kind))
     try:
@@ -97,7 +96,7 @@ class _Translation:
     notes: list[LayerNote] = field(default_factory=list)
 
     def replay(self, model: Any, inputs: list[Any], prefix: str) -> list[Any]:
-        import keras
+        keras = load_keras()
 
         nest = load_tensorflow().nest
         tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
@@ -151,7 +150,7 @@ class _Translation:
 
     def _name(self, operation: Any, outputs: list[Any], prefix: str) -> None:
         """Call what Keras 2 made up a name for after the operation, or after the layer whose activation it is."""
-        import keras
+        keras = load_keras()
 
         inner = "/activation" if isinstance(operation, keras.layers.Layer) else ""
         for layer in {id(tensor.node.layer): tensor.node.layer for tensor in outputs}.values():
@@ -160,7 +159,7 @@ class _Translation:
 
     def _activation(self, original: Any, prefix: str) -> tuple[str | None, Callable[[Any], Any] | None]:
         """Return the activation inside the Keras 2 layer, None for its own, and what is to be called after it."""
-        import keras
+        keras = load_keras()
 
         function = getattr(original, "activation", None)
         if function is None or type(original).__name__ not in LAYERS or hasattr(original, "cell"):
@@ -180,7 +179,7 @@ class _Translation:
 
 def _is_public(stored: dict[str, Any]) -> bool:
     """Return whether Keras 3 has the class of a stored layer or operation; only the .keras format says its module."""
-    import keras
+    keras = load_keras()
 
     if "module" in stored:
         return str(stored["module"]).partition(".")[0] == "keras"  # it is None of a custom class
@@ -190,7 +189,7 @@ def _is_public(stored: dict[str, Any]) -> bool:
 
 
 def _rebuilt(stored: dict[str, Any], *, trust: bool) -> Any:
-    import keras
+    keras = load_keras()
 
     if "module" in stored:
         return keras.saving.deserialize_keras_object(stored, safe_mode=not trust)
@@ -236,7 +235,7 @@ def _listed(kinds: list[tuple[str, tuple[int | None, ...]]]) -> str:
 
 
 def _shown(operation: Any) -> str:
-    import keras
+    keras = load_keras()
 
     what = "Layer" if isinstance(operation, keras.layers.Layer) else "The operation"
     return f"{what} '{operation.name}' ({type(operation).__name__})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from edgecompress.environment import load_keras
 from edgecompress.errors import UnsupportedModelError
 
 
@@ -27,7 +28,7 @@ def nodes_of(functional: Any) -> Iterator[Any]:
 
 def walk_layers(model: Any) -> Iterator[Any]:
     """Yield every layer of a Keras 3 model, those inside nested models and wrappers included, each once."""
-    import keras
+    keras = load_keras()
 
     seen: set[int] = set()
     for layer in model._flatten_layers(include_self=False):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.keras3_activations import IN_CELLS
 from edgecompress.keras_bridge.precision import policy_name
@@ -238,7 +238,7 @@ def _inside(wrapper: Any, inner: Any) -> Any:
     function = getattr(inner, "activation", None)
     if function is None or type(inner).__name__ in RECURRENT:
         return make(inner, name_in_keras2(inner.name), activation=None)
-    import keras
+    keras = load_keras()
 
     name = keras.activations.serialize(function)
     if name not in IN_CELLS:

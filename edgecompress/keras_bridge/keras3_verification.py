@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.comparison import Parting, Spec, Tensors, compare
 from edgecompress.keras_bridge.keras3_graph import functional_of, nodes_of, walk_layers
@@ -51,7 +51,7 @@ def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
 
 def run_keras3(functional: Any, inputs: list[Any]) -> list[Any]:
     """Return the tensors of every call in a graph, those inside nested models included, and then its outputs."""
-    import keras
+    keras = load_keras()
 
     found: list[Any] = []
 
