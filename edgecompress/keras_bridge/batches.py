@@ -34,7 +34,7 @@ def require_no_state(model: Any) -> None:
 
 
 def require_samples_apart(model: Any) -> None:
-    """Run a model of Keras 2 on a batch of noise, and on its first sample alone; the first row must be the same.
+    """Run a model on a batch of noise, and on its first sample alone; the first row must be the same.
 
     It takes about as long as a conversion's own comparison, and is to say why that failed.
 
@@ -60,7 +60,7 @@ def require_samples_apart(model: Any) -> None:
 
 
 def require_no_randomness(model: Any) -> None:
-    """Run a model of Keras 2 twice on the same noise; both have to be the same.
+    """Run a model twice on the same noise; both have to be the same.
 
     Raises:
         UnsupportedModelError: they are not, and the first layer that draws random numbers is named.
@@ -78,7 +78,7 @@ def require_no_randomness(model: Any) -> None:
 
 
 def require_finite(model: Any) -> None:
-    """Run a model of Keras 2 on noise; some number of each output must be finite.
+    """Run a model on noise; some number of each output must be finite.
 
     Raises:
         UnsupportedModelError: there is none, and the first layer with such an output is named.
@@ -101,6 +101,9 @@ def _nowhere_finite(outputs: Arrays) -> bool:
 
 def _beginnings(model: Any) -> Iterator[tuple[Any, Any]]:
     """Each layer, in order, and the part of the model that ends with it."""
+    if hasattr(model, "beginnings"):  # of Keras 3
+        yield from model.beginnings()
+        return
     for layer in model.layers:
         yield layer, load_tf_keras().Model(model.inputs, layer.get_output_at(0))
 

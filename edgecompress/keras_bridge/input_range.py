@@ -21,20 +21,23 @@ def own_input_range(model: Any) -> tuple[float, float] | None:
     A model that begins with Rescaling, or Normalization of fixed mean and variance, takes the one of 0..255, 0..1 and
     -1..1 that this layer maps to within -1..1, at least 1 wide; a normalized image to within -3..3.
     """
-    layers = load_tf_keras().layers
-    if len(model.inputs) != 1:
-        return None
-    doors = {id(layer) for layer in model.layers if isinstance(layer, layers.InputLayer)}
-    readers = [layer for layer in model.layers if doors & {id(each) for each in inbound_layers(layer)}]
-    if len(readers) != 1:
-        return None
-    (first,) = readers
-    if isinstance(first, layers.Rescaling):
+    first: Any = model.first_layer() if hasattr(model, "first_layer") else _first_layer(model)
+    kind = type(first).__name__
+    if kind == "Rescaling":
         return _fitting(np.asarray(first.scale), np.asarray(first.offset), largest=_LARGEST)
-    if isinstance(first, layers.Normalization) and not first.invert:
+    if kind == "Normalization" and not first.invert:
         deviation = np.maximum(np.sqrt(np.asarray(first.variance)), 1e-7)
         return _fitting(1 / deviation, -np.asarray(first.mean) / deviation, largest=_STANDARDIZED)
     return None
+
+
+def _first_layer(model: Any) -> Any | None:
+    """Return the layer that alone reads the only input of a model of Keras 2, if there is such a one."""
+    if len(model.inputs) != 1:
+        return None
+    doors = {id(layer) for layer in model.layers if isinstance(layer, load_tf_keras().layers.InputLayer)}
+    readers = [layer for layer in model.layers if doors & {id(each) for each in inbound_layers(layer)}]
+    return readers[0] if len(readers) == 1 else None
 
 
 def _fitting(scale: np.ndarray, offset: np.ndarray, *, largest: float) -> tuple[float, float] | None:

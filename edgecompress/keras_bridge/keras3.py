@@ -22,6 +22,7 @@ from edgecompress.keras_bridge.keras3_layers import (
     weights,
 )
 from edgecompress.keras_bridge.keras3_verification import require_equal
+from edgecompress.keras_bridge.native import native
 from edgecompress.keras_bridge.precision import in_float32
 from edgecompress.keras_bridge.reading import explained, require_operations_kept
 from edgecompress.values import LayerNote
@@ -31,11 +32,12 @@ REFUSALS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError,
 
 
 def load_keras3(
-    source: Path, path: Path, *, stored: int | None, trust: bool = False
+    source: Path, path: Path, *, stored: int | None, trust: bool = False, as_it_is: bool = False
 ) -> tuple[Any, tuple[LayerNote, ...]]:
     """Load `source`, a copy of the file `path` that Keras 3 wrote: the same network in Keras 2, with notes.
 
-    `stored` is how many elements its weights have in the file; None for what is trusted.
+    `stored` is how many elements its weights have in the file; None for what is trusted. With `as_it_is`, a model that
+    Keras 2 has no equal of comes as a `NativeModel`.
 
     Raises:
         ModelFileError: its weights or its graph do not fit its layers, or these need more weights.
@@ -58,7 +60,16 @@ def load_keras3(
             known=_is_public,
             reader=f"Keras {keras.__version__}",
         ) from error
-    return translate(model)
+    try:
+        return translate(model)
+    except UnsupportedModelError as refused:
+        if not as_it_is:
+            raise
+        try:
+            model, notes = in_float32(model, layers=walk_layers)
+            return native(model, untranslated=refused), notes
+        except REFUSALS as error:
+            raise refused from error
 
 
 def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_keras, load_tensorflow, load_tf_keras
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.comparison import Parting, Spec, Tensors, compare
-from edgecompress.keras_bridge.keras3_graph import functional_of, nodes_of, walk_layers
+from edgecompress.keras_bridge.keras3_graph import run, walk_layers
 
 Trace = Sequence[tuple[str, Sequence[Any]]]
 
@@ -28,7 +28,8 @@ def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
     every = keras.Model(translated.inputs, [tensor for _, tensor in named])
 
     def reference(inputs: list[np.ndarray]) -> Tensors:
-        tensors = run_keras3(functional, inputs)
+        calls, outputs = run(functional, inputs)
+        tensors = [tensor for _, found in calls for tensor in found] + outputs
         return [(name, np.asarray(value)) for (name, _), value in zip(named, tensors, strict=True)]
 
     def translation(inputs: list[np.ndarray]) -> Tensors:
@@ -36,7 +37,7 @@ def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
         return [(name, np.asarray(value)) for (name, _), value in zip(named, tensors, strict=True)]
 
     try:
-        parted = compare(reference, translation, _specs(functional), variables=functional.weights)
+        parted = compare(reference, translation, specs_of(functional), variables=functional.weights)
     except (ValueError, TypeError, load_tensorflow().errors.OpError) as error:
         raise UnsupportedModelError(
             f"The Keras 3 model '{functional.name}' does not run on seeded noise, so that its translation to Keras 2 "
@@ -49,36 +50,11 @@ def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
         raise _refusal(parted, outputs)
 
 
-def run_keras3(functional: Any, inputs: list[Any]) -> list[Any]:
-    """Return the tensors of every call in a graph, those inside nested models included, and then its outputs."""
-    keras = load_keras()
-
-    found: list[Any] = []
-
-    def run(model: Any, values: list[Any]) -> list[Any]:
-        tensors = {id(old): new for old, new in zip(model.inputs, values, strict=True)}
-        for node in nodes_of(model):
-            arguments, options = node.arguments.fill_in(tensors)
-            operation = node.operation
-            if isinstance(operation, keras.Model):
-                outputs = run(functional_of(operation), keras.tree.flatten(arguments))
-            else:
-                if getattr(operation, "_call_has_training_arg", False):
-                    options["training"] = False
-                outputs = keras.tree.flatten(operation(*arguments, **options))
-                found.extend(outputs)
-            tensors.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
-        return [tensors[id(tensor)] for tensor in model.outputs]
-
-    outputs = run(functional, [keras.ops.convert_to_tensor(array) for array in inputs])
-    return found + outputs
-
-
 def _output_names(translated: Any) -> list[str]:
     return [f"output '{name}'" for name in translated.output_names]
 
 
-def _specs(functional: Any) -> list[Spec]:
+def specs_of(functional: Any) -> list[Spec]:
     """Return the inputs; integers stay below the smallest vocabulary of the model."""
     sizes = [getattr(layer, key, None) for layer in walk_layers(functional) for key in ("input_dim", "num_tokens")]
     limit = min((size for size in sizes if isinstance(size, int)), default=256)

@@ -46,11 +46,12 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
     return load_noted(path, trust=trust).model
 
 
-def load_noted(path: Path, *, trust: bool = False) -> Loaded:
+def load_noted(path: Path, *, trust: bool = False, as_it_is: bool = False) -> Loaded:
     """Load a functional or Sequential model from an `.h5` or `.keras` file, without compiling it.
 
     What TF-MOT's pruning and clustering left on is taken off, and what computes in 16 or 64 bits does so in 32. A model
-    of Keras 3 is translated to Keras 2, and compared with its translation.
+    of Keras 3 is translated to Keras 2, and compared with its translation; `as_it_is`, one that Keras 2 has no equal of
+    stays one of Keras 3, a `NativeModel`, which can be emitted and compared.
 
     Raises:
         ModelFileError: not such a file, cut short or damaged.
@@ -64,7 +65,7 @@ def load_noted(path: Path, *, trust: bool = False) -> Loaded:
         if checked.code and not trust:
             raise _untrusted(path, checked.code)
         source = Path(folder) / checked.name if checked.name else path
-        load = load_keras3 if checked.keras_version.startswith("3") else _load_keras2
+        load = partial(load_keras3, as_it_is=as_it_is) if checked.keras_version.startswith("3") else _load_keras2
         return _load(partial(load, source, path, stored=checked.elements, trust=trust), path)
 
 

@@ -59,13 +59,16 @@ def emit(request: Request, *, source: dict[str, Any], targets: list[str], option
             calibration=tuple(request.arrays) or None,
             on_progress=request.progress,
         )
-    except ConversionError:
+    except ConversionError as error:
         if not isinstance(model, bytes):
             from edgecompress.keras_bridge import batches
 
             batches.require_finite(model)  # these name the layer, where they are the reason
             batches.require_no_randomness(model)
             batches.require_samples_apart(model)
+            if refused := getattr(model, "untranslated", None):
+                more = f"The model was taken as Keras 3 has it, since Keras 2 has no equal: {refused.message}"
+                raise ConversionError(error.message, hint=f"{error.hint} {more}".strip()) from error
         raise
     return TypeAdapter(tuple[Artifact, ...]).dump_python(artifacts, mode="json"), []
 
@@ -76,11 +79,12 @@ def _open_keras(path: str, twin: str, trust: bool) -> Opened:
     from edgecompress.keras_bridge.graph import copy_model
     from edgecompress.keras_bridge.input_range import own_input_range
     from edgecompress.keras_bridge.load import is_quantization_aware, load_model, load_noted
+    from edgecompress.keras_bridge.native import NativeModel
 
-    noted = load_noted(Path(path), trust=trust)
+    noted = load_noted(Path(path), trust=trust, as_it_is=True)
     loaded = noted.model
     aware = is_quantization_aware(loaded)
-    model = loaded if aware else copy_model(loaded)
+    model = loaded if aware or isinstance(loaded, NativeModel) else copy_model(loaded)
     require_no_state(model)
     _models["model"] = model
     if aware or twin:

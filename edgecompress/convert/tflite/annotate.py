@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from edgecompress.convert.tflite.editor import Editor
@@ -39,6 +40,16 @@ def name_doors(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, .
     """
     editor = Editor(content)
     _name(editor, inputs, outputs)
+    return pack(editor.model, len(content))
+
+
+def rename(content: bytes, named: Callable[[str], str]) -> bytes:
+    """Return the file with every tensor called as `named` says of its name."""
+    editor = Editor(content)
+    for graph in editor.model.subgraphs:
+        for tensor in graph.tensors:
+            name = tensor.name or b""
+            tensor.name = named(name if isinstance(name, str) else name.decode(errors="replace"))
     return pack(editor.model, len(content))
 
 

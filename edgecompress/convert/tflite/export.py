@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from edgecompress.convert.tflite.annotate import name_doors
+from edgecompress.convert.tflite.annotate import name_doors, rename
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.keras_bridge.graph import walk_layers
@@ -50,6 +50,8 @@ def _convert(model: Any, optimizations: list[Any]) -> bytes:
             content = converter.convert()
         except Exception as error:  # the converter raises its own, ValueError, RuntimeError and more
             raise _refusal(model, traced, str(error) or type(error).__name__) from error
+    if own_names := getattr(model, "own_names", None):
+        content = rename(content, own_names)
     inputs = tuple(spec.name for spec in specs)
     return name_doors(content, inputs=inputs, outputs=tuple(_plain(name) for name in model.output_names))
 
@@ -59,6 +61,7 @@ def _refusal(model: Any, traced: Any, said: str) -> ConversionError:
     operations = list(dict.fromkeys(_OPERATION.findall(said)))
     computed = traced.graph.get_operations() if traced is not None else ()
     paths = [each.name for each in computed if each.type in operations] + _PATH.findall(said)
+    paths = list(map(getattr(model, "own_names", str), paths))
     known = {layer.name for layer in walk_layers(model)}
     layers = list(dict.fromkeys(f"'{part}'" for path in paths for part in path.split("/") if part in known))
     where = f" at {', '.join(layers[:SHOWN_LAYERS])}" if layers else ""

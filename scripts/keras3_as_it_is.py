@@ -1,0 +1,85 @@
+"""What becomes of the public layers and operations of Keras 3 that have no equal in Keras 2: models of them, as they are.
+
+The models are those of `scripts/keras3_translation.py` whose translation is refused. Each is emitted as a float TFLite
+and a float ONNX file, which count once they computed what Keras does on noise. Anything but "right" and "refused" has to
+stay at 0.
+
+python scripts/keras3_as_it_is.py [--only NAME] [--json models/keras3_as_it_is.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from keras3_translation import layer_cases, operation_cases
+
+from edgecompress.child.kept import kept
+from edgecompress.convert.conversion import convert
+from edgecompress.convert.making import Source
+from edgecompress.convert.targets import parse_target
+from edgecompress.errors import EdgeCompressError, UnsupportedModelError
+from edgecompress.keras_bridge.keras3 import translate
+from edgecompress.keras_bridge.native import native
+from edgecompress.runs import versions
+from edgecompress.storage import to_json, write_text
+
+TARGETS = ("tflite:float32", "onnx:float32")
+
+
+def main() -> None:
+    """Make, emit, count, print, and write down."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="names that hold this")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    counts: dict[str, Counter[str]] = {target: Counter() for target in TARGETS}
+    told: dict[str, str] = {}
+    with kept():
+        for name, model in (*layer_cases(arguments.only), *operation_cases(arguments.only)):
+            refusal = untranslated(model)
+            if refusal is None:
+                continue
+            for target in TARGETS:
+                verdict, said = judged(model, refusal, target)
+                counts[target][verdict] += 1
+                if verdict != "right":
+                    told[f"{name} to {target}"] = f"{verdict}: {said}"
+                if verdict not in ("right", "refused"):
+                    print(f"{verdict}: {name} to {target}: {said}", flush=True)
+    for target, counted in counts.items():
+        print(f"{target}: {sum(counted.values())} models;", ", ".join(f"{many} {what}" for what, many in counted.items()))
+    good = all(set(counted) <= {"right", "refused"} for counted in counts.values())
+    print("reached" if good else "NOT REACHED")
+    if arguments.json:
+        write_text(arguments.json, to_json({"counts": counts, "told": told, "versions": versions()}))
+
+
+def untranslated(model: Any) -> UnsupportedModelError | None:
+    """Return why a model has no equal in Keras 2, or None."""
+    try:
+        translate(model)
+    except UnsupportedModelError as error:
+        return error
+    return None
+
+
+def judged(model: Any, refusal: UnsupportedModelError, target: str) -> tuple[str, str]:
+    """Emit the model as it is; what is said is the reason."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            source = Source("model", native(model, untranslated=refusal), "Keras 3")
+            (artifact,) = convert(source, (parse_target(target),), Path(folder))
+            return "right", f"{min(each.signal_to_noise_db for each in artifact.agreement):.0f} dB"
+        except EdgeCompressError as error:
+            wrong = "computes something else than its source" in error.message
+            return ("wrong, found by the comparison" if wrong else "refused"), error.message
+        except Exception as error:  # of any class: that there is one is the finding
+            return "another error", f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    main()
