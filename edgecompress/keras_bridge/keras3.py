@@ -65,11 +65,8 @@ def load_keras3(
     except UnsupportedModelError as refused:
         if not as_it_is:
             raise
-        try:
-            model, notes = in_float32(model, layers=walk_layers)
-            return native(model, untranslated=refused), notes
-        except REFUSALS as error:
-            raise refused from error
+        model, notes = _in_float32(model)
+        return native(model, untranslated=refused), notes
 
 
 def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
@@ -81,7 +78,7 @@ def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
         UnsupportedModelError: see `load_keras3`.
     """
     functional_of(model)
-    model, notes = in_float32(model, layers=walk_layers)
+    model, notes = _in_float32(model)
     functional = functional_of(model)
     translation = _Translation()
     inputs = [
@@ -97,6 +94,16 @@ def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
         layer.set_weights(expected)
     require_equal(functional, translated, translation.trace)
     return translated, (*notes, *translation.notes)
+
+
+def _in_float32(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
+    try:
+        return in_float32(model, layers=walk_layers)
+    except REFUSALS as error:
+        raise UnsupportedModelError(
+            f"The Keras 3 model '{model.name}' computes in other than float32, and Keras cannot put it together anew.",
+            hint="Build it in float32, with the same weights.",
+        ) from error
 
 
 @dataclass

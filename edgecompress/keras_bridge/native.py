@@ -122,19 +122,30 @@ def native(model: Any, *, untranslated: UnsupportedModelError | None = None) -> 
     """Return a functional or Sequential model of Keras 3 as it is, once its calls one by one gave what it gives.
 
     Raises:
-        UnsupportedModelError: it is subclassed, or gives something else call by call.
+        UnsupportedModelError: it is subclassed, does not run, or gives something else call by call.
     """
     found, functional = NativeModel(model, untranslated=untranslated), functional_of(model)
     tree, to_tensor = load_keras().tree, load_keras().ops.convert_to_tensor
     for inputs in draws(specs_of(functional)):
         arguments = tree.pack_sequence_as(functional._inputs_struct, list(map(to_tensor, inputs)))
-        whole = tree.flatten(functional(arguments, training=False))
-        if not all(map(_same, whole, tree.flatten(found(inputs)))):
+        try:
+            whole, by_calls = tree.flatten(functional(arguments, training=False)), tree.flatten(found(inputs))
+        except (ValueError, TypeError, load_tensorflow().errors.OpError) as error:
+            raise UnsupportedModelError(
+                f"The Keras 3 model '{model.name}' does not run on seeded noise: {_first_line(error)}.",
+                hint="Give its inputs fixed shapes, and check that it runs on arrays of them.",
+            ) from error
+        if not all(map(_same, whole, by_calls)):
             raise UnsupportedModelError(
                 f"The Keras 3 model '{model.name}' computes something else when its layers are called one by one.",
                 hint="It may draw random numbers, or hand its layers more than their inputs.",
             )
     return found
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in re.sub(r"\x1b\[\d*m|{{.*?}} ?", "", str(error)).splitlines() if line.strip()]
+    return (lines[1] if len(lines) > 1 and "Exception encountered" in lines[0] else lines[0]).strip()[:200].rstrip(".")
 
 
 def _same(one: Any, other: Any) -> bool:
