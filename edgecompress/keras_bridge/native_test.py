@@ -149,7 +149,8 @@ def test_half_precision_is_widened(keras, tmp_path: Path) -> None:
     model = keras.Model(image, keras.ops.logaddexp(keras.layers.ReLU(dtype="mixed_float16", name="half")(image), 0.0))
     model.save(tmp_path / "half.keras")
     loaded = load_noted(tmp_path / "half.keras", as_it_is=True)
-    assert [(note.layer, note.action) for note in loaded.notes] == [("half", "made float32")] and isinstance(
+    assert isinstance(loaded.model, NativeModel)
+    assert [(note.layer, note.action) for note in loaded.notes] == [("half", "made float32")]
         loaded.model, NativeModel
     )
     assert loaded.model(IMAGES).dtype == load_tensorflow().float32
