@@ -151,6 +151,4 @@ def test_half_precision_is_widened(keras, tmp_path: Path) -> None:
     loaded = load_noted(tmp_path / "half.keras", as_it_is=True)
     assert isinstance(loaded.model, NativeModel)
     assert [(note.layer, note.action) for note in loaded.notes] == [("half", "made float32")]
-        loaded.model, NativeModel
-    )
     assert loaded.model(IMAGES).dtype == load_tensorflow().float32
