@@ -22,7 +22,8 @@ from edgecompress.child.kept import kept
 from edgecompress.convert.conversion import convert
 from edgecompress.convert.making import Source
 from edgecompress.convert.targets import parse_target
-from edgecompress.errors import EdgeCompressError, UnsupportedModelError
+from edgecompress.errors import ConversionError, EdgeCompressError, UnsupportedModelError
+from edgecompress.keras_bridge import batches
 from edgecompress.keras_bridge.keras3 import translate
 from edgecompress.keras_bridge.native import native
 from edgecompress.runs import versions
@@ -75,8 +76,14 @@ def judged(model: Any, refusal: UnsupportedModelError, target: str) -> tuple[str
     """Emit the model as it is; what is said is the reason."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            source = Source("model", native(model, untranslated=refusal), "Keras 3")
-            (artifact,) = convert(source, (parse_target(target),), Path(folder))
+            as_it_is = native(model, untranslated=refusal)
+            try:
+                (artifact,) = convert(Source("model", as_it_is, "Keras 3"), (parse_target(target),), Path(folder))
+            except ConversionError:
+                batches.require_finite(as_it_is)  # what the command says instead, where it is the reason
+                batches.require_no_randomness(as_it_is)
+                batches.require_samples_apart(as_it_is)
+                raise
             least_db = min((each.signal_to_noise_db for each in artifact.agreement), default=math.inf)
             return "right" if least_db >= RIGHT_DB else "emitted with a warning", f"{least_db:.0f} dB"
         except EdgeCompressError as error:

@@ -233,7 +233,7 @@ def _require_no_masks(model: Any) -> None:
 def _require_same_kind(operation: Any, expected: list[Any], found: list[Any]) -> None:
     """Refuse tensors of another number, dtype or shape than Keras 3 says."""
     kinds = [
-        [(str(getattr(each.dtype, "name", each.dtype)), tuple(each.shape)) for each in some]
+        [(str(getattr(each.dtype, "name", each.dtype)), _sizes(each.shape)) for each in some]
         for some in (expected, found)
     ]
     if len(kinds[0]) != len(kinds[1]) or not all(
@@ -246,6 +246,11 @@ def _require_same_kind(operation: Any, expected: list[Any], found: list[Any]) ->
             f"{_shown(operation)} of the Keras 3 model gives {_listed(kinds[0])}, and {_listed(kinds[1])} in Keras 2.",
             hint="Replace it by a layer that both have, on float32 tensors.",
         )
+
+
+def _sizes(shape: Any) -> tuple[int | None, ...]:
+    """The sizes of a shape; of one whose number of axes is unknown, one that no tensor has."""
+    return (-1,) if getattr(shape, "rank", 0) is None else tuple(shape)
 
 
 def _listed(kinds: list[tuple[str, tuple[int | None, ...]]]) -> str:
