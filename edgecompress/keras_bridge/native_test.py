@@ -144,6 +144,14 @@ def test_a_file_comes_as_it_is_only_where_that_was_asked_for_and_nothing_else_he
     assert type(load_noted(tmp_path / "plain.keras", as_it_is=True).model).__module__.startswith("tf_keras")
 
 
+def test_an_operation_whose_keras_2_form_has_no_known_axes_stays_as_it_is(keras, tmp_path: Path) -> None:
+    image = keras.Input((8, 1, 4))
+    keras.Model(image, keras.ops.squeeze(image)).save(tmp_path / "squeeze.keras")
+    with pytest.raises(UnsupportedModelError, match=r"operation 'squeeze.*' \(Squeeze\)"):
+        load_model(tmp_path / "squeeze.keras")
+    assert load_noted(tmp_path / "squeeze.keras", as_it_is=True).model(IMAGES[:, :, :1]).shape == (3, 8, 4)
+
+
 def test_half_precision_is_widened(keras, tmp_path: Path) -> None:
     image = keras.Input((8, 8, 4))
     model = keras.Model(image, keras.ops.logaddexp(keras.layers.ReLU(dtype="mixed_float16", name="half")(image), 0.0))
