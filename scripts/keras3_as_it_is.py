@@ -1,8 +1,8 @@
 """What becomes of Keras 3's public layers and operations that have no equal in Keras 2, converted as they are.
 
 The models are those of `scripts/keras3_translation.py` whose translation is refused. Each is emitted as a float TFLite
-and a float ONNX file, which are right if they computed what Keras does on noise, at 100 dB and more. What is neither
-right nor refused in a sentence has to stay at 0.
+and a float ONNX file, which are right if they computed what Keras does on noise, at 100 dB and more. Errors that are
+no sentences have to stay at 0.
 
 python scripts/keras3_as_it_is.py [--only NAME] [--json models/keras3_as_it_is.json]
 """
@@ -30,7 +30,8 @@ from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text
 
 RIGHT_DB = 100.0
-GOOD = {"right", "emitted with a warning", "refused"}
+FOUND = "wrong, found by the comparison"  # no file is left
+GOOD = {"right", "emitted with a warning", "refused", FOUND}
 TARGETS = ("tflite:float32", "onnx:float32")
 
 
@@ -88,7 +89,7 @@ def judged(model: Any, refusal: UnsupportedModelError, target: str) -> tuple[str
             return "right" if least_db >= RIGHT_DB else "emitted with a warning", f"{least_db:.0f} dB"
         except EdgeCompressError as error:
             wrong = "computes something else than its source" in error.message
-            return ("wrong, found by the comparison" if wrong else "refused"), error.message
+            return (FOUND if wrong else "refused"), error.message
         except Exception as error:  # of any class: that there is one is the finding
             return "another error", f"{type(error).__name__}: {error}"
 

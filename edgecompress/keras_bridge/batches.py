@@ -141,6 +141,8 @@ def _apart(together: Arrays, other: Arrays, count: int) -> float:
     for all_rows, found in zip(together, other, strict=True):
         if count > 1 and (all_rows.ndim == 0 or len(all_rows) != count * len(found)):
             return 1.0
+        if all_rows.shape[1:] != found.shape[1:]:
+            return 1.0
         expected = all_rows[: len(found)].astype(np.float64) if found.ndim else all_rows.astype(np.float64)
         allowed = _APART * float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
         close = np.isclose(expected, found.astype(np.float64), rtol=0, atol=allowed, equal_nan=True)

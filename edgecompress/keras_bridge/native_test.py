@@ -107,6 +107,7 @@ def test_what_draws_at_inference_is_refused(keras) -> None:
     ("check", "function", "words"),
     [
         (require_samples_apart, lambda ops, x: x - ops.mean(x, axis=0, keepdims=True), "mixes the samples"),
+        (require_samples_apart, lambda ops, x: ops.outer(x, x), "mixes the samples"),
         (require_finite, lambda ops, x: ops.log(x * 0.0 - 1.0), "computes nothing that is finite"),
     ],
 )
