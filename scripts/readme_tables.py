@@ -29,7 +29,8 @@ DEEP_COMPRESSION = {  # what the paper reports of each stage, and the largest er
 PACKED_KINDS = {"pruned + QAT": 0.85, "clustered": 0.85, "binary": 1.0, "int8": 1.0, "float32": 1.0}
 STOCK_SIZES = {1 << 10: "up to 1 KiB", 1 << 16: "up to 64 KiB"}  # raw
 MAX_MORE_BYTES = 16  # than the smallest that a stock compressor makes
-GOOD_CONVERSIONS = ("right", "right, with a warning", "refused", "not built", "not made")
+FOUND_WRONG = "wrong, found by the comparison"  # so that no file is left
+GOOD_CONVERSIONS = ("right", "right, with a warning", "refused", FOUND_WRONG, "not built", "not made")
 MEANINGS = {
     "float32": "as trained",
     "float16": "float16 weights, float32 arithmetic",
@@ -132,22 +133,24 @@ def measured() -> dict[str, str]:
 
 def _conversions() -> str:
     """What became of files of random networks, and of networks that were once converted wrongly."""
-    random, cases = _read("random_networks.json"), _read("case_variations.json")
+    random, cases, alone = (_read(f"{name}.json") for name in ("random_networks", "case_variations", "keras3_as_it_is"))
     drawn: Counter[str] = Counter()
     for name, files in random["files"].items():
         drawn[name.partition(" ")[2]] += files
     varied = sum((Counter(files) for files in cases["files"].values()), Counter[str]())
+    single = sum((Counter(files) for files in alone["counts"].values()), Counter[str]())
     rows = [
         [
             networks,
             f"{number:,}",
             f"{files['right'] + files['right, with a warning']:,}",
-            f"{files['refused']:,}",
+            f"{files['refused'] + files[FOUND_WRONG]:,}",
             f"{sum(files.values()) - sum(files[good] for good in GOOD_CONVERSIONS)}",
         ]
         for networks, number, files in (
             ("random ones", random["networks"], drawn),
             ("variations of cases that once went wrong", sum(cases["networks"].values()), varied),
+            ("layers and operations that Keras 2 lacks", sum(alone["counts"]["tflite:float32"].values()), single),
         )
     ]
     return _table(["networks", "number", "files right", "files refused", "wrong, crashed or unclear"], rows)
