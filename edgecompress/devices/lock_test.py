@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -114,11 +115,12 @@ def test_a_process_that_is_killed_lets_go(way, hold):
 
 
 def test_it_is_free_after_an_error_and_no_process_is_left(way):
+    before = psutil.Process().children(recursive=True)  # other tests may have left one, such as multiprocessing's own
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), way.reserved(on_wait=pytest.fail):
             _ = 1 / 0
     way.transport.close()
-    assert not [each.cmdline() for each in psutil.Process().children(recursive=True)]
+    assert not [each.cmdline() for each in psutil.Process().children(recursive=True) if each not in before]
 
 
 def test_ctrl_c_while_it_waits(way, hold):
@@ -153,7 +155,15 @@ def test_it_is_taken_again_after_a_lost_connection_from_what_that_left_behind(wa
         assert lost.receive(timeout_s=PATIENCE_S) in (None, "") and not waits
         lost.finish()
         assert not _is_free(tmp_path)
-    assert _is_free(tmp_path) and not way.transport.on_return
+    assert _becomes_free(tmp_path) and not way.transport.on_return
+
+
+def _becomes_free(folder):
+    """Whether the lock is let go: who held it may take a moment to end."""
+    end = time.monotonic() + PATIENCE_S
+    while not (free := _is_free(folder)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return free
 
 
 def _is_free(folder):
