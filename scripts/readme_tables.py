@@ -5,30 +5,23 @@ python scripts/readme_tables.py
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+
+from readme.cells import read, table, yes
+from readme.packing import deep_compression, packing, packing_goals, packing_speed, packing_stock
 
 from edgecompress.cli.main import COMMANDS
 from edgecompress.convert.targets import TARGETS
 from edgecompress.data import DATA_SETS
 from edgecompress.methods import METHODS
-from edgecompress.numerics.student import half_width
 from edgecompress.zoo import ARCHITECTURES
 
 README = Path(__file__).parents[1] / "README.md"
 BINARY_DROPS = {"bnn_mlp/recipes/mnist.toml": 0.5, "quicknet/recipes/fashion_mnist.toml": 2.5}  # percentage points
-DEEP_COMPRESSION = {  # what the paper reports of each stage, and the largest error that is a success here
-    "lenet_300_100": {"pruned": 12, "quantized": 32, "coded": 40, "error": 1.7},
-    "lenet_5": {"pruned": 12, "quantized": 33, "coded": 39, "error": 0.9},
-}
-PACKED_KINDS = {"pruned + QAT": 0.85, "clustered": 0.85, "binary": 1.0, "int8": 1.0, "float32": 1.0}
-STOCK_SIZES = {1 << 10: "up to 1 KiB", 1 << 16: "up to 64 KiB"}  # raw
-MAX_MORE_BYTES = 16  # than the smallest that a stock compressor makes
 FOUND_WRONG = "wrong, found by the comparison"  # so that no file is left
 GOOD_CONVERSIONS = ("right", "right, with a warning", "refused", FOUND_WRONG, "not built", "not made")
 MEANINGS = {
@@ -44,10 +37,8 @@ MEANINGS = {
 def tables() -> dict[str, str]:
     """Return each table as Markdown, by the name that its place in README has."""
     return {
-        "commands": _table(
-            ["command", "what it does"], [[f"`edgecompress {n}`", text] for n, text in COMMANDS.items()]
-        ),
-        "methods": _table(
+        "commands": table(["command", "what it does"], [[f"`edgecompress {n}`", text] for n, text in COMMANDS.items()]),
+        "methods": table(
             ["method", "what it does", "options", "paper"],
             [
                 [
@@ -59,22 +50,22 @@ def tables() -> dict[str, str]:
                 for m in METHODS
             ],
         ),
-        "architectures": _table(
+        "architectures": table(
             ["architecture", "what it is", "options", "paper"],
             [[f"`{a.name}`", a.summary, ", ".join(f"`{o.name}`" for o in a.options), a.paper] for a in ARCHITECTURES],
         ),
-        "data": _table(["data", "what it is"], [[f"`{d.form}`", d.description] for d in DATA_SETS]),
-        "targets": _table(["target", "what is stored"], [[f"`{t}`", MEANINGS[t.precision]] for t in TARGETS]),
+        "data": table(["data", "what it is"], [[f"`{d.form}`", d.description] for d in DATA_SETS]),
+        "targets": table(["target", "what is stored"], [[f"`{t}`", MEANINGS[t.precision]] for t in TARGETS]),
     }
 
 
 def measured() -> dict[str, str]:
     """Return the tables of measured figures, from what the scripts wrote beside the models."""
-    accuracy = _read("mobilenet_v1/results.json")
+    accuracy = read("mobilenet_v1/results.json")
     speed, parity, startup = (
-        _read("mobilenet_v1/conversion_speed.json"),
-        _read("int8_parity.json"),
-        _read("startup_time.json"),
+        read("mobilenet_v1/conversion_speed.json"),
+        read("int8_parity.json"),
+        read("startup_time.json"),
     )
     times = {(entry["artifact"], entry["threads"]): entry["steady"] for entry in accuracy["latency"]}
     files = []
@@ -103,20 +94,20 @@ def measured() -> dict[str, str]:
         [
             "conversion to four files, times faster than the stock route",
             f"{speed['ratio']:.1f}",
-            _yes(speed["ratio"] >= 8),
+            yes(speed["ratio"] >= 8),
         ],
-        ["int8 TFLite against ONNX: equal outputs, %, at the least", f"{equal:.3f}", _yes(equal >= 99.9)],
-        ["int8 TFLite against ONNX: steps apart, at the most", f"{worst:g}", _yes(worst <= 1)],
-        ["int8 TFLite against ONNX: equal argmax, %, at the least", f"{argmax:.2f}", _yes(argmax == 100)],
-        ["`edgecompress --help`, median s", f"{startup['median_s']:.2f}", _yes(startup["median_s"] < 0.4)],
+        ["int8 TFLite against ONNX: equal outputs, %, at the least", f"{equal:.3f}", yes(equal >= 99.9)],
+        ["int8 TFLite against ONNX: steps apart, at the most", f"{worst:g}", yes(worst <= 1)],
+        ["int8 TFLite against ONNX: equal argmax, %, at the least", f"{argmax:.2f}", yes(argmax == 100)],
+        ["`edgecompress --help`, median s", f"{startup['median_s']:.2f}", yes(startup["median_s"] < 0.4)],
         *_device_goals(),
         *_binary_goals(),
-        *_packing_goals(),
+        *packing_goals(),
     ]
     head = ["file", "accuracy, % (95 % interval)", "KiB", "KiB after zstd -19", "p50, ms, 1 thread (95 % interval)"]
-    goals_table = _table(["figure", "measured", "goal reached"], goals)
+    goals_table = table(["figure", "measured", "goal reached"], goals)
     return {
-        "files": _table(head, files),
+        "files": table(head, files),
         "conversions": _conversions(),
         "goals": goals_table,
         "instructions": _instructions(),
@@ -124,16 +115,16 @@ def measured() -> dict[str, str]:
         "binary_instructions": _binary_instructions(),
         "binary_model": _binary_model(),
         "binary_accuracy": _binary_accuracy(),
-        "packing": _packing(),
-        "packing_stock": _packing_stock(),
-        "packing_speed": _packing_speed(),
-        "deep_compression": _deep_compression(),
+        "packing": packing(),
+        "packing_stock": packing_stock(),
+        "packing_speed": packing_speed(),
+        "deep_compression": deep_compression(),
     }
 
 
 def _conversions() -> str:
     """What became of files of random networks, and of networks that were once converted wrongly."""
-    random, cases, alone = (_read(f"{name}.json") for name in ("random_networks", "case_variations", "keras3_as_it_is"))
+    random, cases, alone = (read(f"{name}.json") for name in ("random_networks", "case_variations", "keras3_as_it_is"))
     drawn: Counter[str] = Counter()
     for name, files in random["files"].items():
         drawn[name.partition(" ")[2]] += files
@@ -153,37 +144,37 @@ def _conversions() -> str:
             ("layers and operations that Keras 2 lacks", sum(alone["counts"]["tflite:float32"].values()), single),
         )
     ]
-    return _table(["networks", "number", "files right", "files refused", "wrong, crashed or unclear"], rows)
+    return table(["networks", "number", "files right", "files refused", "wrong, crashed or unclear"], rows)
 
 
 def _device_goals() -> list[list[str]]:
-    agreement, calls = _read("runner_agreement.json"), _read("comparison_calls.json")
-    counts = _read("mobilenet_v1/instruction_counts.json")
+    agreement, calls = read("runner_agreement.json"), read("comparison_calls.json")
+    counts = read("mobilenet_v1/instruction_counts.json")
     apart = max(abs(each["ratio"] - 1) for each in agreement["files"])
     wrong = 1 - calls["calls"]["0 %"]["cannot tell"] / calls["trials"]
     found = calls["calls"]["3 %"]["slower"] / calls["trials"]
     names = "the runner's p50 against `litert-benchmark`'s, by turns, three models: % apart, at the most"
     return [
-        [names, f"{100 * apart:.1f}", _yes(apart <= 0.05)],
-        ["equal files that `compare` calls different, %", f"{100 * wrong:.1f}", _yes(wrong <= 0.05)],
-        ["differences of 3 % that `compare` finds, %", f"{100 * found:.1f}", _yes(found >= 0.9)],
+        [names, f"{100 * apart:.1f}", yes(apart <= 0.05)],
+        ["equal files that `compare` calls different, %", f"{100 * wrong:.1f}", yes(wrong <= 0.05)],
+        ["differences of 3 % that `compare` finds, %", f"{100 * found:.1f}", yes(found >= 0.9)],
         [
             "instructions, between processes: % apart, at the most",
             f"{100 * counts['between_processes']:.3f}",
-            _yes(counts["between_processes"] <= 0.0005),
+            yes(counts["between_processes"] <= 0.0005),
         ],
     ]
 
 
 def _instructions() -> str:
-    counts = _read("mobilenet_v1/instruction_counts.json")["counts"]
+    counts = read("mobilenet_v1/instruction_counts.json")["counts"]
     head = ["processor", *(name.removeprefix("dense.") for name in next(iter(counts.values())))]
-    return _table(head, [[cpu, *(f"{count / 1e6:.3f} M" for count in row.values())] for cpu, row in counts.items()])
+    return table(head, [[cpu, *(f"{count / 1e6:.3f} M" for count in row.values())] for cpu, row in counts.items()])
 
 
 def _binary_times() -> str:
     """Microseconds of a convolution in a chain of eight, a row a file and its runtime."""
-    results = _read("binary_speed.json")["times"]["results"]
+    results = read("binary_speed.json")["times"]["results"]
     shapes = [shape for shape in results if shape != "kernels"]
     names = results[shapes[0]]["us_a_convolution"]
     rows = [
@@ -191,18 +182,18 @@ def _binary_times() -> str:
         + [f"{results[shape]['us_a_convolution'][name]:.0f}" for shape in shapes]
         for name in names
     ]
-    return _table(["file", "runtime", *shapes], rows)
+    return table(["file", "runtime", *shapes], rows)
 
 
 def _binary_instructions() -> str:
-    results = _read("binary_speed.json")["instructions"]["results"]
+    results = read("binary_speed.json")["instructions"]["results"]
     targets = list(next(iter(results.values())))
     rows = [[f"`{target}`", *(f"{row[target] / 1e6:.2f} M" for row in results.values())] for target in targets]
-    return _table(["file", *results], rows)
+    return table(["file", *results], rows)
 
 
 def _binary_model() -> str:
-    speed = _read("quicknet/speed.json")
+    speed = read("quicknet/speed.json")
     rows = [
         [
             f"`{name}`",
@@ -212,12 +203,12 @@ def _binary_model() -> str:
         ]
         for name, rounds in speed["rounds_ns"].items()
     ]
-    return _table(["file", "runtime", "p50, ms, 1 thread", "KiB"], rows)
+    return table(["file", "runtime", "p50, ms, 1 thread", "KiB"], rows)
 
 
 def _binary_accuracy() -> str:
     rows = []
-    for recipe, found in _read("binary_accuracy.json")["results"].items():
+    for recipe, found in read("binary_accuracy.json")["results"].items():
         for check in found["verification"]["artifacts"]:
             if check["target"] in ("tflite:float32", "tflite:binary") and ("dense" in check["variant"]) == (
                 check["target"] == "tflite:float32"
@@ -225,12 +216,12 @@ def _binary_accuracy() -> str:
                 right = check["accuracy"]
                 percent = f"{right['percent']:.2f} ({right['low']:.2f} to {right['high']:.2f})"
                 rows.append([f"`{recipe}`", f"`{check['target']}`", percent])
-    return _table(["recipe", "file", "accuracy, % (95 % interval)"], rows)
+    return table(["recipe", "file", "accuracy, % (95 % interval)"], rows)
 
 
 def _binary_goals() -> list[list[str]]:
-    speed, model = _read("binary_speed.json"), _read("quicknet/speed.json")
-    accuracy = _read("binary_accuracy.json")["results"]
+    speed, model = read("binary_speed.json"), read("quicknet/speed.json")
+    accuracy = read("binary_accuracy.json")["results"]
     kernels = speed["times"]["results"]["kernels"]
     share = min(row["gmacs"] for row in kernels["kernels"] if row["form"] == kernels["best"]) / kernels["bound_gmacs"]
     counts = speed["instructions"]["results"].values()
@@ -257,155 +248,27 @@ def _binary_goals() -> list[list[str]]:
         ("QuickNet binary, times faster than its float32 twin", model["times_faster"], 3),
         ("QuickNet binary, times smaller than its float32 twin", model["times_smaller"], 12),
     ]
-    goals = [[name, f"{value:.2f}", _yes(value >= limit)] for name, value, limit in figures]
+    goals = [[name, f"{value:.2f}", yes(value >= limit)] for name, value, limit in figures]
     for recipe, limit in BINARY_DROPS.items():
         drop = accuracy[recipe]["drop"]
-        goals.append([f"binary accuracy below the float32 twin, pp, `{recipe}`", f"{drop:+.2f}", _yes(drop <= limit)])
+        goals.append([f"binary accuracy below the float32 twin, pp, `{recipe}`", f"{drop:+.2f}", yes(drop <= limit)])
     agreements = [row["agreements"] for row in accuracy.values()]
     equal = min(value for row in agreements for name, value in row.items() if name.startswith("argmax"))
     bits = max(row["bits_a_weight"] for row in accuracy.values())
     goals.append(
-        ["Keras against binary TFLite and ONNX: equal argmax, %, at the least", f"{equal:.2f}", _yes(equal >= 99.9)]
+        ["Keras against binary TFLite and ONNX: equal argmax, %, at the least", f"{equal:.2f}", yes(equal >= 99.9)]
     )
-    goals.append(["binary kernels in the file, bits a weight, at the most", f"{bits:.3f}", _yes(bits <= 1.06)])
+    goals.append(["binary kernels in the file, bits a weight, at the most", f"{bits:.3f}", yes(bits <= 1.06)])
     return goals
-
-
-def _packing() -> str:
-    """Bytes of a file of each kind, and the median of those that nobody here made."""
-    found = _read("packing.json")
-    stock = ("gzip -9", "zstd -19", "xz -9")
-    rows = [
-        [kind, *(f"{sizes[column]:,}" for column in ("raw", *stock, "packed")), f"{sizes['share_of_better']:.2f}"]
-        for kind, sizes in found["kinds"].items()
-    ]
-    shares = [sizes["share_of_better"] for sizes in found["others"].values()]
-    rows.append([f"{len(shares)} files of others, median", *[""] * 5, f"{statistics.median(shares):.2f}"])
-    return _table(["file", "raw", *stock, "packed", "packed / the smallest other"], rows)
-
-
-def _packing_stock() -> str:
-    """How large packed files are beside the smallest that a stock compressor makes, by kind and raw size."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for row in sorted(_read("packing_stock.json")["files"], key=lambda row: (row["kind"], row["raw"])):
-        size = next((words for most, words in STOCK_SIZES.items() if row["raw"] <= most), "above 64 KiB")
-        groups.setdefault(f"{row['kind']}, {size}", []).append(row)
-    rows = [
-        [
-            name,
-            str(len(files)),
-            f"{statistics.median(row['packed'] / row['stock'][row['best']] for row in files):.2f}",
-            f"{min(row['packed'] / row['stock'][row['best']] for row in files):.2f}",
-            f"{max(row['more_than_best'] for row in files):+,}",
-        ]
-        for name, files in groups.items()
-    ]
-    head = ["files", "number", "packed / the smallest other, median", "at the least", "bytes more, at the most"]
-    return _table(head, rows)
-
-
-def _packing_speed() -> str:
-    rows = [
-        [name, *(f"{found['medians'][which]:.1f}" for which in ("c", "zstd", "python")), f"{found['median_share']:.2f}"]
-        for name, found in _read("packing.json")["decoding"].items()
-    ]
-    return _table(["file", "C decoder, MB/s", "zstd, MB/s", "Python, MB/s", "C / zstd"], rows)
-
-
-def _deep_compression() -> str:
-    found = _read("deep_compression.json")["networks"]
-    rows = []
-    for network, paper in DEEP_COMPRESSION.items():
-        seeds = found[network]["seeds"]
-        for stage, error in (
-            ("dense", "dense"),
-            ("pruned", "pruned"),
-            ("quantized", "quantized"),
-            ("coded", "quantized"),
-        ):
-            errors = [seed["errors"][error] for seed in seeds]
-            ratio = statistics.median(seed["ratios"].get(stage, 1.0) for seed in seeds)
-            rows.append(
-                [
-                    f"`{network}`",
-                    stage,
-                    f"{ratio:.1f}",
-                    f"{paper.get(stage, '-')}",
-                    f"{statistics.mean(errors):.2f} +- {half_width(errors):.2f}",
-                ]
-            )
-        ratio = statistics.median(seed["container_ratio"] for seed in seeds)
-        rows.append([f"`{network}`", "packed file", f"{ratio:.1f}", "-", rows[-1][-1]])
-    return _table(["network", "stage", "times smaller", "in the paper", "test error, % (95 % interval)"], rows)
-
-
-def _packing_goals() -> list[list[str]]:
-    packing, networks = _read("packing.json"), _read("deep_compression.json")["networks"]
-    goals = []
-    for network, paper in DEEP_COMPRESSION.items():
-        found = networks[network]
-        ratio, share = found["smallest_coded_ratio"], found["largest_container_share"]
-        errors = [seed["errors"]["quantized"] for seed in found["seeds"]]
-        rises = [seed["errors"]["quantized"] - seed["errors"]["dense"] for seed in found["seeds"]]
-        goals += [
-            [f"Deep Compression of `{network}`, times smaller", f"{ratio:.1f}", _yes(ratio >= paper["coded"])],
-            ["its error above the dense network, pp", *_below(rises, 0.1, sign="+")],
-            ["its error, %", *_below(errors, paper["error"])],
-            ["its packed file over the paper's accounting", f"{share:.2f}", _yes(share <= 0.9)],
-        ]
-    for kind, limit in PACKED_KINDS.items():
-        share = packing["kinds"][kind]["share_of_better"]
-        goals.append([f"{kind}: packed over the better of xz and zstd", f"{share:.2f}", _yes(share <= limit)])
-    plain = packing["kinds"]["float32"]
-    share = plain["packed"] / plain["raw"]
-    slowest = min(found["median_share"] for found in packing["decoding"].values())
-    speed = min(found["medians"]["c"] for found in packing["decoding"].values())
-    seconds = packing["encoding"]["median_s"]
-    compared = _read("packing_stock.json")["files"]
-    more = max(row["more_than_best"] for row in compared)
-    return [
-        *goals,
-        ["float32: packed over raw", f"{share:.2f}", _yes(share <= 0.9)],
-        [
-            f"{len(compared)} files: bytes above the smallest that a stock compressor makes, at the most",
-            str(more),
-            _yes(more <= MAX_MORE_BYTES),
-        ],
-        ["C decoder over zstd's, slowest file", f"{slowest:.2f}", _yes(slowest >= 1 / 8)],
-        ["C decoder, slowest file, MB/s of output", f"{speed:.0f}", _yes(speed > 50)],
-        ["packing MobileNetV1 1.0/224 float32 (17 MB), s", f"{seconds:.1f}", _yes(seconds < 20)],
-    ]
-
-
-def _read(name: str) -> dict[str, Any]:
-    return json.loads((README.parent / "models" / name).read_text())
-
-
-def _yes(reached: bool) -> str:
-    return "yes" if reached else "**no**"
-
-
-def _below(values: list[float], limit: float, sign: str = "") -> list[str]:
-    """The mean of seeds with its interval, and whether all of that is at most the limit."""
-    mean, half = statistics.mean(values), half_width(values)
-    reached = mean + half <= limit
-    return [f"{mean:{sign}.2f} +- {half:.2f}", "cannot tell" if mean - half <= limit < mean + half else _yes(reached)]
 
 
 def render(text: str) -> str:
     """Return README with the tables between its markers, `<!-- table: NAME -->` and `<!-- end -->`, made anew."""
-    for name, table in (tables() | measured()).items():
+    for name, made in (tables() | measured()).items():
         marked = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
-        text, count = re.subn(
-            marked, lambda found, table=table: f"{found[1]}\n{table}\n{found[2]}", text, flags=re.DOTALL
-        )
+        text, count = re.subn(marked, lambda found, made=made: f"{found[1]}\n{made}\n{found[2]}", text, flags=re.DOTALL)
         assert count == 1, f"README has {count} places for the table '{name}'"
     return text
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The parts of `scripts/readme_tables.py`: cells that all tables share, and the tables of packed files."""
