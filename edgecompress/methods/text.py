@@ -42,10 +42,22 @@ def read_method(text: str) -> tuple[str, dict[str, Any]]:
 
 def _literal(name: str, value: ast.expr) -> Any:
     try:
-        return ast.literal_eval(value)
-    except (ValueError, TypeError) as error:
+        found = ast.literal_eval(value)
+    except (ValueError, TypeError):
+        found = None
+    if not _is_plain(found):
         written = _short(ast.unparse(value))
-        raise ValueError(f"{name} is '{written}', and a number, a text in quotes or a list was expected") from error
+        raise ValueError(f"{name} is '{written}', and a number, a text in quotes or a list was expected")
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a recipe can hold it: no set, which has no order, no bytes, and nothing that stands for nothing."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    return isinstance(value, bool | int | float | str)
 
 
 def _short(text: str) -> str:
