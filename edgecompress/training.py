@@ -54,6 +54,11 @@ def training_data(split: Split, preprocessing: Preprocessing, *, names: Sequence
     )
 
 
+def steps_per_epoch(samples: int, batch_size: int) -> int:
+    """Return how many batches an epoch has; the last one may be smaller."""
+    return math.ceil(samples / batch_size)
+
+
 @dataclass(frozen=True)
 class Training:
     """One training: its name, its length, its learning rate and its seed."""
@@ -66,8 +71,8 @@ class Training:
     seed: int
 
     def steps_per_epoch(self, samples: int) -> int:
-        """Return how many batches an epoch has; the last one may be smaller."""
-        return math.ceil(samples / self.batch_size)
+        """Return how many batches an epoch has."""
+        return steps_per_epoch(samples, self.batch_size)
 
 
 def fit(

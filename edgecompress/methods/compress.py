@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -101,7 +102,7 @@ def prepare(stage: Stage, model: Model, kept: tuple[Constraint, ...], setting: S
     for pattern in stage.layers:
         require_match(pattern, step.name, model)
     context = Context(
-        optimizer_steps=setting.optimizer_steps(stage), images=setting.images, kept=kept, chosen=stage.chooses
+        optimizer_steps=setting.optimizer_steps(stage), images=cache(setting.images), kept=kept, chosen=stage.chooses
     )
     prepared = step.prepare(copy_model(model), context)
     refuse_undoing(step, prepared, context)

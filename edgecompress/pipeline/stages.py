@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 
 from edgecompress.methods.step import Stage
 from edgecompress.recipes import Recipe
 from edgecompress.runs import RunFolder
 from edgecompress.storage import sha256_of
+from edgecompress.training import steps_per_epoch
 from edgecompress.zoo.weights import weights_file
 
 
@@ -34,7 +34,7 @@ def stage_folder(recipe: Recipe, steps: int, data_sha256: str) -> str:
 
 def optimizer_steps(recipe: Recipe, stage: Stage, images: int) -> int:
     """Return how many optimizer steps a stage of the recipe's chain takes with so many images to train on."""
-    return (stage.epochs or 0) * math.ceil(images / recipe.train.batch_size)
+    return (stage.epochs or 0) * steps_per_epoch(images, recipe.train.batch_size)
 
 
 def adopt_stages(run: RunFolder, held: Recipe, data_sha256: str) -> None:
