@@ -62,6 +62,12 @@ def load_tf_keras() -> Any:
     return tf_keras
 
 
+def keras_of(model: Any) -> Any:
+    """Return the Keras that a model or layer is of: Keras 3, or `tf_keras` where TF-MOT wrapped it."""
+    kinds = [kind.__module__.partition(".")[0] for kind in type(model).__mro__]
+    return load_tf_keras() if "tf_keras" in kinds else load_keras()
+
+
 def load_tfmot() -> ModuleType:
     """Import TF-MOT, which wraps layers of `tf_keras`."""
     tensorflow = load_tensorflow()

@@ -15,7 +15,7 @@ PROBES = {
     "importing edgecompress changes nothing": """
 import os, sys
 before = dict(os.environ)
-import edgecompress, edgecompress.methods, edgecompress.zoo, edgecompress.recipes, edgecompress.training
+import edgecompress, edgecompress.methods, edgecompress.zoo, edgecompress.recipes, edgecompress.training.fit
 assert dict(os.environ) == before and "tensorflow" not in sys.modules
 """,
     "loading changes no variable": """

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent
 # A package or module may import those on lower levels, and itself; packages on one level do not know each other.
 LEVELS = {
     "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0, "testing": 0,
-    "storage": 1, "child": 1, "numerics": 1, "training_schedule": 1, "environment": 1, "locking": 1,
+    "storage": 1, "child": 1, "numerics": 1, "environment": 1, "locking": 1,
     "formats": 2,
     "runs": 3, "devices": 3, "native": 3, "layers": 3, "packing": 3, "generators": 3,
     "runtimes": 4, "keras_bridge": 4,
@@ -24,7 +24,7 @@ LEVELS = {
 }  # fmt: skip
 TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras")
 MAY_USE_TENSORFLOW = (
-    "environment.py", "layers/", "keras_bridge/", "zoo/", "data/", "methods/", "training.py",
+    "environment.py", "layers/", "keras_bridge/", "zoo/", "data/", "methods/", "training/",
     "convert/tflite/export.py",
 )  # fmt: skip
 MODULES = [

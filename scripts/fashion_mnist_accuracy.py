@@ -24,8 +24,8 @@ from edgecompress.pipeline.train import load_for
 from edgecompress.recipes import Recipe, load_recipe
 from edgecompress.runs import versions
 from edgecompress.storage import from_json, to_json, write_text
-from edgecompress.training import training_data
-from edgecompress.training_schedule import cosine_with_warmup
+from edgecompress.training.batches import training_data
+from edgecompress.training.schedule import cosine_with_warmup
 from edgecompress.verification import Accuracy, accuracy
 from edgecompress.zoo import find
 

@@ -21,10 +21,6 @@ class MixturePrior(keras.layers.Layer):
     """Passes its inputs on, and adds the loss of `weights` under the mixture: component 0 has mean 0 and a fixed share.
 
     `tau / n (-sum_i ln sum_j pi_j N(w_i | mu_j, 1 / gamma_j) - sum_j ln Gamma(gamma_j | a_j, b_j))` for n weights.
-
-    One optimizer with one learning rate trains everything. Adam's step does not depend on the size of the gradient: a
-    variable t that stands for the quantity `rate * t` takes the same step as any other, and the quantity one `rate`
-    times as large. So the means, and the logarithms of precisions and shares, learn at rates of their own.
     """
 
     def __init__(
@@ -33,8 +29,6 @@ class MixturePrior(keras.layers.Layer):
         start: Mixture,
         *,
         tau: float,
-        means_rate: float,
-        spreads_rate: float,
         zero_prior: GammaPrior,
         prior: GammaPrior,
         name: str,
@@ -42,19 +36,18 @@ class MixturePrior(keras.layers.Layer):
         super().__init__(name=name)
         self._weights_of_others = lambda: weights  # as an attribute they would be this layer's own
         self._tau = tau
-        self._rates = (means_rate, spreads_rate)
         self._zero_log_share = float(start.log_shares[0])
         others = len(start.means) - 1
         shapes, rates = np.array([zero_prior] + [prior] * others, np.float32).T
         self._gamma_priors = (shapes, rates)
 
-        def variable(label: str, values: np.ndarray, rate: float) -> Any:
-            initial = keras.initializers.Constant(np.asarray(values / rate, np.float32))
-            return self.add_weight(label, values.shape, initializer=initial)
+        def variable(label: str, values: np.ndarray) -> Any:
+            initial = keras.initializers.Constant(np.asarray(values, np.float32))
+            return self.add_weight(name=label, shape=values.shape, initializer=initial)
 
-        self._means = variable("means", start.means[1:], means_rate)
-        self._log_precisions = variable("log_precisions", -2 * np.log(start.deviations), spreads_rate)
-        self._logits = variable("logits", start.log_shares[1:], spreads_rate)
+        self.means = variable("means", start.means[1:])
+        self.log_precisions = variable("log_precisions", -2 * np.log(start.deviations))
+        self.logits = variable("logits", start.log_shares[1:])
 
     def call(self, inputs: Any) -> Any:
         """Add the loss."""
@@ -84,30 +77,10 @@ class MixturePrior(keras.layers.Layer):
             weight.assign(np.where(distance <= reach, mean, weight.numpy()))
 
     def _parameters(self) -> tuple[Tensor, Tensor, Tensor]:
-        means_rate, spreads_rate = self._rates
-        means = tensorflow.concat([[0.0], means_rate * self._means], 0)
-        others = float(np.log1p(-np.exp(self._zero_log_share))) + tensorflow.nn.log_softmax(spreads_rate * self._logits)
-        return means, spreads_rate * self._log_precisions, tensorflow.concat([[self._zero_log_share], others], 0)
-
-
-class Settling(keras.callbacks.Callback):
-    """Puts more and more weights of a `prior` onto its means in the last steps of a training.
-
-    From step `first` to step `last`, t going from 0 to 1, it takes the share `1 - (1 - t)^3` of them that is nearest.
-    The others, biases and means adapt meanwhile; in the end every weight is a mean. The step is the optimizer's, which
-    a checkpoint restores.
-    """
-
-    def __init__(self, prior: MixturePrior, *, first: int, last: int) -> None:
-        super().__init__()
-        self._prior = prior
-        self._first, self._last = first, last
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Settle weights, if it is time."""
-        progress = (int(self.model.optimizer.iterations) - self._first) / max(1, self._last - self._first)
-        if progress > 0:
-            self._prior.settle(1 - (1 - min(progress, 1.0)) ** 3)
+        to_tensor = tensorflow.convert_to_tensor
+        means = tensorflow.concat([[0.0], to_tensor(self.means)], 0)
+        others = float(np.log1p(-np.exp(self._zero_log_share))) + tensorflow.nn.log_softmax(to_tensor(self.logits))
+        return means, to_tensor(self.log_precisions), tensorflow.concat([[self._zero_log_share], others], 0)
 
 
 @tensorflow.custom_gradient

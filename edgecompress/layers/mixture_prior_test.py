@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
-from edgecompress.layers.mixture_prior import MixturePrior, Settling
+from edgecompress.layers.mixture_prior import MixturePrior
 from edgecompress.numerics.mixture import Mixture, assign
 
 tensorflow, keras = load_tensorflow(), load_tf_keras()
@@ -18,7 +18,7 @@ WEIGHTS = np.random.default_rng(0).normal(size=50).astype(np.float32)
 
 
 def prior_of(*weights, **options) -> MixturePrior:
-    figures = {"tau": 0.5, "means_rate": 0.1, "spreads_rate": 4.0}
+    figures = {"tau": 0.5}
     gammas = {"zero_prior": (3.0, 2.0), "prior": (5.0, 0.1)}
     return MixturePrior(weights, START, name="prior", **{**figures, **gammas, **options})
 
@@ -48,20 +48,6 @@ def test_the_weights_nearest_to_their_means_settle_there() -> None:
         np.testing.assert_allclose(found, expected, rtol=4 * 2.0**-24)
 
 
-def test_settling_takes_more_weights_the_later_it_is() -> None:
-    weights = tensorflow.Variable(np.linspace(0.6, 0.67, 8, dtype=np.float32))  # at most 0.17 from the mean of 0.5
-    model = keras.Sequential([keras.layers.Dense(1, input_shape=(1,))])
-    model.compile("adam", "mse")
-    settling = Settling(prior_of(weights), first=2, last=4)
-    settling.set_model(model)
-    found = []
-    for iteration in (1, 2, 3, 4):
-        model.optimizer.iterations.assign(iteration)
-        settling.on_train_batch_end(0)
-        found.append(int(np.count_nonzero(np.abs(weights.numpy() - 0.5) < 0.01)))
-    assert found == [0, 0, 7, 8]  # 1 - (1 - t)^3 of them, t being 1/2 and 1
-
-
 def test_the_mixture_is_the_one_it_started_from() -> None:
     found = prior_of(tensorflow.Variable(WEIGHTS)).mixture()
     for name in ("log_shares", "means", "deviations"):
@@ -76,19 +62,3 @@ def test_weights_are_drawn_to_the_means_and_stay_their_layer_s_own() -> None:
         loss = layer.losses[0]
     assert tape.gradient(loss, weights)[0] < 0  # the component at 0.5 is likelier than the narrow zero
     assert len(layer.trainable_weights) == 3 and all(weight is not weights for weight in layer.weights)
-
-
-def test_rates_multiply_the_steps_of_adam() -> None:
-    layer = prior_of(tensorflow.Variable(WEIGHTS))
-    before = layer.mixture()
-    with tensorflow.GradientTape() as tape:
-        layer(np.ones((1, 2)))
-        loss = layer.losses[0]
-    optimizer = keras.optimizers.Adam(1e-3)
-    optimizer.apply_gradients(zip(tape.gradient(loss, layer.trainable_weights), layer.trainable_weights, strict=True))
-    after = layer.mixture()
-    # Adam's first step is its learning rate times g / (|g| + 1e-7), from gradients of 1e-3 or more: within 1e-4.
-    np.testing.assert_allclose(np.abs(after.means - before.means)[1:], 1e-3 * 0.1, rtol=1e-3)
-    steps = np.abs(np.log(after.deviations**-2) - np.log(before.deviations**-2))
-    np.testing.assert_allclose(steps, 1e-3 * 4.0, rtol=1e-3)
-    assert after.log_shares[0] == before.log_shares[0] and after.means[0] == 0

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import distinct_values, kernels
-from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Prepared
+from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Prepared, Variable
 from edgecompress.methods.step import Step
 
 
@@ -28,19 +28,18 @@ def hold(prepared: Prepared, context: Context) -> Prepared:
 
     Zeros stay zero, and the other weights train; kernels of shared values or words stay as they are.
     """
-    from edgecompress.methods.held import HeldKernels
-
     safe = prepared.treated | prepared.held
-    zeros = context.layers_with(Kept.ZEROS) - safe
     whole = (context.layers_with(Kept.SHARED_VALUES) | context.layers_with(Kept.WORDS)) - safe
-    if not zeros | whole:
-        return prepared
+    zeros = context.layers_with(Kept.ZEROS) - safe - whole
 
-    def of(names: frozenset[str]) -> list[object]:
-        return [kernel for name in sorted(names) for kernel in kernels(prepared.model.get_layer(name))]
+    def of(names: frozenset[str]) -> tuple[Variable, ...]:
+        return tuple(kernel for name in sorted(names) for kernel in kernels(prepared.model.get_layer(name)))
 
-    held = HeldKernels(zeros=of(zeros - whole), whole=of(whole))
-    return replace(prepared, callbacks=(*prepared.callbacks, held))
+    if zeros:
+        from edgecompress.methods.held import HeldZeros
+
+        prepared = replace(prepared, callbacks=(*prepared.callbacks, HeldZeros(of(zeros))))
+    return replace(prepared, frozen=(*prepared.frozen, *of(whole)))
 
 
 def require_kept(step: Step, before: Model, after: Model, kept: tuple[Constraint, ...]) -> None:

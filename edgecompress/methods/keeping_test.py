@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernel_zeros
 from edgecompress.methods.binary import BWN, BinaryConnect
 from edgecompress.methods.composition import chain, only
 from edgecompress.methods.compress import compress
-from edgecompress.methods.held import HeldKernels
+from edgecompress.methods.held import HeldZeros
 from edgecompress.methods.keeping import require_kept
 from edgecompress.methods.protocol import Constraint, Kept
 from edgecompress.methods.pruning import IterativePruning, MagnitudePruning
@@ -112,12 +112,10 @@ def test_what_was_lost_is_told_by_layer(kind, before, after, words, model) -> No
         require_kept(BWN(), *models, constraints)
 
 
-def test_what_is_held_is_what_the_kernels_are_when_training_begins() -> None:
-    tensorflow = pytest.importorskip("tensorflow")
-    zeros, whole = (tensorflow.Variable(values) for values in ([0.0, 1.0, 2.0], [3.0, 4.0]))
-    held = HeldKernels(zeros=[zeros], whole=[whole])
-    held.on_train_begin()
-    zeros.assign([0.5, 1.5, 2.5])
-    whole.assign([3.5, 4.5])
-    held.on_train_batch_end(0)
-    assert zeros.numpy().tolist() == [0.0, 1.5, 2.5] and whole.numpy().tolist() == [3.0, 4.0]
+def test_what_is_held_are_the_zeros_when_training_begins() -> None:
+    kernel = load_tensorflow().Variable([0.0, 1.0, 2.0])
+    held = HeldZeros([kernel])
+    held.begin(0)
+    kernel.assign([0.5, 1.5, 2.5])
+    held.after(1)
+    assert kernel.numpy().tolist() == [0.0, 1.5, 2.5]

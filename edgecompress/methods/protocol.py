@@ -13,6 +13,8 @@ from edgecompress.numerics.vector_codebook import VectorCodebook
 from edgecompress.values import LayerNote
 
 Model = Any
+Variable = Any
+Objective = Callable[[Any, Any], Any]
 LayerFilter = Callable[[str], bool]
 
 LEFT_ALONE = ("skipped", "kept float")  # what is noted of a layer that stays as it is; any other action treats it
@@ -64,15 +66,32 @@ class Context:
         return frozenset(name for constraint in self.kept if constraint.kind == kind for name in constraint.layers)
 
 
+class StepCallback:
+    """What happens around the optimizer steps of a training, which may have been cut off; `done` counts them."""
+
+    def begin(self, done: int) -> None:
+        """A training begins, or goes on after so many steps; its variables are as they were then."""
+
+    def before(self, done: int) -> None:
+        """A step is to be taken after so many others."""
+
+    def after(self, done: int) -> None:
+        """A step was taken, and is the last of so many."""
+
+
 @dataclass(frozen=True)
 class Prepared:
-    """A copy that is ready to train, the callbacks it needs at each step, and what `finalize` must know."""
+    """A copy that is ready to train, what its training is to minimize and mind, and what `finalize` must know."""
 
     model: Model
     source: Model  # the plain model that it was made from
-    callbacks: tuple[Any, ...] = ()
+    callbacks: tuple[StepCallback, ...] = ()
     notes: tuple[LayerNote, ...] = ()
-    held: frozenset[str] = frozenset()  # layers whose kernels no training changes, by the step's own doing
+    objective: Objective | None = None  # a scalar of labels and outputs, instead of their mean cross-entropy
+    scored: Model | None = None  # whose first output are the scores of classes, where those of `model` are not
+    frozen: tuple[Variable, ...] = ()  # neither trained nor in checkpoints: preparing makes them as they are
+    held: frozenset[str] = frozenset()  # layers whose kernels are among the frozen ones, by the step's own doing
+    rates: tuple[tuple[Variable, float], ...] = ()  # learning rates relative to that of the others
 
     @property
     def treated(self) -> frozenset[str]:

@@ -28,7 +28,7 @@ from edgecompress.profiling.readiness import Wanted
 from edgecompress.profiling.readiness import check as check_device
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import Recipe, method_of
-from edgecompress.training import HELD_OUT
+from edgecompress.training.batches import HELD_OUT
 from edgecompress.values import LayerNote, Preprocessing
 from edgecompress.zoo import find
 from edgecompress.zoo.weights import load_weights

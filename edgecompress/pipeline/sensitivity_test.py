@@ -18,7 +18,7 @@ from edgecompress.keras_bridge.load import load_model, save_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, pruned
 from edgecompress.numerics.paired import paired_drop
 from edgecompress.pipeline.sensitivity import LayerSensitivity, Sensitivity, find_sensitivity
-from edgecompress.training import training_data
+from edgecompress.training.batches import training_data
 from edgecompress.values import Preprocessing
 
 DIGITS = Preprocessing(8, 8, 1)

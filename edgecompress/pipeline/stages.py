@@ -9,7 +9,7 @@ from edgecompress.methods.step import Stage
 from edgecompress.recipes import Recipe
 from edgecompress.runs import RunFolder
 from edgecompress.storage import sha256_of
-from edgecompress.training import steps_per_epoch
+from edgecompress.training.batches import steps_per_epoch
 from edgecompress.zoo.weights import weights_file
 
 

@@ -25,7 +25,8 @@ from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.runs import RunFolder, working_in
 from edgecompress.storage import written_whole
-from edgecompress.training import Training, TrainingData, fit, training_data, write_history
+from edgecompress.training.batches import TrainingData, training_data
+from edgecompress.training.fit import Training, fit, write_history
 from edgecompress.values import Preprocessing
 
 

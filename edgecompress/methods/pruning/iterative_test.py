@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError
 from edgecompress.methods.composition import chain, only
 from edgecompress.methods.compress import compress
-from edgecompress.methods.protocol import Constraint, Context, Kept
+from edgecompress.methods.protocol import Constraint, Context, Kept, StepCallback
 from edgecompress.methods.pruning import IterativePruning, MagnitudePruning
 from edgecompress.methods.sharing import WeightClustering
-from edgecompress.training import Training, fit, training_data
+from edgecompress.training.batches import steps_per_epoch, training_data
+from edgecompress.training.fit import Training, fit
 from edgecompress.values import Preprocessing
 
 STEPS = 16  # of the trainer
@@ -41,9 +43,9 @@ class Watching:
         return self.trainer.images(count)
 
     def train(self, index: int, stage, prepared) -> None:
-        watcher = load_tf_keras().callbacks.LambdaCallback(on_batch_end=lambda batch, logs: self._note(prepared.model))
-        object.__setattr__(prepared, "callbacks", (*prepared.callbacks, watcher))
-        self.trainer.train(index, stage, prepared)
+        watcher = StepCallback()
+        watcher.after = lambda done: self._note(prepared.model)
+        self.trainer.train(index, stage, replace(prepared, callbacks=(*prepared.callbacks, watcher)))
 
     def _note(self, model) -> None:
         kernels = {layer.name: np.asarray(layer.kernel) == 0 for layer in model.layers if hasattr(layer, "kernel")}
@@ -217,7 +219,7 @@ def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path, rou
     data = training_data(Split(images, labels), Preprocessing(8, 8, 3), names=tuple("abcd"), seed=0)
     training = Training("pruning", 3, 16, 1e-3, 0.0, 0)
     context = Context(optimizer_steps=15, images=lambda count: data.pixels[:count])
-    assert training.steps_per_epoch(len(data.labels)) == 5
+    assert steps_per_epoch(len(data.labels), training.batch_size) == 5
     method = IterativePruning(sparsity=0.875, rounds=rounds)
 
     def trained(folder, cut: bool) -> list[np.ndarray]:

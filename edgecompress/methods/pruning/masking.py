@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_tensorflow
+from edgecompress.methods.protocol import StepCallback
 from edgecompress.methods.pruning.connections import survivors
 from edgecompress.methods.pruning.dropout import FollowingDropout
 
 tensorflow: Any = load_tensorflow()
-keras: Any = load_tf_keras()
 
 # Share of the training in which rounds begin. Learning rates fall to zero towards its end, and what the last and
 # sparsest round removes takes the most steps to make up for.
@@ -29,10 +29,10 @@ class MaskedKernel:
     removed: Callable[[np.ndarray, int], int]
 
 
-class PruningRounds(keras.callbacks.Callback):
+class PruningRounds(StepCallback):
     """Cut a training into rounds that each begin by removing connections, for good; the last one is half of it.
 
-    The zeros that the weights have when a training begins or is resumed are the masks; the optimizer's step count says
+    The zeros that the weights have when a training begins or is resumed are the masks; the number of steps taken says
     which rounds were begun before. So a checkpoint needs nothing but what every one has.
     """
 
@@ -44,32 +44,28 @@ class PruningRounds(keras.callbacks.Callback):
         rounds: int,
         optimizer_steps: int,
     ) -> None:
-        super().__init__()
         self._kernels = kernels
         self._dropouts = dropouts
         distance = REMOVING * optimizer_steps / max(1, rounds - 1)
         self._starts = [int(index * distance) for index in range(rounds)]
-        self._step = 0
         self._begun = 0
         self._masks = [tensorflow.Variable(tensorflow.ones(kernel.variable.shape, bool)) for kernel in kernels]
         self._apply = tensorflow.function(self._zero_masked)
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def begin(self, done: int) -> None:
         """Take up the masks where they were."""
-        self._step = int(self.model.optimizer.iterations)
         # A checkpoint is written before the step that a round begins with, so that such a round is still to begin.
-        self._begun = self._rounds_at(self._step - 1)
+        self._begun = self._rounds_at(done - 1)
         self._remove(lambda kernel, values: 0)
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+    def before(self, done: int) -> None:
         """Begin the next round, if it is time."""
-        if self._rounds_at(self._step) > self._begun:
-            self._begun = self._rounds_at(self._step)
+        if self._rounds_at(done) > self._begun:
+            self._begun = self._rounds_at(done)
             self._remove(lambda kernel, values: kernel.removed(values, self._begun))
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def after(self, done: int) -> None:
         """Zero what the optimizer moved away from zero."""
-        self._step += 1
         self._apply()
 
     def _rounds_at(self, step: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from edgecompress.environment import load_tfmot
 from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
 from edgecompress.methods.eligible import pick
-from edgecompress.methods.protocol import Constraint, Kept, LayerFilter, Model, Outcome, Prepared
+from edgecompress.methods.protocol import Constraint, Kept, LayerFilter, Model, Outcome, Prepared, StepCallback
 from edgecompress.methods.pruning.connections import PRUNED, unprunable
 from edgecompress.values import LayerNote
 
@@ -52,7 +52,23 @@ def wrap(
     wrapped = replay(
         model, lambda layer, prefix: tfmot.prune_low_magnitude(layer, **arguments) if layer in layers else layer
     )
-    return Prepared(wrapped, model, (tfmot.UpdatePruningStep(),), notes)
+    return Prepared(wrapped, model, (PruningSteps(_wrappers(wrapped)),), notes)
+
+
+class PruningSteps(StepCallback):
+    """Tells TF-MOT's wrappers which step it is, by which they rise and update their masks."""
+
+    def __init__(self, wrappers: Sequence[Any]) -> None:
+        self._wrappers = wrappers
+
+    def before(self, done: int) -> None:
+        """Tell them."""
+        for wrapper in self._wrappers:
+            wrapper.pruning_step.assign(done)
+
+
+def _wrappers(model: Model) -> list[Any]:
+    return [layer for layer in model.layers if hasattr(layer, "pruning_step")]
 
 
 def _sparser(layer: Any, sparsity: float) -> str:
@@ -63,6 +79,8 @@ def _sparser(layer: Any, sparsity: float) -> str:
 
 def strip(prepared: Prepared) -> Outcome:
     """Take the wrappers off, masks applied, and note the sparsity that each kernel really has."""
+    for wrapper in _wrappers(prepared.model):
+        wrapper.pruning_obj.weight_mask_op()  # the last step moved what is masked
     model = load_tfmot().sparsity.keras.strip_pruning(prepared.model)
     for kernel in (kernel for layer in model.layers for kernel in kernels(layer)):
         kernel.assign(kernel + 0.0)  # a mask makes negative zeros of negative weights: noise to whatever packs them

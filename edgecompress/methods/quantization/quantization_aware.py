@@ -46,7 +46,7 @@ class QuantizationAwareTraining(Step):
         scheme = scheme_for(context)
         registry = scheme.get_quantize_registry()
         established = {name for constraint in context.kept for name in constraint.layers}
-        frozen: list[str] = []
+        held: list[str] = []
         notes: list[LayerNote] = []
 
         def substitute(layer: Any, prefix: str) -> Any:
@@ -54,10 +54,10 @@ class QuantizationAwareTraining(Step):
             reason = _stays_float(layer, registry) if picked else "not chosen"
             notes.append(LayerNote(layer.name, "kept float" if reason else "quantized", reason))
             if layer.name in established and (reason or not keeps_kernel(layer)):
-                frozen.append(layer.name)
+                held.append(layer.name)
             return layer if reason else quantization.quantize_annotate_layer(layer)
 
-        annotated = replay(copy_model(model), substitute)  # what is frozen here stays trainable in `model`
+        annotated = replay(copy_model(model), substitute)
         if all(note.action == "kept float" for note in notes):
             raise MethodError(
                 f"No layer of '{model.name}' can be quantized by TF-MOT.",
@@ -71,9 +71,8 @@ class QuantizationAwareTraining(Step):
                     f"TF-MOT cannot quantize '{model.name}': {error}",
                     hint="Name the layer it mentions in --keep-float, or use post-training quantization.",
                 ) from error
-        for name in frozen:
-            _freeze_kernel(_holder(wrapped, name))
-        return Prepared(wrapped, model, (), tuple(notes), frozenset(frozen))
+        frozen = (weight for name in held for weight in _holder(wrapped, name).weights if _last_name(weight) in NAMES)
+        return Prepared(wrapped, model, notes=tuple(notes), frozen=tuple(frozen), held=frozenset(held))
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the float network with the trained weights, and beside it the one with fake quantization."""
@@ -113,15 +112,6 @@ def _trained_weights(quantized: Model, name: str, wanted: Any) -> list[Any]:
 def _holder(quantized: Model, name: str) -> Any:
     by_name = {layer.name: layer for layer in quantized.layers}
     return by_name.get(PREFIX + name) or by_name[name]
-
-
-def _freeze_kernel(holder: Any) -> None:
-    """Move the kernel to what is not trained, in the layer and in TF-MOT's wrapper, which lists it again."""
-    for owner in filter(None, (holder, getattr(holder, "layer", None))):
-        trained = list(owner._trainable_weights)
-        # In place: variables in a list that is assigned to a layer are listed as trained again by Keras.
-        owner._trainable_weights[:] = [weight for weight in trained if _last_name(weight) not in NAMES]
-        owner._non_trainable_weights.extend(weight for weight in trained if _last_name(weight) in NAMES)
 
 
 def _last_name(weight: Any) -> str:

@@ -91,7 +91,8 @@ class SoftWeightSharing(Step):
 
     def prepare(self, model: Model, context: Context) -> Prepared:
         """Let the outputs pass through a layer that adds the loss of all chosen kernels."""
-        from edgecompress.layers.mixture_prior import MixturePrior, Settling
+        from edgecompress.layers.mixture_prior import MixturePrior
+        from edgecompress.methods.sharing.settling import Settling
 
         work = copy_model(model)
         layers, notes = pick(work, context.chosen, lambda layer: "", action=SHARED)
@@ -100,8 +101,6 @@ class SoftWeightSharing(Step):
             weights,
             self._start(weights),
             tau=self.tau,
-            means_rate=self.means_rate,
-            spreads_rate=self.spreads_rate,
             zero_prior=self.zero_prior,
             prior=self.prior,
             name=PRIOR,
@@ -112,7 +111,9 @@ class SoftWeightSharing(Step):
         first_settled = round(context.optimizer_steps * (1 - self.settling))
         all_settled = round(context.optimizer_steps * (1 - self.settling * STILL_LEARNING))
         settling = Settling(prior, first=first_settled, last=all_settled)
-        return Prepared(trained, model, (settling,), notes)
+        rates = [(prior.means, self.means_rate)]
+        rates += [(spread, self.spreads_rate) for spread in (prior.log_precisions, prior.logits)]
+        return Prepared(trained, model, (settling,), notes, rates=tuple(rates))
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the plain layers, with the mean of its component for each weight, and biases that make up for it."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecompress.training_schedule import cosine_with_warmup
+from edgecompress.training.schedule import cosine_with_warmup
 
 
 def test_by_hand() -> None:

@@ -15,8 +15,9 @@ from edgecompress.errors import TrainingError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.methods.protocol import Context, Prepared
 from edgecompress.methods.pruning import MagnitudePruning
-from edgecompress.training import Training, TrainingData, batches, fit, training_data
-from edgecompress.training_schedule import cosine_with_warmup
+from edgecompress.training.batches import TrainingData, batches, steps_per_epoch, training_data
+from edgecompress.training.checkpoint import save
+from edgecompress.training.fit import Training, fit
 
 TRAINING = Training("dense", epochs=4, batch_size=64, learning_rate=2e-3, warmup_epochs=0.5, seed=3)
 
@@ -70,16 +71,11 @@ def test_the_loop_trains_bit_for_bit_like_plain_keras(data: TrainingData, tmp_pa
     theirs = network()
     keras.utils.set_random_seed(TRAINING.seed)
     theirs.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    steps = TRAINING.steps_per_epoch(len(data.labels))
+    steps = steps_per_epoch(len(data.labels), TRAINING.batch_size)
     for epoch in range(TRAINING.epochs):
-        for index, (inputs, labels) in enumerate(batches(data, TRAINING, epoch)):
-            rate = cosine_with_warmup(
-                epoch * steps + index,
-                steps=TRAINING.epochs * steps,
-                warmup_steps=steps // 2,
-                peak=TRAINING.learning_rate,
-            )
-            theirs.optimizer.learning_rate.assign(rate)
+        parts = batches(data, batch_size=TRAINING.batch_size, seed=TRAINING.seed, epoch=epoch)
+        for index, (inputs, labels) in enumerate(parts):
+            theirs.optimizer.learning_rate.assign(TRAINING.rate(epoch * steps + index, steps))
             theirs.fit(inputs, labels, batch_size=len(labels), shuffle=False, verbose=0)
     for expected, found in zip(theirs.get_weights(), ours.get_weights(), strict=True):
         assert expected.tobytes() == found.tobytes()
@@ -116,7 +112,7 @@ def test_a_loss_that_is_not_a_number_stops_with_epoch_rate_and_remedy(data, tmp_
 
 def test_a_checkpoint_of_another_model_is_refused(data, tmp_path: Path) -> None:
     model = network()
-    np.savez(tmp_path / "last.npz", weights_0000=np.zeros(3), history=np.array("[]"))
+    save([np.zeros(3)], [], tmp_path / "last.npz")
     with pytest.raises(TrainingError, match="does not fit this model"):
         fit(Prepared(model, model), data, TRAINING, tmp_path, on_epoch=lambda history: None)
     (tmp_path / "last.npz").write_bytes(b"PK\x03\x04 cut short")

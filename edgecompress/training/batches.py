@@ -1,0 +1,65 @@
+"""What is trained on: images and labels, those that only score the epochs, and the order in which they come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgecompress.data import Split
+from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.stratified import stratified_split
+from edgecompress.values import Preprocessing
+
+HELD_OUT = 0.05  # share of the training split that only scores the epochs
+
+Batch = tuple[np.ndarray, np.ndarray]  # inputs of the model, labels
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Pixels as the model's input wants them (uint8, N x H x W x C) and labels, to train on and to score with."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    held_pixels: np.ndarray
+    held_labels: np.ndarray
+    preprocessing: Preprocessing
+
+
+def training_data(split: Split, preprocessing: Preprocessing, *, names: Sequence[str], seed: int) -> TrainingData:
+    """Fit the images to the model's input once, and hold out a seeded share of every class to score the epochs.
+
+    Where a class has a single image, nothing can be spared, and the training images score the epochs.
+    """
+    single = np.bincount(split.labels, minlength=len(names)).min() < 2
+    kept, held = (split, split) if single else stratified_split(split, names=names, seed=seed, fraction=HELD_OUT)
+    return TrainingData(
+        fit_pixels(kept.images, preprocessing),
+        kept.labels,
+        fit_pixels(held.images, preprocessing),
+        held.labels,
+        preprocessing,
+    )
+
+
+def steps_per_epoch(samples: int, batch_size: int) -> int:
+    """Return how many batches an epoch has; the last one may be smaller."""
+    return math.ceil(samples / batch_size)
+
+
+def batches(data: TrainingData, *, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    """Yield an epoch's batches in an order that depends on the seed and the epoch only, so that it can be resumed."""
+    order = np.random.default_rng((seed, epoch)).permutation(len(data.labels))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        yield scale_pixels(data.pixels[chosen], data.preprocessing), data.labels[chosen]
+
+
+def held_batches(data: TrainingData, *, batch_size: int) -> Iterator[Batch]:
+    """Yield the images that score an epoch."""
+    for start in range(0, len(data.held_labels), batch_size):
+        part = slice(start, start + batch_size)
+        yield scale_pixels(data.held_pixels[part], data.preprocessing), data.held_labels[part]

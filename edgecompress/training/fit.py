@@ -1,0 +1,109 @@
+"""The one fit loop: it trains whatever a method prepared, and can be killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecompress.environment import keras_of, load_tensorflow
+from edgecompress.errors import TrainingError
+from edgecompress.methods.protocol import Prepared
+from edgecompress.progress import Progress, silent
+from edgecompress.storage import write_text
+from edgecompress.training.batches import TrainingData, batches, held_batches, steps_per_epoch
+from edgecompress.training.checkpoint import History, restore, save
+from edgecompress.training.schedule import cosine_with_warmup
+from edgecompress.training.stepper import Stepper
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training: its name, its length, its learning rate and its seed."""
+
+    name: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup_epochs: float
+    seed: int
+
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """Return the learning rate of a step of the whole training."""
+        return cosine_with_warmup(
+            step,
+            steps=self.epochs * steps_per_epoch,
+            warmup_steps=round(self.warmup_epochs * steps_per_epoch),
+            peak=self.learning_rate,
+        )
+
+
+def fit(
+    prepared: Prepared,
+    data: TrainingData,
+    training: Training,
+    folder: Path,
+    *,
+    on_epoch: Callable[[History], None],
+    on_progress: Progress = silent,
+) -> None:
+    """Train in place; after each epoch `on_epoch` is given the records of all epochs so far.
+
+    After every epoch `folder/last.npz` holds all that the training changes (masks, ranges and the states of random
+    numbers included) and the history, written whole; a later call with the same arguments goes on from there. The
+    weights of the last epoch count, not the best ones: the learning rate ends at zero, and a choice by held-out images
+    would flatter them.
+
+    Raises:
+        TrainingError: the loss is not a number, or the checkpoint belongs to another model.
+    """
+    keras_of(prepared.model).utils.set_random_seed(training.seed)
+    load_tensorflow().config.experimental.enable_op_determinism()
+    stepper, checkpoint = Stepper(prepared), folder / "last.npz"
+    history = restore(stepper.variables, checkpoint)
+    on_epoch(history)
+    if len(history) >= training.epochs:
+        return
+    stepper.begin(len(history) * steps_per_epoch(len(data.labels), training.batch_size))
+    for epoch in range(len(history), training.epochs):
+        history.append(_epoch(stepper, data, training, epoch, on_progress))
+        save(stepper.variables, history, checkpoint)
+        on_epoch(history)
+
+
+def _epoch(
+    stepper: Stepper, data: TrainingData, training: Training, epoch: int, on_progress: Progress
+) -> dict[str, Any]:
+    steps = steps_per_epoch(len(data.labels), training.batch_size)
+    losses, right, rate = 0.0, 0, 0.0
+    parts = batches(data, batch_size=training.batch_size, seed=training.seed, epoch=epoch)
+    for index, (inputs, labels) in enumerate(parts):
+        done = epoch * steps + index
+        rate = training.rate(done, steps)
+        loss, found = stepper.step(inputs, labels, done=done, learning_rate=rate)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss is {loss} in epoch {epoch + 1}, step {index + 1} of '{training.name}', "
+                f"at a learning rate of {rate:.2g}.",
+                hint=f"Try --learning-rate {training.learning_rate / 10:.2g}, or a longer warm-up; the last good epoch "
+                "is kept as a checkpoint.",
+            )
+        losses, right = losses + loss * len(labels), right + found
+        on_progress(f"{training.name}: epoch {epoch + 1}/{training.epochs}", index + 1, steps)
+    held = sum(stepper.score(*batch) for batch in held_batches(data, batch_size=training.batch_size))
+    return {
+        "stage": training.name,
+        "epoch": epoch + 1,
+        "loss": losses / len(data.labels),
+        "accuracy": right / len(data.labels),
+        "learning_rate": rate,
+        "held_out_accuracy": held / len(data.held_labels),
+    }
+
+
+def write_history(path: Path, history: History) -> None:
+    """Write the records of all stages as JSON lines."""
+    write_text(path, "".join(json.dumps(record) + "\n" for record in history))
