@@ -1,4 +1,4 @@
-"""The file with the codebooks that kernels were made of, beside the model that holds the kernels."""
+"""The file with what kernels were made of, such as codebooks, beside the model that holds the kernels."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from typing import Any
 import numpy as np
 
 from edgecompress.errors import ModelFileError
-from edgecompress.numerics.vector_codebook import VectorCodebook
+from edgecompress.numerics.generated import KINDS, Generated
+from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 from edgecompress.storage import write_bytes
 
-NAMES = "names"
+NAMES, KIND = "names", "kinds"
 
 
-def write_generators(path: Path, generators: dict[str, VectorCodebook]) -> None:
-    """Write the codebooks and indices of each layer into one .npz file, whole.
+def write_generators(path: Path, generators: dict[str, Generated]) -> None:
+    """Write what each layer's kernel is made of into one .npz file, whole.
 
     Raises:
         RunFolderError: the folder cannot be written.
     """
     file = io.BytesIO()
     arrays: dict[str, Any] = {
-        f"{kind}_{index:04}": getattr(generator, kind)
+        f"{index:04}_{name}": array
         for index, generator in enumerate(generators.values())
-        for kind in ("codebooks", "indices")
+        for name, array in generator.arrays().items()
     }
-    np.savez(file, **arrays | {NAMES: np.array(list(generators))})
+    kinds = [generator.kind for generator in generators.values()]
+    np.savez(file, **arrays | {NAMES: np.array(list(generators), str), KIND: np.array(kinds, str)})
     write_bytes(path, file.getvalue())
 
 
-def read_generators(path: Path) -> dict[str, VectorCodebook]:
-    """Read what `write_generators` wrote.
+def read_generators(path: Path) -> dict[str, Generated]:
+    """Read what `write_generators` wrote, in earlier versions too, which had codebooks alone.
 
     Raises:
         ModelFileError: the file is missing, damaged, or holds anything else.
@@ -42,19 +44,35 @@ def read_generators(path: Path) -> dict[str, VectorCodebook]:
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = {info.filename.removesuffix(".npy"): _array(archive, info) for info in archive.infolist()}
-        names = arrays.pop(NAMES)
-        if names.ndim != 1 or names.dtype.kind != "U" or len(set(names.tolist())) != len(names):
-            raise ValueError("its list of layers is none")
-        if len(arrays) != 2 * len(names):
-            raise ValueError(f"{len(names)} layers came with {len(arrays)} arrays")
-        return {
-            str(name): VectorCodebook(arrays[f"codebooks_{index:04}"], arrays[f"indices_{index:04}"])
-            for index, name in enumerate(names)
-        }
+        names = _texts(arrays.pop(NAMES))
+        if len(set(names)) != len(names):
+            raise ValueError("its list of layers has one twice")
+        if KIND not in arrays:
+            arrays = {f"{name[-4:]}_{name[:-5]}": array for name, array in arrays.items()}
+            arrays[KIND] = np.array([VectorCodebook.kind] * len(names), str)
+        by_name = {kind.kind: kind for kind in KINDS}
+        kinds = [by_name[kind] for kind in _texts(arrays.pop(KIND))]
+        found: dict[str, Generated] = {}
+        for index, (name, kind) in enumerate(zip(names, kinds, strict=True)):
+            own = [key for key in arrays if key.startswith(f"{index:04}_")]
+            if not own:
+                raise ValueError(f"it holds nothing of '{name}'")
+            found[name] = kind.of({key[5:]: arrays.pop(key) for key in own})
+            if set(found[name].arrays()) != {key[5:] for key in own}:
+                raise ValueError(f"it holds more of '{name}' than it should")
+        if arrays:
+            raise ValueError(f"it holds '{next(iter(arrays))}', which belongs to no layer")
+        return found
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
         raise ModelFileError(
-            f"'{path}' is no file of codebooks: {error}.", hint="Make it anew with `edgecompress train`."
+            f"'{path}' is no file of what kernels are made of: {error}.", hint="Make it anew with `edgecompress train`."
         ) from error
+
+
+def _texts(array: np.ndarray) -> list[str]:
+    if array.ndim != 1 or array.dtype.kind != "U":
+        raise ValueError("a list of names in it is none")
+    return [str(text) for text in array]
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

@@ -11,7 +11,7 @@ import pytest
 
 from edgecompress.errors import ModelFileError
 from edgecompress.generators import read_generators, write_generators
-from edgecompress.numerics.vector_codebook import VectorCodebook
+from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 
 GENERATORS = {
     "fc1": VectorCodebook(np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2), np.zeros((1, 2, 5), np.uint8)),
@@ -30,9 +30,17 @@ def test_the_round_trip(tmp_path: Path) -> None:
             assert old.dtype == new.dtype and old.shape == new.shape and old.tobytes() == new.tobytes()
 
 
+def test_files_of_earlier_versions_have_codebooks_alone(tmp_path: Path) -> None:
+    (tmp_path / "generators.npz").write_bytes(saved(names=np.array(["a"]), **BOOKS))
+    found = read_generators(tmp_path / "generators.npz")["a"]
+    assert isinstance(found, VectorCodebook)
+    np.testing.assert_array_equal(found.codebooks, BOOKS["codebooks_0000"])
+    np.testing.assert_array_equal(found.indices, BOOKS["indices_0000"])
+
+
 def test_every_shortened_or_missing_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "generators.npz"
-    with pytest.raises(ModelFileError, match="no file of codebooks"):
+    with pytest.raises(ModelFileError, match="no file of what kernels are made of"):
         read_generators(path)
     write_generators(path, GENERATORS)
     whole = path.read_bytes()
@@ -69,10 +77,13 @@ BOOKS = {"codebooks_0000": np.ones((1, 1, 2, 2), np.float32), "indices_0000": np
     [
         (archived(huge()), r"\[1099511627776, 1, 1, 1\] in \d+ bytes"),
         (archived(bytes(1000), zipfile.ZIP_DEFLATED), "is compressed"),
-        (archived(b"no array"), "no file of codebooks"),
+        (archived(b"no array"), "no file of what kernels are made of"),
         (saved(names=np.array([{}], object)), "object"),
-        (saved(names=np.array(["a", "a"]), **BOOKS), "list of layers"),
-        (saved(names=np.array(["a", "b"]), **BOOKS), "2 layers came with 2 arrays"),
+        (saved(names=np.array(["a", "a"]), **BOOKS), "has one twice"),
+        (saved(names=np.array(["a", "b"]), **BOOKS), "holds nothing of 'b'"),
+        (saved(names=np.array(["a"]), kinds=np.array(["lookup"]), **BOOKS), "'lookup'"),
+        (saved(names=np.array(["a"]), **BOOKS, more_0000=np.zeros(1)), "more of 'a' than it should"),
+        (saved(names=np.array(["a"]), **BOOKS, more_0001=np.zeros(1)), "belongs to no layer"),
         (saved(names=np.array(["a"]), **BOOKS | {"indices_0000": np.full((1, 1, 3), 2, np.uint8)}), "do not fit"),
         (saved(names=np.array(["a"]), **BOOKS | {"indices_0000": np.zeros(3, np.float32)}), "do not fit"),
     ],

@@ -16,16 +16,17 @@ LEVELS = {
     "formats": 2,
     "runs": 3, "devices": 3, "native": 3, "layers": 3, "packing": 3, "generators": 3,
     "runtimes": 4, "keras_bridge": 4,
-    "zoo": 5, "data": 5, "methods": 5, "convert": 5, "profiling": 5,
-    "training": 6, "recipes": 6, "verification": 6,
-    "pipeline": 7,
-    "report": 8, "doctor": 8,
-    "cli": 9, "__main__": 10,
+    "tfmot": 5, "zoo": 5, "data": 5, "profiling": 5,
+    "loading": 6, "methods": 6, "convert": 6,
+    "training": 7, "recipes": 7, "verification": 7,
+    "pipeline": 8,
+    "report": 9, "doctor": 9,
+    "cli": 10, "__main__": 11,
 }  # fmt: skip
 TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras")
 MAY_USE_TENSORFLOW = (
-    "environment.py", "layers/", "keras_bridge/", "zoo/", "data/", "methods/", "training/",
-    "convert/tflite/export.py",
+    "environment.py", "layers/", "keras_bridge/", "tfmot/", "zoo/", "data/", "methods/", "training/",
+    "convert/tflite/export.py", "loading.py",
 )  # fmt: skip
 MODULES = [
     path for path in sorted(ROOT.rglob("*.py")) if not path.name.endswith("_test.py") and path.name != "conftest.py"

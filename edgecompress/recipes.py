@@ -19,6 +19,7 @@ from edgecompress.zoo import find as find_architecture
 
 Scalar = bool | int | float | str
 MOST_EPOCHS = 100_000
+MOST_ROUNDS = 100
 MOST_BYTES = 1 << 20  # of a recipe's file
 LARGEST = 1 << 31  # whole number that a method's figure may be
 EPOCHS, LEARNING_RATE = 2, 1e-3  # of a method that trains, where they are not given
@@ -55,18 +56,24 @@ class TrainSection(Section):
     learning_rate: float = Field(default=2e-3, gt=0, le=1000)
     warmup_epochs: float = Field(default=0.5, ge=0, le=MOST_EPOCHS)
     seed: int = Field(default=0, ge=0, lt=1 << 32)
+    shift: int = Field(default=0, ge=0, le=1024)  # these four change the images in each epoch: see Augmentation
+    crop: float = Field(default=1.0, ge=0.1, le=1)
+    flip: bool = False
+    colour: float = Field(default=0.0, ge=0, le=1)
 
 
 class CompressSection(Section):
     """One step of the chain of methods. `options` are the method's own figures.
 
-    Epochs and learning rate are resolved where the method trains; one that trains nothing has neither.
+    Epochs and learning rate are resolved where the method trains; one that trains nothing has neither. A step that is
+    to be repeated is resolved to so many, each with the figures that are due in its round.
     """
 
     method: str
     epochs: int | None = Field(default=None, ge=1, le=MOST_EPOCHS)
     learning_rate: float | None = Field(default=None, gt=0, le=1000)
     layers: str = ""  # regular expression; empty: all that the method can treat
+    repeat: int = Field(default=1, ge=1, le=MOST_ROUNDS)
     options: dict[str, Any] = {}
 
 
@@ -143,7 +150,8 @@ def build_recipe(document: dict[str, Any], *, origin: str = "options") -> Recipe
     """
     try:
         given = Recipe.model_validate(document)
-        recipe = given.model_copy(update={"compress": tuple(map(_resolved, given.compress))})
+        steps = (_resolved(each) for section in given.compress for each in _rounds(section))
+        recipe = given.model_copy(update={"compress": tuple(steps)})
         find_architecture(recipe.model.architecture).checked(recipe.model.options)
         method_of(recipe)
         to_toml(recipe).encode()
@@ -177,6 +185,7 @@ def to_toml(recipe: Recipe) -> str:
     document = recipe.model_dump(mode="json", exclude_none=True)
     document["model"] |= document["model"].pop("options")
     for table in document["compress"]:
+        del table["repeat"]  # the rounds stand there one by one
         table |= table.pop("options")
     return tomli_w.dumps(document)
 
@@ -188,6 +197,23 @@ def _step_of(section: CompressSection, real_layers: str) -> Method:
     if step.traits.trains:
         method = trained(method, epochs=section.epochs, learning_rate=section.learning_rate)
     return method
+
+
+def _rounds(section: CompressSection) -> tuple[CompressSection, ...]:
+    """Return the step once for each round, with what is due in it of its budget."""
+    if section.repeat == 1:
+        return (section,)
+    step = _build(find(section.method), section.options)
+    steps = (step.in_round(number, section.repeat) for number in range(1, section.repeat + 1))
+    return tuple(section.model_copy(update={"repeat": 1, "options": _options(each)}) for each in steps)
+
+
+def _options(step: Step) -> dict[str, Any]:
+    """Return the options that are not the defaults, as a recipe has them."""
+    values = {entry.name: getattr(step, entry.name) for entry in fields(step)}
+    return TypeAdapter(dict[str, Any]).dump_python(
+        {name: value for name, value in values.items() if value != getattr(type(step)(), name)}, mode="json"
+    )
 
 
 def _resolved(section: CompressSection) -> CompressSection:

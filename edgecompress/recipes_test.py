@@ -10,7 +10,8 @@ import pytest
 
 from edgecompress.errors import ArchitectureError, RecipeError
 from edgecompress.methods import METHODS
-from edgecompress.methods.composition import Chain
+from edgecompress.methods.composition import Chain, only, repeat, trained
+from edgecompress.methods.pruning import MagnitudePruning
 from edgecompress.recipes import CompressSection, ModelSection, load_recipe, method_of, parse_recipe, to_toml
 from edgecompress.zoo import ARCHITECTURES
 
@@ -98,6 +99,19 @@ def test_no_option_has_the_name_of_a_key_of_its_table() -> None:
         assert not {field.name for field in fields(method)} & set(CompressSection.model_fields), method.name
     for architecture in ARCHITECTURES:
         assert not {option.name for option in architecture.options} & {*ModelSection.model_fields, "classes"}
+
+
+def test_a_step_that_is_repeated_is_so_many_with_what_is_due_in_each_round() -> None:
+    text = GOOD.partition("[[compress]]")[0]
+    step = '[[compress]]\nmethod = "magnitude_pruning"\nrepeat = 3\nepochs = 2\nlayers = "conv.*"\nsparsity = 0.875\n'
+    recipe = parse_recipe(text + step)
+    assert [section.method for section in recipe.compress] == ["magnitude_pruning"] * 3
+    assert [section.epochs for section in recipe.compress] == [2] * 3
+    # Each round removes the same share of what is left: the cube root of an eighth stays.
+    assert [section.options["sparsity"] for section in recipe.compress] == pytest.approx([0.5, 0.75, 0.875])
+    assert parse_recipe(to_toml(recipe)) == recipe
+    once = trained(only(MagnitudePruning(sparsity=0.875), layers="conv.*"), epochs=2, learning_rate=1e-3)
+    assert method_of(recipe).plan() == repeat(once, rounds=3).plan()
 
 
 def test_what_trains_nothing_has_no_epochs() -> None:

@@ -30,8 +30,10 @@ from edgecompress.values import (
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+FORMAT = 2  # of the folder; 1 held models of Keras 2 alone, and its manifest does not say so
 LIBRARIES = (
     "tensorflow",
+    "keras",
     "tf-keras",
     "tensorflow-model-optimization",
     "ai-edge-litert",
@@ -74,8 +76,24 @@ class RunFolder:
         return self.path / "manifest.json"
 
     def model(self, variant: str) -> Path:
-        """Return where the Keras model of a variant lies; "compressed.qat" is the one with fake quantization."""
-        return self.path / "models" / f"{variant}.h5"
+        """Return where the Keras model of a variant lies; "compressed.qat" is the one with fake quantization.
+
+        That one is of Keras 2, as TF-MOT trains it, and so are all in runs of format 1.
+        """
+        path = self.path / "models" / f"{variant}.h5"
+        return path if variant.endswith(".qat") or path.exists() else path.with_suffix(".keras")
+
+    @property
+    def format(self) -> int:
+        """The number of the folder's format.
+
+        Raises:
+            RunFolderError: the manifest is damaged.
+        """
+        if not self.manifest.exists():
+            return FORMAT
+        found = from_json(dict[str, Any], self.manifest).get("format", 1)
+        return found if isinstance(found, int) else 1
 
     def variants(self) -> tuple[str, ...]:
         """Return the variants that were trained, the dense one first."""
@@ -158,6 +176,7 @@ class RunFolder:
             self.manifest,
             to_json(
                 {
+                    "format": FORMAT,
                     "versions": versions(),
                     "machine": platform.platform(),
                     **data,

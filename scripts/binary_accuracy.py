@@ -23,7 +23,7 @@ from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_order
 from edgecompress.devices.conditions import snapshot
 from edgecompress.formats.tflite import read_graph
-from edgecompress.keras_bridge.load import load_model
+from edgecompress.loading import load_model
 from edgecompress.pipeline.run import run_recipe
 from edgecompress.pipeline.train import load_for
 from edgecompress.recipes import Recipe, load_recipe

@@ -21,7 +21,7 @@ from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.connect import connect
 from edgecompress.devices.lock import reserved
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.methods.binary import BNN
 from edgecompress.methods.compress import compress
 from edgecompress.methods.protocol import Prepared
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    load_tf_keras().utils.set_random_seed(0)
+    load_keras().utils.set_random_seed(0)
     architecture = find("quicknet")
     model = architecture.build(classes=10)
     binary = compress(model, BNN(keep_float=architecture.real_layers), Untrained()).model

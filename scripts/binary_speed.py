@@ -32,7 +32,7 @@ from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.connect import connect
 from edgecompress.devices.lock import reserved
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.native.build import SOURCES, build_binary_kernels
 from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.bench import Bench
@@ -111,7 +111,7 @@ def _chains(side: int, channels: int, length: int, folder: Path) -> dict[str, Pa
     """Emit a chain for every target; the int8 ones are calibrated with noise, which their speed does not notice."""
     from edgecompress.layers.convolution import BinaryConv2D
 
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     noise = np.random.default_rng(0).normal(size=(8, side, side, channels)).astype(np.float32)
     found = {}

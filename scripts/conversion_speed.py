@@ -29,7 +29,7 @@ from edgecompress.data import load
 from edgecompress.data.calibration import calibration_batch
 from edgecompress.data.preprocessing import standard
 from edgecompress.devices.conditions import snapshot
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.quiet import quiet
 from edgecompress.runs import versions
 from edgecompress.runtimes.process import RuntimeProcess
@@ -49,7 +49,7 @@ def main() -> None:
     dataset = load("fashion_mnist")
     preprocessing = standard(dataset, resolution=96, channels=3)
     calibration = calibration_batch(dataset.train, preprocessing, count=IMAGES, seed=0)
-    load_tf_keras().utils.set_random_seed(0)
+    load_keras().utils.set_random_seed(0)
     model = find("mobilenet_v1").build(resolution=96, channels=3, classes=10, width=0.25)
 
     source, targets = Source("dense", model, "script", preprocessing=preprocessing), tuple(map(parse_target, TARGETS))
@@ -112,7 +112,8 @@ def stock(model: Any, folder: Path, calibration: np.ndarray) -> None:
         converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
         (folder / "int8.tflite").write_bytes(converter.convert())
         signature = [tensorflow.TensorSpec((1, 96, 96, 3), tensorflow.float32, name="input")]
-        proto, _ = tf2onnx.convert.from_keras(model, input_signature=signature, opset=17)
+        function = tensorflow.function(lambda x: model(x, training=False), input_signature=signature)
+        proto, _ = tf2onnx.convert.from_function(function, signature, opset=17)
         onnx.save(proto, str(folder / "float32.onnx"))
         quantize_static(
             str(folder / "float32.onnx"),

@@ -17,7 +17,7 @@ import numpy as np
 from edgecompress.cli.output import progress_bars
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.devices.conditions import snapshot
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.formats.sizes import compressed_sizes
 from edgecompress.pipeline.run import run_recipe
 from edgecompress.pipeline.train import load_for
@@ -97,7 +97,7 @@ def plain_keras(recipe: Recipe, seed_offset: int) -> Accuracy:
     With offset 0 the seed, and so the first weights and the order of the images, are the recipe's too; what differs
     then is the fit loop alone. Another offset shows how far two seeds are apart.
     """
-    keras = load_tf_keras()
+    keras = load_keras()
     seed = recipe.train.seed + seed_offset
     dataset, preprocessing = load_for(recipe)
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
@@ -111,7 +111,7 @@ def plain_keras(recipe: Recipe, seed_offset: int) -> Accuracy:
     train = recipe.train
     steps = -(-len(data.labels) // train.batch_size)
 
-    class Batches(keras.utils.Sequence):
+    class Batches(keras.utils.PyDataset):
         epoch = 0
 
         def __len__(self) -> int:
@@ -139,7 +139,7 @@ def plain_keras(recipe: Recipe, seed_offset: int) -> Accuracy:
             self.step += 1
 
     model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(Batches(), epochs=train.epochs, callbacks=[Schedule()], shuffle=False, workers=1, verbose=2)
+    model.fit(Batches(workers=1), epochs=train.epochs, callbacks=[Schedule()], shuffle=False, verbose=2)
     tests = scale_pixels(fit_pixels(dataset.test.images, preprocessing), preprocessing)
     return accuracy(np.asarray(model.predict(tests, batch_size=256, verbose=0)), dataset.test.labels)
 

@@ -1,8 +1,8 @@
-"""What becomes of Keras 3's public layers and operations that have no equal in Keras 2, converted as they are.
+"""What becomes of Keras 3's public layers and operations, converted as they are.
 
-The models are those of `scripts/keras3_translation.py` whose translation is refused. Each is emitted as a float TFLite
-and a float ONNX file, which are right if they computed what Keras does on noise, at 100 dB and more. Errors that are
-no sentences have to stay at 0.
+The models are those of `scripts/keras3_translation.py`. Each is emitted as a float TFLite and a float ONNX file, which
+are right if they computed what Keras does on noise, at 100 dB and more. Errors that are no sentences have to stay at 0.
+Models that have no equal in Keras 2 are counted apart: no tool that goes by way of it has them.
 
 python scripts/keras3_as_it_is.py [--only NAME] [--json models/keras3_as_it_is.json]
 """
@@ -24,10 +24,10 @@ from edgecompress.convert.making import Source
 from edgecompress.convert.targets import parse_target
 from edgecompress.errors import ConversionError, EdgeCompressError, UnsupportedModelError
 from edgecompress.keras_bridge import batches
-from edgecompress.keras_bridge.keras3 import translate
-from edgecompress.keras_bridge.native import native
+from edgecompress.keras_bridge.native import NativeModel
 from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text
+from edgecompress.tfmot.to_keras2.translation import translate
 
 RIGHT_DB = 100.0
 FOUND = "wrong, found by the comparison"  # no file is left
@@ -41,16 +41,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names that hold this")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    counts: dict[str, Counter[str]] = {target: Counter() for target in TARGETS}
+    places = ("in both", "in Keras 3 alone")
+    counts: dict[str, Counter[str]] = {f"{target}, {where}": Counter() for where in places for target in TARGETS}
     told: dict[str, str] = {}
     with kept():
         for name, model in (*layer_cases(arguments.only), *operation_cases(arguments.only)):
-            refusal = untranslated(model)
-            if refusal is None:
-                continue
+            where = "in both" if is_translated(model) else "in Keras 3 alone"
             for target in TARGETS:
-                verdict, said = judged(model, refusal, target)
-                counts[target][verdict] += 1
+                verdict, said = judged(model, target)
+                counts[f"{target}, {where}"][verdict] += 1
                 if verdict != "right":
                     told[f"{name} to {target}"] = f"{verdict}: {said}"
                 if verdict not in GOOD:
@@ -64,20 +63,20 @@ def main() -> None:
         write_text(arguments.json, to_json({"counts": counts, "told": told, "versions": versions()}))
 
 
-def untranslated(model: Any) -> UnsupportedModelError | None:
-    """Return why a model has no equal in Keras 2, or None."""
+def is_translated(model: Any) -> bool:
+    """Return whether a model has an equal in Keras 2."""
     try:
         translate(model)
-    except UnsupportedModelError as error:
-        return error
-    return None
+    except UnsupportedModelError:
+        return False
+    return True
 
 
-def judged(model: Any, refusal: UnsupportedModelError, target: str) -> tuple[str, str]:
-    """Emit the model as it is; what is said is the reason."""
+def judged(model: Any, target: str) -> tuple[str, str]:
+    """Emit the model; what is said is the reason."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            as_it_is = native(model, untranslated=refusal)
+            as_it_is = NativeModel(model)
             try:
                 (artifact,) = convert(Source("model", as_it_is, "Keras 3"), (parse_target(target),), Path(folder))
             except ConversionError:

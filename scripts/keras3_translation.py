@@ -20,9 +20,9 @@ import numpy as np
 
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.keras3 import translate
 from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text
+from edgecompress.tfmot.to_keras2.translation import translate
 
 nest = load_tensorflow().nest  # before Keras 3
 

@@ -27,7 +27,7 @@ from edgecompress.convert.targets import Options, parse_target
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.devices.conditions import snapshot
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.keras_bridge.load import load_model
+from edgecompress.loading import load_model
 from edgecompress.numerics.codecs.deep_compression_size import layer_size, network_size
 from edgecompress.numerics.student import half_width
 from edgecompress.packing.container import unpack

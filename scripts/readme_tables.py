@@ -1,4 +1,4 @@
-"""Writes README's tables anew from the code that they describe; a test compares.
+"""Writes the tables of README and docs/keras.md anew from the code that they describe; a test compares.
 
 python scripts/readme_tables.py
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 from readme.cells import read, table, yes
 from readme.packing import deep_compression, packing, packing_goals, packing_speed, packing_stock
+from readme.translation import translation
 
 from edgecompress.cli.main import COMMANDS
 from edgecompress.convert.targets import TARGETS
@@ -262,14 +264,21 @@ def _binary_goals() -> list[list[str]]:
     return goals
 
 
-def render(text: str) -> str:
-    """Return README with the tables between its markers, `<!-- table: NAME -->` and `<!-- end -->`, made anew."""
-    for name, made in (tables() | measured()).items():
+def render(page: Path) -> str:
+    """Return a page with the tables between its markers, `<!-- table: NAME -->` and `<!-- end -->`, made anew."""
+    text = page.read_text()
+    for name, made in PAGES[page]().items():
         marked = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
         text, count = re.subn(marked, lambda found, made=made: f"{found[1]}\n{made}\n{found[2]}", text, flags=re.DOTALL)
-        assert count == 1, f"README has {count} places for the table '{name}'"
+        assert count == 1, f"{page.name} has {count} places for the table '{name}'"
     return text
 
 
+PAGES: dict[Path, Callable[[], dict[str, str]]] = {
+    README: lambda: tables() | measured(),
+    README.parent / "docs" / "keras.md": translation,
+}
+
 if __name__ == "__main__":
-    README.write_text(render(README.read_text()))
+    for each in PAGES:
+        each.write_text(render(each))

@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))  # where Python looks first when the script is run
 SPEC = importlib.util.spec_from_file_location("readme_tables", ROOT / "scripts" / "readme_tables.py")
@@ -16,8 +18,9 @@ SPEC.loader.exec_module(readme_tables)
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_tables_are_those_of_the_code() -> None:
-    assert readme_tables.render(README) == README, "run `python scripts/readme_tables.py`"
+@pytest.mark.parametrize("page", readme_tables.PAGES, ids=lambda page: page.name)
+def test_the_tables_are_those_of_the_code(page: Path) -> None:
+    assert readme_tables.render(page) == page.read_text(), "run `python scripts/readme_tables.py`"
 
 
 def test_every_file_that_is_linked_exists() -> None:

@@ -1,4 +1,4 @@
-"""The options that describe an architecture, shared by the commands that build one."""
+"""The options that describe an architecture, out of the architectures' own, for the commands that build one."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ from typing import Any
 import rich_click as click
 
 from edgecompress.cli.numbers import Finite
+from edgecompress.zoo import ARCHITECTURES
+from edgecompress.zoo.architecture import Option
 
-OPTIONS = (
-    click.option("--width", type=Finite(), help="Width multiplier (mobilenet_v1, quicknet)."),
-    click.option("--shallow", is_flag=True, default=None, help="Leave out the five 512-channel blocks (mobilenet_v1)."),
-    click.option(
-        "--stem-stride", type=click.IntRange(1, 2), help="1 for inputs under 64 pixels (mobilenet_v1, quicknet)."
-    ),
-    click.option("--blocks", type=click.IntRange(1, 64), help="Residual blocks a section (quicknet)."),
-    click.option("--units", type=click.IntRange(1, 65536), help="Width of the hidden layers (bnn_mlp)."),
-    click.option("--dropout", type=Finite(0, 1, max_open=True), help="After hidden dense layers (the LeNets)."),
-    click.option("--version", type=click.Choice(["1.0", "1.1"]), help="SqueezeNet's version."),
-    click.option("--bypass", type=click.Choice(["none", "simple", "complex"]), help="SqueezeNet's bypass."),
-)
+
+def _owners() -> dict[str, list[tuple[str, Option]]]:
+    """Every option by its name, with the architectures that have it."""
+    found: dict[str, list[tuple[str, Option]]] = {}
+    for architecture in ARCHITECTURES:
+        for option in architecture.options:
+            found.setdefault(option.name, []).append((architecture.name, option))
+    return found
+
+
+OWNERS = _owners()
 
 
 def architecture_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of all architectures; `chosen` keeps those that were given."""
-    for option in reversed(OPTIONS):
-        command = option(command)
+    for name, owners in reversed(OWNERS.items()):
+        command = click.option(f"--{name.replace('_', '-')}", default=None, **_described(owners))(command)
     return command
 
 
 def chosen(**options: Any) -> dict[str, Any]:
     """Return the options that were given; the architecture refuses those that are not its own."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _described(owners: list[tuple[str, Option]]) -> dict[str, Any]:
+    """What click is told of an option; limits are the architecture's to know."""
+    _, first = owners[0]
+    text = f"{first.help[0].upper()}{first.help[1:]} ({', '.join(name for name, _ in owners)})."
+    if isinstance(first.default, bool):
+        return {"is_flag": True, "help": text}
+    if isinstance(first.default, str) and first.choices:
+        return {"type": click.Choice([str(choice) for choice in first.choices]), "help": text}
+    return {"type": Finite() if isinstance(first.default, float) else type(first.default), "help": text}

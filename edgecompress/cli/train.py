@@ -9,7 +9,7 @@ from typing import Any
 import rich_click as click
 from click.core import ParameterSource
 
-from edgecompress.cli.architecture import architecture_options, chosen
+from edgecompress.cli.architecture import OWNERS, architecture_options, chosen
 from edgecompress.cli.numbers import SEED, Finite
 from edgecompress.cli.output import json_option, print_json, print_line, print_table, progress_bars
 
@@ -22,7 +22,8 @@ NEEDS = {  # option: those of which one must be given too
     "layers": LAYERWISE,
     "keep_float": ("qat", "binary"),
 }
-OF_STEP = ("layers", "epochs", "learning_rate")  # what a method's text may say beside the method's own options
+OF_STEP = ("layers", "epochs", "learning_rate", "repeat")  # beside the options of the method itself
+AUGMENTATION = ("shift", "crop", "flip", "colour")
 BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", "bwn": "bwn"}  # option: method
 
 
@@ -46,6 +47,10 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 )
 @click.option("--warmup-epochs", type=Finite(0), default=0.5, show_default=True)
 @click.option("--seed", type=SEED, default=0, show_default=True)
+@click.option("--shift", type=click.IntRange(0, 1024), default=0, help="Shift images by up to so many pixels.")
+@click.option("--crop", type=Finite(0.1, 1), default=1.0, help="Crop images to this share of each side, at the least.")
+@click.option("--flip", is_flag=True, help="Mirror every other image.")
+@click.option("--colour", type=Finite(0, 1), default=0.0, help="Change brightness and contrast by up to this share.")
 @click.option(
     "--method",
     "methods",
@@ -125,7 +130,6 @@ def _require_use(context: click.Context, options: dict[str, Any]) -> None:
 def _recipe(architecture: str, options: dict[str, Any]) -> Any:
     from edgecompress.recipes import build_recipe
 
-    model_options = ("width", "shallow", "stem_stride", "blocks", "units", "dropout", "version", "bypass")
     epochs = options["finetune_epochs"] or max(1, options["epochs"] // 2)
     shared = {"epochs": epochs, "learning_rate": options["learning_rate"] / 2}
     return build_recipe(
@@ -134,11 +138,12 @@ def _recipe(architecture: str, options: dict[str, Any]) -> Any:
                 "architecture": architecture,
                 **chosen(resolution=options["resolution"], channels=options["channels"]),
                 "weights": options["weights"],
-                "options": chosen(**{name: options[name] for name in model_options}),
+                "options": chosen(**{name: options[name] for name in OWNERS}),
             },
             "data": {"name": options["data_name"], "directory": options["data_dir"]},
             "train": {
-                name: options[name] for name in ("epochs", "batch_size", "learning_rate", "warmup_epochs", "seed")
+                name: options[name]
+                for name in ("epochs", "batch_size", "learning_rate", "warmup_epochs", "seed", *AUGMENTATION)
             },
             "compress": [{**shared, **step} for step in (*map(_step, options["methods"]), *_steps(options))],
         }

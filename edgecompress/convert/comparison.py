@@ -16,6 +16,7 @@ from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite_graph import Graph
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.samples import run_samples
+from edgecompress.tfmot.native import native
 from edgecompress.values import Agreement, TensorSpec
 
 Arrays = Sequence[np.ndarray]
@@ -106,15 +107,12 @@ def references(
 
 def keras_function(model: Any) -> Callable[[Arrays], list[np.ndarray]]:
     """A Keras model at inference as a function of N samples an input; sample by sample where its batch is fixed."""
-
-    def call(arrays: Arrays) -> list[np.ndarray]:
-        found = model(list(arrays) if len(arrays) > 1 else arrays[0], training=False)
-        return [np.asarray(each) for each in (found if isinstance(found, list | tuple) else [found])]
+    computing = native(model)
 
     def compute(arrays: Arrays) -> list[np.ndarray]:
-        if all(tensor.shape[0] is None for tensor in model.inputs):
-            return call(arrays)
-        rows = [call([array[row : row + 1] for array in arrays]) for row in range(len(arrays[0]))]
+        if all(door.shape[0] is None for door in computing.inputs):
+            return computing.compute(arrays)
+        rows = [computing.compute([array[row : row + 1] for array in arrays]) for row in range(len(arrays[0]))]
         return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
     return compute

@@ -12,7 +12,7 @@ from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.embedded import METADATA_KEY
 from edgecompress.convert.targets import TARGETS, Options, Target, parse_target
 from edgecompress.convert.tflite.post_training import layer_pattern
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.formats.tflite import read_graph
 from edgecompress.numerics.affine import dequantize
@@ -27,7 +27,7 @@ INPUTS = INPUTS.astype(np.float32)
 
 @pytest.fixture(scope="module")
 def model():
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     layers = keras.layers
     image = keras.Input((12, 12, 3), name="image")
@@ -141,7 +141,7 @@ def test_what_is_missing_or_does_not_fit_is_refused(model, tmp_path: Path) -> No
 
 
 def test_free_sizes_are_refused_by_name(tmp_path: Path) -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     image = keras.Input((None, None, 3), name="image")
     model = keras.Model(image, keras.layers.Conv2D(2, 3)(image))
     with pytest.raises(UnsupportedModelError, match=r"'image'.*free sizes"):
@@ -149,7 +149,7 @@ def test_free_sizes_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_file_that_computes_nonsense_is_no_artifact(model, tmp_path: Path) -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     broken = keras.models.clone_model(model)
     broken.set_weights([weight * np.nan for weight in model.get_weights()])
     with pytest.raises(ConversionError, match="computes nothing that is finite"):
@@ -168,7 +168,7 @@ def test_unsupported_layers_stay_float_after_quantization_aware_training(tmp_pat
     from edgecompress.methods.quantization import QuantizationAwareTraining
     from edgecompress.methods.step import Stage
 
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     layers = keras.layers
     image = keras.Input((12, 12, 3), name="image")

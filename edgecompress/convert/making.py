@@ -26,6 +26,7 @@ from edgecompress.convert.tflite.post_training import (
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.formats.tflite_graph import Graph
+from edgecompress.tfmot.native import native
 from edgecompress.values import LayerNote, Preprocessing
 
 SPARSE = Target("tflite", "float32")  # the only target with sparse kernels: XNNPACK has none of other precisions
@@ -145,7 +146,7 @@ class Making:
         if self.is_onnx:
             metadata = {METADATA_KEY: embed_json(self.source.preprocessing, Target("onnx", "binary"))}
             return rewrite_onnx(self.source.model, metadata=metadata)
-        meant = {} if isinstance(self.source.model, bytes) else meant_binary(self.source.model)
+        meant = {} if isinstance(self.source.model, bytes) else meant_binary(native(self.source.model))
         file = emit_binary(self.ends, expected=meant)
         return replace(file, content=self._named(file.content, Target("tflite", "binary")))
 
@@ -194,6 +195,7 @@ class Making:
         """The names of the model's inputs and outputs."""
         model = self.source.model
         if not isinstance(model, bytes):
+            model = native(model)
             return tuple(model.input_names), tuple(model.output_names)
         graph = parse_graph(model)
         inputs = tuple(graph.tensors[index].name for index in graph.inputs)

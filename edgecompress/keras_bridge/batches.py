@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_tensorflow
 from edgecompress.errors import UnsupportedModelError
 
 Arrays = list[np.ndarray]
@@ -47,7 +46,7 @@ def require_samples_apart(model: Any) -> None:
     alone = _outputs(model, one, "on one sample alone, as files do")
     if not _apart(together, alone, len(batch[0])):
         return
-    for layer, until in _beginnings(model):
+    for layer, until in model.beginnings():
         apart = _apart(_outputs(until, batch, "on a batch"), _outputs(until, one, "on one sample"), len(batch[0]))
         if apart > _ROUNDED:
             raise UnsupportedModelError(
@@ -68,7 +67,7 @@ def require_no_randomness(model: Any) -> None:
     batch = _noise(model)
     if not _apart(_outputs(model, batch, "on a batch"), _outputs(model, batch, "twice"), 1):
         return
-    for layer, until in _beginnings(model):
+    for layer, until in model.beginnings():
         if _apart(_outputs(until, batch, "on a batch"), _outputs(until, batch, "twice"), 1):
             raise UnsupportedModelError(
                 f"Layer '{layer.name}' ({type(layer).__name__}) draws random numbers at inference, so that nothing can "
@@ -86,7 +85,7 @@ def require_finite(model: Any) -> None:
     batch = _noise(model)
     if not _nowhere_finite(_outputs(model, batch, "on a batch")):
         return
-    for layer, until in _beginnings(model):
+    for layer, until in model.beginnings():
         if _nowhere_finite(_outputs(until, batch, "on a batch")):
             raise UnsupportedModelError(
                 f"Layer '{layer.name}' ({type(layer).__name__}) computes nothing that is finite from noise between -1 "
@@ -97,15 +96,6 @@ def require_finite(model: Any) -> None:
 
 def _nowhere_finite(outputs: Arrays) -> bool:
     return any(not np.isfinite(output).any() for output in outputs)
-
-
-def _beginnings(model: Any) -> Iterator[tuple[Any, Any]]:
-    """Each layer, in order, and the part of the model that ends with it."""
-    if hasattr(model, "beginnings"):  # of Keras 3
-        yield from model.beginnings()
-        return
-    for layer in model.layers:
-        yield layer, load_tf_keras().Model(model.inputs, layer.get_output_at(0))
 
 
 def _noise(model: Any) -> Arrays:
@@ -123,7 +113,7 @@ def _noise(model: Any) -> Arrays:
 def _outputs(model: Any, arrays: Arrays, how: str) -> Arrays:
     tensorflow = load_tensorflow()
     try:
-        found = model(arrays if len(arrays) > 1 else arrays[0], training=False)
+        return model.compute(arrays)
     except (ValueError, TypeError, tensorflow.errors.OpError) as error:
         known = {layer.name for layer in model.layers}
         layers = [name for name in _LAYER.findall(str(error)) if name in known]
@@ -132,7 +122,6 @@ def _outputs(model: Any, arrays: Arrays, how: str) -> Arrays:
             f"'{model.name}' does not run {how}.{where}",
             hint="Give its inputs no fixed batch size, and check that it runs on an array of one sample.",
         ) from error
-    return [np.asarray(each) for each in tensorflow.nest.flatten(found)]
 
 
 def _apart(together: Arrays, other: Arrays, count: int) -> float:

@@ -18,6 +18,7 @@ from edgecompress.keras_bridge.batches import (
     require_no_state,
     require_samples_apart,
 )
+from edgecompress.tfmot.native import native
 
 keras, tensorflow = load_tf_keras(), load_tensorflow()
 layers = keras.layers
@@ -43,16 +44,16 @@ MIXED: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_samples_that_are_apart(name: str, batch: int | None) -> None:
     inputs = keras.Input((12,), batch_size=batch)
     model = keras.Model(inputs, APART[name](inputs))
-    require_finite(model)
-    require_no_randomness(model)
-    require_samples_apart(model)
+    require_finite(native(model))
+    require_no_randomness(native(model))
+    require_samples_apart(native(model))
 
 
 def test_a_layer_that_computes_nothing_finite_is_named() -> None:
     inputs = keras.Input((12,))
     grown = layers.Dense(9, kernel_initializer="ones", activation="exponential", name="grows")(inputs * 0.0 + 100.0)
     with pytest.raises(UnsupportedModelError, match=r"Layer 'grows' \(Dense\) computes nothing that is finite"):
-        require_finite(keras.Model(inputs, layers.Dense(2)(grown)))
+        require_finite(native(keras.Model(inputs, layers.Dense(2)(grown))))
 
 
 @pytest.mark.parametrize("kind", ["Dropout", "GaussianNoise", "GaussianDropout", "AlphaDropout"])
@@ -60,7 +61,7 @@ def test_a_layer_that_draws_random_numbers_is_named(kind: str) -> None:
     inputs = keras.Input((12,))
     drawn = getattr(layers, kind)(0.5, name="draws")(layers.Dense(9)(inputs), training=True)
     with pytest.raises(UnsupportedModelError, match=rf"Layer 'draws' \({kind}\) draws random numbers at inference"):
-        require_no_randomness(keras.Model(inputs, layers.Dense(2)(drawn)))
+        require_no_randomness(native(keras.Model(inputs, layers.Dense(2)(drawn))))
 
 
 @pytest.mark.parametrize("name", MIXED)
@@ -68,20 +69,20 @@ def test_a_layer_that_mixes_samples_is_named(name: str) -> None:
     call, layer = MIXED[name]
     inputs = keras.Input((12,))
     with pytest.raises(UnsupportedModelError, match=f"Layer '[^']*{layer}[^']*' .* mixes the samples of a batch"):
-        require_samples_apart(keras.Model(inputs, call(inputs)))
+        require_samples_apart(native(keras.Model(inputs, call(inputs))))
 
 
 def test_a_model_that_takes_a_whole_batch_alone() -> None:
     inputs = keras.Input((12,), batch_size=4)
     model = keras.Model(inputs, layers.Dense(3)(tensorflow.reshape(inputs, (2, 24))))
     with pytest.raises(UnsupportedModelError, match=r"does not run on one sample alone.* Layer 'tf\.reshape"):
-        require_samples_apart(model)
+        require_samples_apart(native(model))
 
 
 def test_a_layer_that_goes_on_from_the_batch_before() -> None:
     steps = keras.Input((5, 4), batch_size=1)
     with pytest.raises(UnsupportedModelError, match=r"Layer 'remembers' \(LSTM\) is stateful"):
-        require_no_state(keras.Model(steps, layers.LSTM(3, stateful=True, name="remembers")(steps)))
+        require_no_state(native(keras.Model(steps, layers.LSTM(3, stateful=True, name="remembers")(steps))))
 
 
 def test_a_sign_that_rounding_turns_is_no_mixing() -> None:

@@ -16,7 +16,7 @@ import pytest
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import ModelFileError, UnsupportedModelError
 from edgecompress.keras_bridge.bounded import SPARE_ELEMENTS, no_more_weights
-from edgecompress.keras_bridge.load import load_model
+from edgecompress.loading import load_model
 
 LARGE = 30_000  # an LSTM of so many units has 14 GB, and begins with orthogonal matrices of that size
 LAYERS: dict[str, tuple[str, Callable[[Any], Any]]] = {  # the number to be changed, and a layer of sequences

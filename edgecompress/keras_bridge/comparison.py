@@ -39,11 +39,15 @@ Side = Callable[[list[np.ndarray]], Tensors]
 
 @dataclass(frozen=True)
 class Spec:
-    """An input: its shape, None for a free axis, its dtype, and the first integer that it does not take."""
+    """An input: its shape, None for a free axis, its dtype, and the first integer that it does not take.
+
+    Floats that are `whole` stand for integers: they are drawn like these, and not changed.
+    """
 
     shape: tuple[int | None, ...]
     dtype: str
     limit: int = 256
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ def compare(reference: Side, other: Side, specs: Sequence[Spec], *, variables: S
     for inputs in draws(specs):
         expected = reference(inputs)
         with nudged(variables) as generator:
-            moved = reference([_nudged(array, generator) for array in inputs])
+            moved = reference(
+                [array if spec.whole else _nudged(array, generator) for spec, array in zip(specs, inputs, strict=True)]
+            )
         found = other(inputs)
         count = len(expected)
         for index, ((name, left), (_, near), (_, right)) in enumerate(zip(expected, moved, found, strict=True)):
@@ -161,7 +167,7 @@ def _nudged(array: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 def _drawn(kind: Any, spec: Spec, batch: int, generator: np.random.Generator) -> np.ndarray:
     shape = (batch, *_filled(spec.shape)[1:])
     dtype = np.dtype(spec.dtype)
-    if dtype.kind == "f":
+    if dtype.kind == "f" and not spec.whole:
         return kind(generator, shape).astype(dtype)
     return generator.integers(0, 2 if dtype.kind == "b" else spec.limit, shape).astype(dtype)
 

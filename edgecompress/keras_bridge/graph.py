@@ -1,12 +1,12 @@
-"""Copying a functional model layer by layer: what every method does before it lets TF-MOT touch anything."""
+"""Copying a functional model layer by layer, and building it anew with others: what every method does first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
-from edgecompress.errors import UnsupportedModelError
+from edgecompress.environment import load_keras
+from edgecompress.keras_bridge.walks import functional_of, nodes_of
 
 Layer = Any
 Model = Any
@@ -21,104 +21,102 @@ def copy_model(model: Model) -> Model:
     Raises:
         UnsupportedModelError: the model, or a model nested in it, is subclassed: its graph is Python code.
     """
-    copies: dict[int, Layer] = {}
-    taken = {layer.name for layer in model.layers if not _is_model(layer)}
+    copies: dict[int, tuple[Layer, Layer]] = {}  # id of an original: it, and its copy
+    taken = _names(model)
 
     def copied(layer: Layer, prefix: str) -> Layer:
         if id(layer) not in copies:
             config = layer.get_config()
             if prefix and layer.name in taken:
                 config["name"] = f"{prefix}_{layer.name}"
-            copies[id(layer)] = type(layer).from_config(config)
+            copies[id(layer)] = layer, type(layer).from_config(config)
             taken.add(config["name"])
-        return copies[id(layer)]
+        return copies[id(layer)][1]
 
-    copy = replay(model, copied)
-    for layer in walk_layers(model):
-        if layer.weights:
-            give_weights(copies[id(layer)], layer.get_weights())
+    copy = _rebuilt(model, copied, taken)
+    for layer, twin in copies.values():
+        give_weights(twin, layer.get_weights())
     return copy
 
 
 def give_weights(layer: Layer, weights: list[Any]) -> None:
     """Set the weights of a layer; what an adapted layer computes from them is computed anew, which Keras leaves out."""
-    layer.set_weights(weights)
+    if weights:
+        layer.set_weights(weights)
     for part in layer._flatten_layers():
-        if isinstance(part, load_tf_keras().layers.experimental.preprocessing.PreprocessingLayer):
+        if hasattr(part, "finalize_state"):
             part.finalize_state()
 
 
-def replay(model: Model, substitute: Callable[[Layer, str], Layer]) -> Model:
-    """Build a functional model of the same graph with `substitute(layer, prefix)` in the place of each layer."""
-    keras = load_tf_keras()
-    functional = _functional(model)
-    inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=layer.name)
-        for tensor, layer in zip(functional.inputs, functional._input_layers, strict=True)
-    ]
-    outputs = _replay(functional, inputs, substitute, "")
-    return keras.Model(inputs, outputs[0] if len(outputs) == 1 else outputs, name=model.name)
+def replay(model: Model, substitute: Callable[[Layer, str], Any]) -> Model:
+    """Build a functional model of the same graph with `substitute(layer, prefix)` in the place of each layer.
 
-
-def walk_layers(model: Model) -> Iterator[Layer]:
-    """Yield every layer that is not itself a model, nested ones included, each once."""
-    seen: set[int] = set()
-
-    def walk(net: Model) -> Iterator[Layer]:
-        for layer in net.layers:
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            if _is_model(layer):
-                yield from walk(layer)
-            else:
-                yield layer
-
-    return walk(model)
+    Operations that are no layers are copied; those of nested models have other names where theirs are taken.
+    """
+    return _rebuilt(model, substitute, _names(model))
 
 
 def inbound_layers(layer: Layer) -> tuple[Layer, ...]:
-    """Return the layers whose outputs `layer` reads."""
-    tensorflow = load_tensorflow()
-    return tuple(found for node in layer._inbound_nodes for found in tensorflow.nest.flatten(node.inbound_layers))
+    """Return the layers and operations whose outputs `layer` reads, those of nested models among them."""
+    return tuple(parent.operation for node in layer._inbound_nodes for parent in node.parent_nodes)
 
 
-def _is_model(layer: Layer) -> bool:
-    return isinstance(layer, load_tf_keras().Model)
+def first_input(layer: Layer) -> Any:
+    """Return the tensor that `layer` reads where it is called first."""
+    return layer._inbound_nodes[0].input_tensors[0]
 
 
-def _functional(model: Model) -> Model:
-    keras = load_tf_keras()
-    if isinstance(model, keras.Sequential):
-        if not model.built or not model.inputs:
-            raise UnsupportedModelError(
-                f"Model '{model.name}' is a Sequential model without an input shape.",
-                hint="Give its first layer an input_shape, or call model.build().",
-            )
-        return keras.Model(model.inputs, model.outputs, name=model.name)
-    if not getattr(model, "_is_graph_network", False):
-        raise UnsupportedModelError(
-            f"Model '{model.name}' is a subclassed model ({type(model).__name__}): its graph is Python code.",
-            hint="Rebuild it with the functional API, keras.Model(inputs, outputs).",
+def is_model(layer: Layer) -> bool:
+    """Return whether a layer is a model of its own."""
+    return isinstance(layer, load_keras().Model)
+
+
+def _rebuilt(model: Model, substitute: Callable[[Layer, str], Any], taken: set[str]) -> Model:
+    keras = load_keras()
+    functional = functional_of(model)
+    inputs = [
+        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor._keras_history.operation.name)
+        for tensor in functional.inputs
+    ]
+    outputs = _replay(functional, inputs, substitute, "", taken)
+    return keras.Model(*(each if len(each) > 1 else each[0] for each in (inputs, outputs)), name=model.name)
+
+
+def _replay(
+    model: Model, inputs: list[Any], substitute: Callable[[Layer, str], Any], prefix: str, taken: set[str]
+) -> list[Any]:
+    keras = load_keras()
+    tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
+    for node in nodes_of(model):
+        # Masks, which are tensors as well, are made anew by the calls that made them.
+        arguments, options = node.arguments.convert(
+            lambda value: tensors.get(id(value)) if isinstance(value, keras.KerasTensor) else value
         )
-    return model
+        options = {name: value for name, value in options.items() if value is not None}
+        operation = node.operation
+        if is_model(operation):
+            nested, inner = functional_of(operation), f"{prefix}{operation.name}"
+            outputs = _replay(nested, keras.tree.flatten(arguments), substitute, inner, taken)
+        else:
+            is_layer = isinstance(operation, keras.layers.Layer)
+            call = substitute(operation, prefix) if is_layer else _copied(operation, prefix, taken)
+            outputs = keras.tree.flatten(call(*arguments, **options))
+        tensors.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
+    return [tensors[id(tensor)] for tensor in model.outputs]
 
 
-def _replay(model: Model, inputs: list[Any], substitute: Callable[[Layer, str], Layer], prefix: str) -> list[Any]:
-    """Call the substitutes in the model's order; the bookkeeping is Keras's own (`Functional._run_internal_graph`)."""
-    nest = load_tensorflow().nest
-    uses = model._tensor_usage_count
-    tensors = {str(id(old)): [new] * uses[str(id(old))] for old, new in zip(model.inputs, inputs, strict=True)}
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.is_input or any(key not in tensors for key in node.flat_input_ids):
-                continue
-            args, kwargs = node.map_arguments(tensors)
-            if _is_model(node.layer):
-                nested = _functional(node.layer)
-                outputs = _replay(nested, nest.flatten(args), substitute, f"{prefix}{node.layer.name}")
-            else:
-                outputs = nest.flatten(substitute(node.layer, prefix)(*args, **kwargs))
-            for key, output in zip(node.flat_output_ids, outputs, strict=True):
-                tensors[key] = [output] * uses[key]
-    return [tensors[str(id(tensor))].pop() for tensor in model.outputs]
+def _names(model: Model) -> set[str]:
+    """The names of all that is called or read in a graph, but for nested models, which are flattened."""
+    functional = functional_of(model)
+    called = [node.operation for node in nodes_of(functional)] + functional.layers
+    return {each.name for each in called if not is_model(each)}
+
+
+def _copied(operation: Any, prefix: str, taken: set[str]) -> Any:
+    """Return a copy of an operation that is no layer."""
+    config, number = operation.get_config(), 0
+    while prefix and config["name"] in taken:  # an operation is called once; outside of nested models names are its own
+        number += 1
+        config["name"] = f"{prefix}_{operation.name}" + (f"_{number}" if number > 1 else "")
+    taken.add(config["name"])
+    return type(operation).from_config(config)

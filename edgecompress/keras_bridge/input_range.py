@@ -6,9 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tf_keras
-from edgecompress.keras_bridge.graph import inbound_layers
-
 CANDIDATES = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))
 # What networks are trained on: at most two wide around zero, and at least one wide.
 _LARGEST, _LEAST_WIDTH = 1.01, 0.99
@@ -21,7 +18,7 @@ def own_input_range(model: Any) -> tuple[float, float] | None:
     A model that begins with Rescaling, or Normalization of fixed mean and variance, takes the one of 0..255, 0..1 and
     -1..1 that this layer maps to within -1..1, at least 1 wide; a normalized image to within -3..3.
     """
-    first: Any = model.first_layer() if hasattr(model, "first_layer") else _first_layer(model)
+    first = model.first_layer()
     kind = type(first).__name__
     if kind == "Rescaling":
         return _fitting(np.asarray(first.scale), np.asarray(first.offset), largest=_LARGEST)
@@ -29,15 +26,6 @@ def own_input_range(model: Any) -> tuple[float, float] | None:
         deviation = np.maximum(np.sqrt(np.asarray(first.variance)), 1e-7)
         return _fitting(1 / deviation, -np.asarray(first.mean) / deviation, largest=_STANDARDIZED)
     return None
-
-
-def _first_layer(model: Any) -> Any | None:
-    """Return the layer that alone reads the only input of a model of Keras 2, if there is such a one."""
-    if len(model.inputs) != 1:
-        return None
-    doors = {id(layer) for layer in model.layers if isinstance(layer, load_tf_keras().layers.InputLayer)}
-    readers = [layer for layer in model.layers if doors & {id(each) for each in inbound_layers(layer)}]
-    return readers[0] if len(readers) == 1 else None
 
 
 def _fitting(scale: np.ndarray, offset: np.ndarray, *, largest: float) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ import pytest
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.keras_bridge.input_range import own_input_range
+from edgecompress.tfmot.native import native
 
 
 def model(*made: Any, inputs: int = 1) -> Any:
@@ -34,19 +35,22 @@ def model(*made: Any, inputs: int = 1) -> Any:
 )
 def test_a_rescaling_tells_its_range(scale: float, offset: float, expected: tuple[float, float] | None) -> None:
     layers = load_tf_keras().layers
-    assert own_input_range(model(layers.Rescaling(scale, offset), layers.Conv2D(2, 3))) == expected
+    assert own_input_range(native(model(layers.Rescaling(scale, offset), layers.Conv2D(2, 3)))) == expected
 
 
 def test_a_normalization_tells_its_range() -> None:
     layers = load_tf_keras().layers
     mean, variance = np.array([124.0, 116.0, 104.0]), np.array([58.0, 57.0, 57.5]) ** 2
-    assert own_input_range(model(layers.Normalization(mean=mean, variance=variance))) == (0.0, 255.0)
-    assert own_input_range(model(layers.Normalization(mean=mean / 255, variance=variance / 255**2))) == (0.0, 1.0)
+    assert own_input_range(native(model(layers.Normalization(mean=mean, variance=variance)))) == (0.0, 255.0)
+    assert own_input_range(native(model(layers.Normalization(mean=mean / 255, variance=variance / 255**2)))) == (
+        0.0,
+        1.0,
+    )
 
 
 def test_other_models_tell_nothing() -> None:
     layers = load_tf_keras().layers
     rescaling = layers.Rescaling(1 / 255)
-    assert own_input_range(model(layers.Conv2D(2, 3))) is None
-    assert own_input_range(model(layers.Conv2D(3, 1), rescaling)) is None
-    assert own_input_range(model(rescaling, inputs=2)) is None
+    assert own_input_range(native(model(layers.Conv2D(2, 3)))) is None
+    assert own_input_range(native(model(layers.Conv2D(3, 1), rescaling))) is None
+    assert own_input_range(native(model(rescaling, inputs=2))) is None

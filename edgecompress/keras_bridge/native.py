@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_keras, load_tensorflow
-from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.comparison import draws
-from edgecompress.keras_bridge.keras3_graph import functional_of, nodes_of, run, walk_layers
-from edgecompress.keras_bridge.keras3_verification import specs_of
+from edgecompress.keras_bridge.walks import functional_of, nodes_of, run, walk_layers
 
 _SCOPE = re.compile(r"L(\d{4,})__/")  # in front of all that a layer computes
 
@@ -36,8 +33,7 @@ class NativeModel:
     name. `own_names` makes of them what Keras 2 would have said, `net/conv/Relu`.
     """
 
-    def __init__(self, model: Any, *, untranslated: UnsupportedModelError | None = None) -> None:
-        self.untranslated = untranslated  # why it is not a model of Keras 2
+    def __init__(self, model: Any) -> None:
         self._model = model
         self._functional = functional_of(model)
         self._scoped: list[Any] = []
@@ -90,12 +86,17 @@ class NativeModel:
             self._scoped.append(operation)
         return load_tensorflow().name_scope(f"L{self._scoped.index(operation):04}__/")
 
-    def __call__(self, inputs: Any, *, training: bool = False) -> Any:
-        """Return the output, or a list of several, of an array or tensor, or of a list of them."""
-        assert not training
-        values = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        _, outputs = run(self._functional, values, around=self._scope)
-        return outputs[0] if len(outputs) == 1 else outputs
+    def traced(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the outputs, computed layer by layer, of tensors in a graph that is traced."""
+        return run(self._functional, inputs, around=self._scope)[1]
+
+    def compute(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs as Keras computes them at inference."""
+        keras = load_keras()
+        arguments = keras.tree.pack_sequence_as(
+            self._functional._inputs_struct, list(map(keras.ops.convert_to_tensor, inputs))
+        )
+        return [np.asarray(each) for each in keras.tree.flatten(self._functional(arguments, training=False))]
 
     def beginnings(self) -> Iterator[tuple[Any, Any]]:
         """Each layer or operation, in order, and the part of the model that ends with its first call."""
@@ -116,41 +117,6 @@ class NativeModel:
             if any(each is door for each in node.arguments.keras_tensors)
         ]
         return readers[0] if len(readers) == 1 else None
-
-
-def native(model: Any, *, untranslated: UnsupportedModelError | None = None) -> NativeModel:
-    """Return a functional or Sequential model of Keras 3 as it is, once its calls one by one gave what it gives.
-
-    Raises:
-        UnsupportedModelError: it is subclassed, does not run, or gives something else call by call.
-    """
-    found, functional = NativeModel(model, untranslated=untranslated), functional_of(model)
-    tree, to_tensor = load_keras().tree, load_keras().ops.convert_to_tensor
-    for inputs in draws(specs_of(functional)):
-        arguments = tree.pack_sequence_as(functional._inputs_struct, list(map(to_tensor, inputs)))
-        try:
-            whole, by_calls = tree.flatten(functional(arguments, training=False)), tree.flatten(found(inputs))
-        except (ValueError, TypeError, load_tensorflow().errors.OpError) as error:
-            raise UnsupportedModelError(
-                f"The Keras 3 model '{model.name}' does not run on seeded noise: {_first_line(error)}.",
-                hint="Give its inputs fixed shapes, and check that it runs on arrays of them.",
-            ) from error
-        if not all(map(_same, whole, by_calls)):
-            raise UnsupportedModelError(
-                f"The Keras 3 model '{model.name}' computes something else when its layers are called one by one.",
-                hint="It may draw random numbers, or hand its layers more than their inputs.",
-            )
-    return found
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in re.sub(r"\x1b\[\d*m|{{.*?}} ?", "", str(error)).splitlines() if line.strip()]
-    return (lines[1] if len(lines) > 1 and "Exception encountered" in lines[0] else lines[0]).strip()[:200].rstrip(".")
-
-
-def _same(one: Any, other: Any) -> bool:
-    left, right = np.asarray(one), np.asarray(other)
-    return np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
 
 
 def _operations(functional: Any) -> Iterator[Any]:

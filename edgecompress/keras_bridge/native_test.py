@@ -1,4 +1,4 @@
-"""Models of Keras 3 that Keras 2 has no equal of are emitted as they are, under the names of their own layers."""
+"""Models of Keras 3 are emitted as they are, under the names of their own layers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from edgecompress.errors import UnsupportedModelError
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.keras_bridge.batches import require_finite, require_no_randomness, require_samples_apart
 from edgecompress.keras_bridge.input_range import own_input_range
-from edgecompress.keras_bridge.load import load_model, load_noted
-from edgecompress.keras_bridge.native import NativeModel, native
+from edgecompress.keras_bridge.native import NativeModel
+from edgecompress.loading import load_noted
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 4)).astype(np.float32)
 
@@ -50,7 +50,7 @@ def colliding(keras: Any) -> Any:
 def test_each_operation_has_the_name_of_its_own_layer(keras) -> None:
     model = colliding(keras)
     model(IMAGES)  # so that Keras has used its own names already
-    found = native(model)
+    found = NativeModel(model)
     assert names_of(found) >= {"conv_1", "conv_1_1", "conv", "conv_2", "inner"}
     assert names_of(found) <= {layer.name for layer in found.layers}
     kinds = {"tanh": "TANH", "logistic": "LOGISTIC", "elu": "ELU"}
@@ -61,21 +61,23 @@ def test_each_operation_has_the_name_of_its_own_layer(keras) -> None:
 
 def test_it_computes_what_the_model_computes(keras) -> None:
     model = colliding(keras)
-    np.testing.assert_array_equal(native(model)(IMAGES), model(IMAGES, training=False))
+    expected = np.asarray(model(IMAGES, training=False))
+    for found in (NativeModel(model).traced([IMAGES]), NativeModel(model).compute([IMAGES])):
+        np.testing.assert_array_equal(found[0], expected)
 
 
 def test_several_doors_keep_their_order_and_names(keras) -> None:
     first, second = keras.Input((4,), name="first"), keras.Input((4,), dtype="int32", name="second")
     halves = keras.ops.split(first, 2, axis=-1)
     summed = keras.layers.Dense(2, name="dense")(first) + keras.ops.cast(second[:, :2], "float32")
-    found = native(keras.Model({"b": second, "a": first}, [halves[1], summed, halves[0]]))
+    found = NativeModel(keras.Model({"b": second, "a": first}, [halves[1], summed, halves[0]]))
     assert sorted(found.input_names) == ["first", "second"]
     assert [door.dtype.name for door in found.inputs] == [
         {"first": "float32", "second": "int32"}[name] for name in found.input_names
     ]
     assert found.output_names == ["split", "add", "split_1"]
     values = {"first": np.arange(4, dtype=np.float32)[None], "second": np.arange(4, dtype=np.int32)[None]}
-    outputs = found([values[name] for name in found.input_names])
+    outputs = found.compute([values[name] for name in found.input_names])
     assert np.array_equal(outputs[0], [[2.0, 3.0]]) and np.array_equal(outputs[2], [[0.0, 1.0]])
 
 
@@ -84,23 +86,23 @@ def test_masks_reach_the_layers_that_read_them(keras) -> None:
     x = keras.layers.LSTM(3)(keras.layers.Embedding(9, 4, mask_zero=True)(tokens))
     model = keras.Model(tokens, x)
     words = np.array([[1, 2, 3, 0, 0, 0], [4, 5, 6, 7, 8, 1]], np.int32)
-    np.testing.assert_array_equal(native(model)(words), model(words, training=False))
+    np.testing.assert_array_equal(NativeModel(model).traced([words])[0], model(words, training=False))
 
 
 def test_what_is_random_in_training_is_not_in_it(keras) -> None:
     image = keras.Input((8, 8, 4))
     x = keras.layers.Dropout(0.5)(keras.layers.RandomFlip()(image))
-    np.testing.assert_array_equal(native(keras.Model(image, x))(IMAGES), IMAGES)
+    np.testing.assert_array_equal(NativeModel(keras.Model(image, x)).traced([IMAGES])[0], IMAGES)
 
 
-def test_what_draws_at_inference_is_refused(keras) -> None:
+def test_what_draws_at_inference_is_named(keras) -> None:
     class Noise(keras.layers.Layer):
         def call(self, inputs):
             return inputs + keras.random.normal(keras.ops.shape(inputs))
 
     image = keras.Input((8, 8, 4))
-    with pytest.raises(UnsupportedModelError, match="computes something else when its layers are called one by one"):
-        native(keras.Model(image, Noise()(image)))
+    with pytest.raises(UnsupportedModelError, match=r"Layer 'noise' \(Noise\) draws random numbers"):
+        require_no_randomness(NativeModel(keras.Model(image, Noise()(image))))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_what_cannot_be_compared_is_named(check, function, words, keras) -> None
 
 
 def test_what_can_be_compared_passes(keras) -> None:
-    found = native(colliding(keras))
+    found = NativeModel(colliding(keras))
     for check in (require_samples_apart, require_finite, require_no_randomness):
         check(found)
 
@@ -129,35 +131,15 @@ def test_what_can_be_compared_passes(keras) -> None:
 def test_its_first_layer_tells_the_range_of_pixels(scale, expected, keras) -> None:
     image = keras.Input((8, 8, 4))
     x = keras.layers.Rescaling(scale)(image)
-    assert own_input_range(native(keras.Model(image, keras.layers.GroupNormalization(2)(x)))) == expected
+    assert own_input_range(NativeModel(keras.Model(image, keras.layers.GroupNormalization(2)(x)))) == expected
     twice = keras.Model(image, [x, keras.layers.GroupNormalization(2)(image)])
-    assert own_input_range(native(twice)) is None
-
-
-def test_a_file_comes_as_it_is_only_where_that_was_asked_for_and_nothing_else_helps(keras, tmp_path: Path) -> None:
-    image = keras.Input((8, 8, 4))
-    keras.Model(image, keras.ops.logaddexp(image, 0.0)).save(tmp_path / "softplus.keras")
-    keras.Model(image, keras.layers.Conv2D(2, 3)(image)).save(tmp_path / "plain.keras")
-    with pytest.raises(UnsupportedModelError, match="logaddexp"):
-        load_model(tmp_path / "softplus.keras")
-    found = load_noted(tmp_path / "softplus.keras", as_it_is=True).model
-    assert isinstance(found, NativeModel) and "logaddexp" in found.untranslated.message
-    assert type(load_noted(tmp_path / "plain.keras", as_it_is=True).model).__module__.startswith("tf_keras")
-
-
-def test_an_operation_whose_keras_2_form_has_no_known_axes_stays_as_it_is(keras, tmp_path: Path) -> None:
-    image = keras.Input((8, 1, 4))
-    keras.Model(image, keras.ops.squeeze(image)).save(tmp_path / "squeeze.keras")
-    with pytest.raises(UnsupportedModelError, match=r"operation 'squeeze.*' \(Squeeze\)"):
-        load_model(tmp_path / "squeeze.keras")
-    assert load_noted(tmp_path / "squeeze.keras", as_it_is=True).model(IMAGES[:, :, :1]).shape == (3, 8, 4)
+    assert own_input_range(NativeModel(twice)) is None
 
 
 def test_half_precision_is_widened(keras, tmp_path: Path) -> None:
     image = keras.Input((8, 8, 4))
     model = keras.Model(image, keras.ops.logaddexp(keras.layers.ReLU(dtype="mixed_float16", name="half")(image), 0.0))
     model.save(tmp_path / "half.keras")
-    loaded = load_noted(tmp_path / "half.keras", as_it_is=True)
-    assert isinstance(loaded.model, NativeModel)
+    loaded = load_noted(tmp_path / "half.keras")
     assert [(note.layer, note.action) for note in loaded.notes] == [("half", "made float32")]
     assert loaded.model(IMAGES).dtype == load_tensorflow().float32

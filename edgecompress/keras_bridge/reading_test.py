@@ -9,7 +9,7 @@ import pytest
 
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.load import load_model
+from edgecompress.loading import load_model
 
 
 def test_a_layer_that_keras_3_does_not_read_back_from_h5(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import replay
 
 TRAINING = ("initializer", "regularizer", "constraint")
@@ -17,13 +17,20 @@ POINTWISE = (
 )  # fmt: skip
 
 
+def parts_of_separable(model: Any) -> dict[str, tuple[str, str]]:
+    """Return the names of the two convolutions that each SeparableConv2D becomes, by its name."""
+    kind = load_keras().layers.SeparableConv2D
+    names = [layer.name for layer in model.layers if isinstance(layer, kind)]
+    return {name: (f"{name}_depthwise", f"{name}_pointwise") for name in names}
+
+
 def split_separable(model: Any) -> Any:
     """Return `model` with each SeparableConv2D `x` replaced by `x_depthwise` and `x_pointwise`, with its weights.
 
     The tensor between the two then has a name and a range of its own, which int8 inference needs. Both are trained as
     the layer was: trainable or not, with its regularizers and constraints.
     """
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     pairs: list[tuple[Any, Any, Any]] = []
 
     def substitute(layer: Any, prefix: str) -> Callable[[Any], Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.separable import split_separable
 
-keras = load_tf_keras()
+keras = load_keras()
 
 
 @pytest.mark.parametrize("trainable", [True, False])
@@ -28,7 +28,7 @@ def test_options_and_weights_are_kept(trainable: bool) -> None:
     depthwise, pointwise = split.get_layer("x_depthwise"), split.get_layer("x_pointwise")
     assert depthwise.trainable is pointwise.trainable is trainable
     assert len(split.trainable_weights) == (3 if trainable else 0)
-    assert depthwise.depthwise_regularizer.l1 == pytest.approx(0.1) and depthwise.use_bias is False
+    assert float(depthwise.depthwise_regularizer.l1) == pytest.approx(0.1) and depthwise.use_bias is False
     assert depthwise.depthwise_constraint.max_value == 2 and depthwise.activity_regularizer is None
     assert isinstance(pointwise.kernel_constraint, keras.constraints.NonNeg)
     found = (pointwise.kernel_regularizer, pointwise.bias_regularizer, pointwise.activity_regularizer)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgecompress.convert.tflite.export import export_float
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.layers.convolution import BinaryConv2D
 from edgecompress.layers.dense import BinaryDense
@@ -17,7 +17,7 @@ SIGN = ["GREATER_EQUAL", "SELECT_V2"]
 
 def emitted(*stack):
     """Return the kinds of the operators that a stack of layers becomes, and the constants of each, flat."""
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 32))
     x = image
@@ -48,8 +48,8 @@ def test_a_convolution(stride: int, scaled: bool) -> None:
 
 def test_a_batch_norm_folds_into_a_kernel_of_one_magnitude_a_filter() -> None:
     layer = BinaryConv2D(64, 3, padding="same", scaled=True)
-    uniform = load_tf_keras().initializers.RandomUniform(0.5, 2.0)
-    norm = load_tf_keras().layers.BatchNormalization(gamma_initializer=uniform, moving_variance_initializer=uniform)
+    uniform = load_keras().initializers.RandomUniform(0.5, 2.0)
+    norm = load_keras().layers.BatchNormalization(gamma_initializer=uniform, moving_variance_initializer=uniform)
     kinds, constants = emitted(layer, norm)
     assert kinds == [*SIGN, "PADV2", "CONV_2D"]
     kernel = constants["CONV_2D"][0].reshape(64, -1)
@@ -58,13 +58,13 @@ def test_a_batch_norm_folds_into_a_kernel_of_one_magnitude_a_filter() -> None:
 
 
 def test_a_dense_layer() -> None:
-    kinds, constants = emitted(load_tf_keras().layers.GlobalAveragePooling2D(), BinaryDense(16, activation="relu"))
+    kinds, constants = emitted(load_keras().layers.GlobalAveragePooling2D(), BinaryDense(16, activation="relu"))
     assert kinds == ["MEAN", *SIGN, "FULLY_CONNECTED"]
     assert set(np.unique(constants["FULLY_CONNECTED"][0])) == {-1.0, 1.0}
 
 
 def test_a_dense_layer_behind_a_flattened_map() -> None:
-    kinds, _ = emitted(load_tf_keras().layers.Flatten(), BinaryDense(16))
+    kinds, _ = emitted(load_keras().layers.Flatten(), BinaryDense(16))
     assert kinds == ["GREATER_EQUAL", "RESHAPE", "SELECT_V2", "FULLY_CONNECTED"]  # it is the bits that are reshaped
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import MethodError
 from edgecompress.layers.latent import BinaryInputs, LatentKernel
 from edgecompress.layers.padding import same_padding
 
 tensorflow: Any = load_tensorflow()
-keras: Any = load_tf_keras()
+keras: Any = load_keras()
 
 
 class BinaryConv2D(BinaryInputs, LatentKernel, keras.layers.Conv2D):

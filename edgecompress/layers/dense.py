@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.layers.latent import BinaryInputs, LatentKernel
 
 tensorflow: Any = load_tensorflow()
-keras: Any = load_tf_keras()
+keras: Any = load_keras()
 
 
 class BinaryDense(BinaryInputs, LatentKernel, keras.layers.Dense):

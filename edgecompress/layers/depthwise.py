@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.layers.latent import LatentKernel
 
-keras: Any = load_tf_keras()
+keras: Any = load_keras()
 
 
 class BinaryDepthwiseConv2D(LatentKernel, keras.layers.DepthwiseConv2D):
@@ -19,14 +19,9 @@ class BinaryDepthwiseConv2D(LatentKernel, keras.layers.DepthwiseConv2D):
     constraint_name = "depthwise_constraint"
     filter_axes = 2
 
-    @property
-    def latent_kernel(self) -> Any:
-        """The variable with the latent weights."""
-        return self.depthwise_kernel
-
     def call(self, inputs: Any, training: Any = None) -> Any:
         """Convolve channel by channel: y = activation(depthwise(x, sign(w)) + b)."""
-        outputs = keras.backend.depthwise_conv2d(
+        outputs = keras.ops.depthwise_conv(
             inputs,
             self.training_kernel(training),
             strides=self.strides,
@@ -35,5 +30,6 @@ class BinaryDepthwiseConv2D(LatentKernel, keras.layers.DepthwiseConv2D):
             data_format=self.data_format,
         )
         if self.use_bias:
-            outputs = keras.backend.bias_add(outputs, self.bias, data_format=self.data_format)
+            shape = (1, 1, 1, -1) if self.data_format == "channels_last" else (1, -1, 1, 1)
+            outputs = outputs + keras.ops.reshape(self.bias, shape)
         return self.activation(outputs)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import MethodError
 from edgecompress.layers.quantizers import approximate_sign, kernel_sign_ste, scaled_sign, sign_ste, stochastic_sign
 
 tensorflow: Any = load_tensorflow()
-keras: Any = load_tf_keras()
+keras: Any = load_keras()
 
 INPUT_GRADIENTS = {"ste": sign_ste, "approximate": approximate_sign}
 
@@ -41,17 +41,13 @@ class LatentKernel:
             )
         self.scaled = scaled
         self.stochastic = stochastic
+        self.draws = keras.random.SeedGenerator() if stochastic else None  # its state is kept in checkpoints
 
     def get_config(self) -> dict[str, Any]:
         """Return the float layer's arguments and the options; the constraint is part of the class."""
         config = super().get_config()  # type: ignore[misc]
         del config[self.constraint_name]
         return {**config, "scaled": self.scaled, "stochastic": self.stochastic}
-
-    @property
-    def latent_kernel(self) -> Any:
-        """The variable with the latent weights."""
-        return self.kernel  # type: ignore[attr-defined]
 
     @property
     def binary_kernel(self) -> Any:
@@ -62,14 +58,12 @@ class LatentKernel:
 
     def training_kernel(self, training: Any) -> Any:
         """Return the kernel that computes in this call, drawn anew if stochastic and training."""
-        if not self.stochastic:
+        if not self.stochastic or not training:
             return self.binary_kernel
-        return keras.backend.in_train_phase(
-            lambda: stochastic_sign(self._latent()), lambda: self.binary_kernel, training
-        )
+        return stochastic_sign(self._latent(), seed=self.draws)
 
     def _latent(self) -> Any:
-        return tensorflow.convert_to_tensor(self.latent_kernel)
+        return tensorflow.convert_to_tensor(self.kernel)  # type: ignore[attr-defined]
 
 
 class BinaryInputs:

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import copy_model
-from edgecompress.keras_bridge.load import load_model, save_model
 from edgecompress.layers import custom_objects
 from edgecompress.layers.convolution import BinaryConv2D
 from edgecompress.layers.dense import BinaryDense
 from edgecompress.layers.depthwise import BinaryDepthwiseConv2D
+from edgecompress.loading import load_model
 
 BINARY = tuple(custom_objects().values())
 IMAGES = np.round(np.random.default_rng(0).normal(size=(2, 7, 6, 5)) * 8).astype(np.float32) / 8  # sums are exact
@@ -24,7 +24,7 @@ def signs(values) -> np.ndarray:
 
 
 def every_layer():
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 3))
     x = BinaryConv2D(4, 3, padding="same", scaled=True, input_gradient="approximate")(image)
@@ -52,15 +52,15 @@ def test_a_depthwise_convolution_has_signs_for_weights() -> None:
     layer = BinaryDepthwiseConv2D(3, depth_multiplier=2)
     found = np.asarray(layer(IMAGES)).reshape(2, 5, 4, 5, 2)
     windows = np.lib.stride_tricks.sliding_window_view(IMAGES, (3, 3), (1, 2))
-    expected = np.einsum("nyxchw,hwcm->nyxcm", windows, signs(layer.depthwise_kernel))
+    expected = np.einsum("nyxchw,hwcm->nyxcm", windows, signs(layer.kernel))
     np.testing.assert_array_equal(found, expected)
 
 
 def test_training_moves_latent_weights_and_clips_them() -> None:
     model = every_layer()
-    latent = [layer.latent_kernel for layer in model.layers if isinstance(layer, BINARY)]
+    latent = [layer.kernel for layer in model.layers if isinstance(layer, BINARY)]
     before = [kernel.numpy() for kernel in latent]
-    model.compile(load_tf_keras().optimizers.SGD(1000.0), "sparse_categorical_crossentropy")
+    model.compile(load_keras().optimizers.SGD(1000.0), "sparse_categorical_crossentropy")
     images = np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype(np.float32)
     model.fit(images, np.arange(32) % 3, epochs=2, verbose=0)
     assert len(latent) == 4
@@ -81,7 +81,7 @@ def test_a_model_comes_back_the_same(form: str, tmp_path: Path) -> None:
     if form == "copy":
         back = copy_model(model)
     else:
-        save_model(model, path) if form == "h5" else model.save(path)
+        model.save(path)
         back = load_model(path)
     for expected, found in zip(model.layers, back.layers, strict=True):
         assert type(found) is type(expected) and found.get_config() == expected.get_config()

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.numerics.mixture import Mixture
 
 tensorflow: Any = load_tensorflow()
-keras: Any = load_tf_keras()
+keras: Any = load_keras()
 
 Tensor = Any
 GammaPrior = tuple[float, float]  # shape and rate

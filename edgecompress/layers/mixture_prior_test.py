@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.layers.mixture_prior import MixturePrior
 from edgecompress.numerics.mixture import Mixture, assign
 
-tensorflow, keras = load_tensorflow(), load_tf_keras()
+tensorflow, keras = load_tensorflow(), load_keras()
 
 START = Mixture(np.log([0.9, 0.04, 0.06]), np.array([0.0, -0.5, 0.5]), np.array([0.1, 0.2, 0.3]))
 WEIGHTS = np.random.default_rng(0).normal(size=50).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgecompress.environment import load_tensorflow
+from edgecompress.environment import load_keras, load_tensorflow
 
 tensorflow: Any = load_tensorflow()
 
@@ -42,15 +42,19 @@ def approximate_sign(x: Tensor) -> tuple[Tensor, Gradient]:
     return sign(x), lambda upstream: upstream * tensorflow.maximum(2.0 - 2.0 * tensorflow.abs(x), 0.0)
 
 
-@tensorflow.custom_gradient
-def stochastic_sign(w: Tensor) -> tuple[Tensor, Gradient]:
+def stochastic_sign(w: Tensor, *, seed: Any) -> Tensor:
     """Drawn sign: y = +1 with probability p = clip((w + 1) / 2, 0, 1), else -1; dy/dw = 1[|w| <= 1], that of E[y].
 
     Courbariaux et al., BinaryConnect, arXiv:1511.00363, section 2.2.
     """
-    probability = tensorflow.clip_by_value((w + 1.0) / 2.0, 0.0, 1.0)
-    drawn = tensorflow.random.uniform(tensorflow.shape(w), dtype=w.dtype) < probability
-    return tensorflow.where(drawn, 1.0, -1.0), lambda upstream: upstream * _inside(w)
+    uniform = load_keras().random.uniform(w.shape, dtype=w.dtype, seed=seed)
+
+    @tensorflow.custom_gradient
+    def drawn(w: Tensor) -> tuple[Tensor, Gradient]:
+        probability = tensorflow.clip_by_value((w + 1.0) / 2.0, 0.0, 1.0)
+        return tensorflow.where(uniform < probability, 1.0, -1.0), lambda upstream: upstream * _inside(w)
+
+    return drawn(w)
 
 
 def scaled_sign(w: Tensor, *, filter_axes: int = 1) -> Tensor:

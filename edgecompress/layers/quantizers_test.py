@@ -38,10 +38,9 @@ def test_a_sign_has_the_gradient_of_its_formula(quantizer, slope) -> None:
 
 
 def test_a_stochastic_sign_is_drawn_with_the_probability_of_its_formula() -> None:
-    load_tensorflow().random.set_seed(0)
     draws = 10000
     values, gradient = value_and_gradient(
-        quantizers.stochastic_sign, np.tile(POINTS, (draws, 1)), np.tile(UPSTREAM, (draws, 1))
+        lambda w: quantizers.stochastic_sign(w, seed=0), np.tile(POINTS, (draws, 1)), np.tile(UPSTREAM, (draws, 1))
     )
     assert set(np.unique(values)) == {-1.0, 1.0}
     # The mean of draws of +-1 has a standard deviation of at most 1 / sqrt(draws); five of them are 0.05.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 
-keras: Any = load_tf_keras()
+tensorflow: Any = load_tensorflow()
+keras: Any = load_keras()
 
 DIGITS = 6  # of a rate that is read back: what float32 adds beyond is no part of it
 
@@ -17,10 +18,19 @@ class RescaledDropout(keras.layers.Dropout):
     def build(self, input_shape: Any) -> None:
         """Make the rate a variable."""
         super().build(input_shape)
-        self.rate: Any = self.add_weight(
+        self.rescaled = self.add_weight(
             name="rate", shape=(), initializer=keras.initializers.Constant(self.rate), trainable=False
         )
 
+    def call(self, inputs: Any, training: Any = False) -> Any:
+        """Drop at the rate of this moment."""
+        if not training:
+            return inputs
+        rate = tensorflow.convert_to_tensor(self.rescaled)
+        shape = keras.ops.shape(inputs) if self.noise_shape is None else self.noise_shape
+        stays = keras.random.uniform(shape, dtype=inputs.dtype, seed=self.seed_generator) >= rate
+        return tensorflow.where(stays, inputs / (1.0 - rate), 0.0)
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of a plain dropout with the rate of this moment."""
-        return {**super().get_config(), "rate": round(float(self.rate), DIGITS)}
+        return {**super().get_config(), "rate": round(float(self.rescaled), DIGITS)}

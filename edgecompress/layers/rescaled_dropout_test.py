@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.layers.rescaled_dropout import RescaledDropout
 
 ONES = np.ones((100, 100), np.float32)
@@ -13,7 +13,7 @@ SLACK = 0.03
 
 @pytest.fixture
 def layer():
-    load_tf_keras().utils.set_random_seed(0)
+    load_keras().utils.set_random_seed(0)
     return RescaledDropout(0.5, name="drop")
 
 
@@ -21,7 +21,7 @@ def test_the_rate_can_be_changed_in_a_compiled_function(layer) -> None:
     layer.build(ONES.shape)
     compiled = load_tensorflow().function(lambda inputs: layer(inputs, training=True))
     for rate in (0.5, 0.1, 0.8):
-        layer.rate.assign(rate)
+        layer.rescaled.assign(rate)
         found = np.asarray(compiled(ONES))
         assert np.mean(found == 0) == pytest.approx(rate, abs=SLACK)
         np.testing.assert_allclose(found[found > 0], 1 / (1 - rate), rtol=1e-6)  # a few roundings of float32
@@ -40,6 +40,6 @@ def test_the_rate_is_a_weight_that_is_not_trained(layer) -> None:
 
 def test_its_config_is_that_of_a_plain_dropout(layer) -> None:
     layer(ONES)
-    layer.rate.assign(0.3)
-    plain = load_tf_keras().layers.Dropout.from_config(layer.get_config())
+    layer.rescaled.assign(0.3)
+    plain = load_keras().layers.Dropout.from_config(layer.get_config())
     assert (plain.name, plain.rate) == ("drop", 0.3)

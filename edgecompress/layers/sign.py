@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.layers.quantizers import sign_ste
 
-keras: Any = load_tf_keras()
+keras: Any = load_keras()
 
 
 class Sign(keras.layers.Layer):

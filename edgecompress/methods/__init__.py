@@ -1,9 +1,21 @@
-"""Compression methods: `METHODS` is the one table of all of them, in the order of the documentation."""
+"""Compression methods, and what one composes them with; `METHODS` is the one table of them, as in the documentation."""
 
 from __future__ import annotations
 
 from edgecompress.errors import MethodError
 from edgecompress.methods import binary, pruning, quantization, sharing
+from edgecompress.methods.binary import BNN, BWN, BinaryConnect, XNORNet
+from edgecompress.methods.composition import chain, only, repeat, trained
+from edgecompress.methods.pruning import IterativePruning, MagnitudePruning, XNNPACKLatencyPruning
+from edgecompress.methods.quantization import QuantizationAwareTraining
+from edgecompress.methods.sharing import (
+    KMeansSharing,
+    ProductQuantization,
+    QuantizedCNN,
+    ResidualQuantization,
+    SoftWeightSharing,
+    WeightClustering,
+)
 from edgecompress.methods.step import Step
 from edgecompress.suggest import suggest
 
@@ -13,6 +25,28 @@ METHODS: tuple[type[Step], ...] = (
     *quantization.METHODS,
     *binary.METHODS,
 )
+__all__ = [
+    "BNN",
+    "BWN",
+    "METHODS",
+    "BinaryConnect",
+    "IterativePruning",
+    "KMeansSharing",
+    "MagnitudePruning",
+    "ProductQuantization",
+    "QuantizationAwareTraining",
+    "QuantizedCNN",
+    "ResidualQuantization",
+    "SoftWeightSharing",
+    "WeightClustering",
+    "XNNPACKLatencyPruning",
+    "XNORNet",
+    "chain",
+    "find",
+    "only",
+    "repeat",
+    "trained",
+]
 
 
 def find(name: str) -> type[Step]:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from edgecompress.keras_bridge.graph import copy_model
-from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.keras_bridge.separable import parts_of_separable, split_separable
 from edgecompress.methods.keeping import hold, refuse_undoing, require_kept
 from edgecompress.methods.patterns import require_match
 from edgecompress.methods.protocol import Constraint, Context, Model, Outcome, Prepared
@@ -50,19 +50,14 @@ def compress(
     Raises:
         MethodError: a step does not fit the model, or would undo or lost what was established before it.
     """
-    outcome = Outcome(model=split_separable(copy_model(model)))
+    outcome = _begun(model)
     for index, stage in enumerate(method.plan()):
-        prepared, context = prepare(stage, outcome.model, outcome.constraints, trainer)
+        prepared, context = prepare(stage, outcome, trainer)
         if stage.step.traits.trains:
             trainer.train(index, stage, prepared)
         done = stage.step.finalize(prepared, context)
-        require_kept(stage.step, outcome.model, done.model, context.kept)
-        outcome = replace(
-            done,
-            notes=outcome.notes + done.notes,
-            constraints=outcome.constraints + done.constraints,
-            generators=outcome.generators | done.generators,
-        )
+        require_kept(stage.step, outcome, done)
+        outcome = _joined(outcome, done)
         on_stage(index, outcome)
     return outcome
 
@@ -76,34 +71,61 @@ def check(model: Model, method: Method, setting: Setting) -> None:
     Raises:
         MethodError: a step does not fit the model or what was established before it.
     """
-    current = split_separable(copy_model(model))
-    kept: tuple[Constraint, ...] = ()
+    outcome = _begun(model)
     *others, last = method.plan() or (None,)
     for stage in others:
-        prepared, context = prepare(stage, current, kept, setting)
+        prepared, context = prepare(stage, outcome, setting)
         if stage.step.traits.trains:
-            outcome = stage.step.finalize(prepared, context)
-            current, kept = outcome.model, kept + outcome.constraints
+            outcome = _joined(outcome, stage.step.finalize(prepared, context))
         else:  # it may take long, and what it makes is known
             treated = tuple(sorted(prepared.treated))
-            kept += tuple(Constraint(kind, treated) for kind in stage.step.traits.makes)
+            made = tuple(Constraint(kind, treated) for kind in stage.step.traits.makes)
+            outcome = replace(outcome, constraints=outcome.constraints + made)
     if last:
-        prepare(last, current, kept, setting)
+        prepare(last, outcome, setting)
 
 
-def prepare(stage: Stage, model: Model, kept: tuple[Constraint, ...], setting: Setting) -> tuple[Prepared, Context]:
-    """Prepare a copy of `model` for a stage, in which what was `kept` before it stays; also return what it is told.
+def prepare(stage: Stage, before: Outcome, setting: Setting) -> tuple[Prepared, Context]:
+    """Prepare a copy of what came of the stages before for another one; also return what it is told.
+
+    A layer may be chosen by its own name, or by that of the layer in whose place it is.
 
     Raises:
         MethodError: the step does not fit the model, or would undo what was established before it.
     """
-    step = stage.step
+    step, model = stage.step, before.model
     step.requires(model)
+    origins = {new: old for old, names in before.replaced.items() for new in names}
     for pattern in stage.layers:
-        require_match(pattern, step.name, model)
+        require_match(pattern, step.name, model, more=tuple(before.replaced))
     context = Context(
-        optimizer_steps=setting.optimizer_steps(stage), images=cache(setting.images), kept=kept, chosen=stage.chooses
+        optimizer_steps=setting.optimizer_steps(stage),
+        images=cache(setting.images),
+        kept=before.constraints,
+        chosen=lambda name: stage.chooses(name) or stage.chooses(origins.get(name, name)),
     )
     prepared = step.prepare(copy_model(model), context)
     refuse_undoing(step, prepared, context)
     return hold(prepared, context) if step.traits.trains else prepared, context
+
+
+def _begun(model: Model) -> Outcome:
+    """What there is before the first stage: a copy, in which separable convolutions are the two that they are."""
+    copy = copy_model(model)
+    return Outcome(model=split_separable(copy), replaced=parts_of_separable(copy))
+
+
+def _joined(before: Outcome, done: Outcome) -> Outcome:
+    """What came of a stage, and of those before it, by the names that layers have now."""
+    now = {
+        old: tuple(n for name in names for n in done.replaced.get(name, (name,)))
+        for old, names in before.replaced.items()
+    }
+    kept = {name: made for name, made in before.generators.items() if name not in done.replaced}
+    return replace(
+        done,
+        notes=before.notes + done.notes,
+        constraints=tuple(each.after(done.replaced) for each in before.constraints) + done.constraints,
+        replaced={**done.replaced, **now},
+        generators=kept | done.generators,
+    )

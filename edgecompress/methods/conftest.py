@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.methods.protocol import Context, Prepared
 from edgecompress.methods.step import Stage
 from edgecompress.training.stepper import Stepper
@@ -57,7 +57,7 @@ def inputs() -> np.ndarray:
 @pytest.fixture
 def awkward_model() -> Any:
     """Separable convolution, hard-swish of Multiply, upsampling, a nested Sequential model, a residual, batch norms."""
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     layers = keras.layers
     image = keras.Input((8, 8, 4))
@@ -70,7 +70,7 @@ def awkward_model() -> Any:
     x = layers.UpSampling2D(name="up")(x)
     inner = keras.Sequential([keras.Input((16, 16, 16)), layers.Conv2D(8, 1, name="stem"), layers.BatchNormalization()])
     x = inner(x)
-    x = layers.Add(name="add")([x, layers.Conv2D(8, 1, name="branch")(x)])
+    x = layers.Add(name="sum")([x, layers.Conv2D(8, 1, name="branch")(x)])
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(image, layers.Dense(4, activation="softmax", name="scores")(x), name="awkward")
 
@@ -78,7 +78,7 @@ def awkward_model() -> Any:
 @pytest.fixture
 def plain_model() -> Any:
     """Convolution, ReLU layer, dense: the smallest network that every method treats."""
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(1)
     layers = keras.layers
     image = keras.Input((8, 8, 4))

@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress import methods
+from edgecompress.environment import load_keras
 from edgecompress.errors import MethodError, UnsupportedModelError
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.layers import custom_objects
@@ -53,9 +54,9 @@ def test_the_given_model_is_never_changed(method, awkward_model, trainer) -> Non
 @pytest.mark.parametrize("method", GENERAL)
 def test_the_outcome_is_plain_keras_and_accounts_for_every_kernel(method, awkward_model, trainer) -> None:
     outcome = compress(awkward_model, method(**SMALL.get(method, {})), trainer)
-    keras = load_tf_keras()
+    keras = load_keras()
     known = tuple(custom_objects().values()) if issubclass(method, BNN | XNORNet) else ()  # no Keras layer takes signs
-    assert all(type(layer).__module__.startswith("tf_keras") or type(layer) in known for layer in outcome.model.layers)
+    assert all(type(layer).__module__.startswith("keras.") or type(layer) in known for layer in outcome.model.layers)
     rebuilt = keras.Model.from_config(outcome.model.get_config(), {layer.__name__: layer for layer in known})
     assert rebuilt.count_params() == outcome.model.count_params()
     with_kernels = {layer.name for layer in outcome.model.layers if hasattr(layer, "kernel")}
@@ -67,11 +68,11 @@ def test_nested_models_are_flattened_and_colliding_names_told_apart(awkward_mode
     outcome = compress(awkward_model, MagnitudePruning(sparsity=0.5), trainer)
     names = [layer.name for layer in outcome.model.layers]
     assert "stem" in names and any(name.endswith("_stem") for name in names)
-    assert not any(isinstance(layer, load_tf_keras().Model) for layer in outcome.model.layers)
+    assert not any(isinstance(layer, load_keras().Model) for layer in outcome.model.layers)
 
 
 def test_a_subclassed_model_is_refused_by_name(trainer) -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
 
     class Subclassed(keras.Model):
         def __init__(self) -> None:
@@ -161,3 +162,8 @@ def test_find_suggests_the_nearest_name() -> None:
     assert find("weight_clustering") is WeightClustering
     with pytest.raises(MethodError, match="Did you mean 'magnitude_pruning'"):
         find("magnitud_pruning")
+
+
+def test_every_method_is_there_to_be_composed_with() -> None:
+    assert {kind.__name__ for kind in METHODS} <= set(methods.__all__)
+    assert all(getattr(methods, kind.__name__) is kind for kind in METHODS)

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import distinct_values, kernels
-from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Prepared, Variable
+from edgecompress.methods.protocol import Context, Kept, Outcome, Prepared, Variable
 from edgecompress.methods.step import Step
 
 
@@ -42,11 +42,14 @@ def hold(prepared: Prepared, context: Context) -> Prepared:
     return replace(prepared, frozen=(*prepared.frozen, *of(whole)))
 
 
-def require_kept(step: Step, before: Model, after: Model, kept: tuple[Constraint, ...]) -> None:
-    """Raise `MethodError`, naming the layer, where zeros, shared values or words of `before` are not in `after`."""
-    for constraint in kept:
-        for name in constraint.layers:
-            old, new = (model.get_layer(name) for model in (before, after))
+def require_kept(step: Step, before: Outcome, after: Outcome) -> None:
+    """Raise `MethodError`, naming the layer, where zeros, shared values or words of `before` are not in `after`.
+
+    A layer that was replaced is vouched for by the step, which keeps such constraints or was refused before.
+    """
+    for constraint in before.constraints:
+        for name in (each for each in constraint.layers if each not in after.replaced):
+            old, new = (outcome.model.get_layer(name) for outcome in (before, after))
             if lost := _lost(constraint.kind, old, new):
                 raise MethodError(
                     f"{step.name} lost {constraint.kind} of '{name}': {lost}.",

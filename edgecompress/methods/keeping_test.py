@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernel_zeros
 from edgecompress.methods.binary import BWN, BinaryConnect
@@ -15,7 +15,7 @@ from edgecompress.methods.composition import chain, only
 from edgecompress.methods.compress import compress
 from edgecompress.methods.held import HeldZeros
 from edgecompress.methods.keeping import require_kept
-from edgecompress.methods.protocol import Constraint, Kept
+from edgecompress.methods.protocol import Constraint, Kept, Outcome
 from edgecompress.methods.pruning import IterativePruning, MagnitudePruning
 from edgecompress.methods.quantization import QuantizationAwareTraining
 from edgecompress.methods.sharing import KMeansSharing, ProductQuantization, SoftWeightSharing, WeightClustering
@@ -23,7 +23,7 @@ from edgecompress.methods.sharing import KMeansSharing, ProductQuantization, Sof
 
 @pytest.fixture
 def model() -> Any:
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     layers = keras.layers
     image = keras.Input((8, 8, 4))
@@ -99,17 +99,16 @@ def test_zeros_that_words_would_fill_are_refused(model, trainer) -> None:
 )
 def test_what_was_lost_is_told_by_layer(kind, before, after, words, model) -> None:
     def with_kernel(values: list[int]) -> Any:
-        keras = load_tf_keras()
+        keras = load_keras()
         found = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="dense")])
         found.get_layer("dense").kernel.assign(np.array(values, np.float32).reshape(2, 2))
         return found
 
-    models = with_kernel(before), with_kernel(after)
-    constraints = (Constraint(kind, ("dense",)),)
+    outcomes = Outcome(with_kernel(before), constraints=(Constraint(kind, ("dense",)),)), Outcome(with_kernel(after))
     if not words:
-        return require_kept(BWN(), *models, constraints)
+        return require_kept(BWN(), *outcomes)
     with pytest.raises(MethodError, match=f"bwn lost {kind} of 'dense': .*{words}"):
-        require_kept(BWN(), *models, constraints)
+        require_kept(BWN(), *outcomes)
 
 
 def test_what_is_held_are_the_zeros_when_training_begins() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from edgecompress.errors import MethodError
 from edgecompress.methods.protocol import Model
@@ -19,9 +20,12 @@ def require_pattern(pattern: str, owner: str) -> None:
         ) from error
 
 
-def require_match(pattern: str, owner: str, model: Model) -> None:
-    """Raise `MethodError`, with near names, where no layer's whole name matches the pattern that `owner` was given."""
-    names = [layer.name for layer in model.layers]
+def require_match(pattern: str, owner: str, model: Model, *, more: Sequence[str] = ()) -> None:
+    """Raise `MethodError`, with near names, where no layer's whole name matches the pattern that `owner` was given.
+
+    `more` are names that layers had before.
+    """
+    names = [layer.name for layer in model.layers] + list(more)
     if not any(re.fullmatch(pattern, name) for name in names):
         raise MethodError(
             f"No layer of '{model.name}' matches the pattern '{pattern}' of {owner}.",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from edgecompress.numerics.vector_codebook import VectorCodebook
+from edgecompress.numerics.generated import Generated
 from edgecompress.values import LayerNote
 
 Model = Any
@@ -30,12 +30,19 @@ class Kept(StrEnum):
     RANGES = "int8 ranges"
 
 
+Replaced = Mapping[str, tuple[str, ...]]  # a layer's name: the names of those that are in its place
+
+
 @dataclass(frozen=True)
 class Constraint:
     """What a step established, and in which layers."""
 
     kind: Kept
     layers: tuple[str, ...]
+
+    def after(self, replaced: Replaced) -> Constraint:
+        """Return the constraint on the layers that are in the place of these."""
+        return Constraint(self.kind, tuple(new for old in self.layers for new in replaced.get(old, (old,))))
 
 
 @dataclass(frozen=True)
@@ -107,5 +114,6 @@ class Outcome:
     quantized: Model | None = None  # the same network with fake quantization, which the TFLite converter reads
     notes: tuple[LayerNote, ...] = ()
     constraints: tuple[Constraint, ...] = ()
+    replaced: Replaced = field(default_factory=dict)  # which layers are in the place of others that the step was given
     # By layer, what decodes to its kernel as a matrix [outputs, inputs], so that a packed file can hold that instead.
-    generators: dict[str, VectorCodebook] = field(default_factory=dict)
+    generators: dict[str, Generated] = field(default_factory=dict)

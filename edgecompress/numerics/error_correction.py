@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgecompress.errors import MethodError
-from edgecompress.numerics.vector_codebook import VectorCodebook, product_quantization
+from edgecompress.numerics.generated.vector_codebook import VectorCodebook, product_quantization
 
 RIDGE = 0.1  # weight of the weights' own error, relative to what an input of average power gives theirs in responses
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgecompress.errors import MethodError
 from edgecompress.numerics.error_correction import RIDGE, quantize_with_correction, response_error
-from edgecompress.numerics.vector_codebook import product_quantization
+from edgecompress.numerics.generated.vector_codebook import product_quantization
 
 
 def layer_of(samples: int, inputs: int, outputs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

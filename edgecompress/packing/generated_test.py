@@ -10,8 +10,8 @@ import pytest
 
 from edgecompress.errors import PackedFileError
 from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 from edgecompress.numerics.hashing import hashed_index, hashed_sign
-from edgecompress.numerics.vector_codebook import VectorCodebook
 from edgecompress.packing.choosing.generated import layout, pack_generated
 from edgecompress.packing.container import unpack, unpack_body
 from edgecompress.packing.generators import Generator, Hashed, Vectors

@@ -14,7 +14,7 @@ from edgecompress.data.preprocessing import fit_pixels, scale_pixels, standard
 from edgecompress.devices.address import Address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.cores import KINDS, core_mask
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError, DeviceError, RecipeError
 from edgecompress.keras_bridge.separable import split_separable
 from edgecompress.methods import find as find_method
@@ -138,7 +138,7 @@ def load_data(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Datase
 
 def build_model(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> tuple[Any, tuple[LayerNote, ...]]:
     """Build the recipe's network from its seed and its weights; notes say which layers of the latter were left."""
-    load_tf_keras().utils.set_random_seed(recipe.train.seed)
+    load_keras().utils.set_random_seed(recipe.train.seed)
     model = find(recipe.model.architecture).build(
         resolution=preprocessing.height,
         channels=preprocessing.channels,

@@ -6,9 +6,8 @@ import shutil
 from pathlib import Path
 
 from edgecompress.errors import RunFolderError
-from edgecompress.pipeline.stages import adopt_stages
 from edgecompress.recipes import Recipe, load_recipe, to_toml
-from edgecompress.runs import RunFolder
+from edgecompress.runs import FORMAT, RunFolder
 from edgecompress.storage import write_text
 from edgecompress.values import DataRecord
 
@@ -42,6 +41,12 @@ def claim(run: RunFolder, recipe: Recipe, data: DataRecord, *, resume: bool) -> 
     if held is None:
         _require_free(run)
         release(run)
+    elif run.format != FORMAT:
+        raise RunFolderError(
+            f"'{run.path}' holds a run of an earlier version, which trained models of Keras 2: its training cannot be "
+            "gone on with. It can still be converted, verified, reported and packed.",
+            hint=f"Train anew, {OTHER_FOLDER}",
+        )
     elif not same(held, recipe, DENSE):
         raise RunFolderError(
             f"'{run.path}' holds a run of another recipe: {_difference(held, recipe)}.",
@@ -67,8 +72,6 @@ def claim(run: RunFolder, recipe: Recipe, data: DataRecord, *, resume: bool) -> 
                 hint="With --resume its dense training is kept, the chain is made anew, and these files are removed; "
                 f"{OTHER_FOLDER}",
             )
-    if held is not None:
-        adopt_stages(run, held, data.sha256)
     _remove(run, gone)
     kept = {} if held is None else {name: getattr(held, name) for name in ("convert", "verify", "profile")}
     write_text(run.recipe, to_toml(recipe.model_copy(update=kept)))
@@ -84,7 +87,7 @@ def release(run: RunFolder) -> None:
 
 def _holds_something(run: RunFolder) -> bool:
     """Return whether an epoch was finished, a model saved or a file emitted."""
-    return any(run.checkpoints.glob("*/last.npz")) or any((run.path / "models").glob("*.h5")) or run.has("artifacts")
+    return any(run.checkpoints.glob("*/last.npz")) or any((run.path / "models").glob("*.*")) or run.has("artifacts")
 
 
 def _require_free(run: RunFolder) -> None:

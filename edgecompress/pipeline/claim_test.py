@@ -16,7 +16,7 @@ from edgecompress.locking import locked
 from edgecompress.pipeline.train import load_for, train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.recipes import Recipe, build_recipe, load_recipe
-from edgecompress.runs import RunFolder
+from edgecompress.runs import FORMAT, RunFolder
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact
 
@@ -93,7 +93,7 @@ def test_a_folder_in_which_nothing_was_finished_is_free(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "dense-0").mkdir(parents=True)
     (tmp_path / "checkpoints" / "dense-0" / ".edgecompress-part-abcd1234.npz").write_text("half")
     trained(tmp_path, recipe())
-    assert "models/dense.h5" in names(tmp_path) and not [name for name in names(tmp_path) if "-part-" in name]
+    assert "models/dense.keras" in names(tmp_path) and not [name for name in names(tmp_path) if "-part-" in name]
 
 
 def test_what_is_no_run_is_left_alone(tmp_path: Path) -> None:
@@ -112,17 +112,17 @@ def test_the_same_command_wants_to_resume_and_then_changes_no_model(held: Path) 
     assert {path.name: sha256_of(path) for path in (held / "models").iterdir()} == before
 
 
-def test_checkpoints_of_earlier_versions_are_found(held: Path) -> None:
-    """They were named after their stages alone, and the data's hash was not kept."""
-    for path in (held / "checkpoints").iterdir():
-        path.rename(path.with_name(path.name.rpartition("-")[0]))
-    (held / "data.json").unlink()
-    assert all("are kept" in line for line in trained(held, recipe(PRUNE), resume=True))
+def test_a_training_of_an_earlier_version_is_not_gone_on_with(held: Path) -> None:
+    manifest = json.loads((held / "manifest.json").read_text())
+    assert manifest.pop("format") == FORMAT
+    (held / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RunFolderError, match="of an earlier version, which trained models of Keras 2"):
+        trained(held, recipe(PRUNE), resume=True)
 
 
 def test_another_chain_keeps_the_dense_training_and_the_steps_that_are_the_same(held: Path, tmp_path: Path) -> None:
     lines = trained(held, recipe(PRUNE, SHARE))
-    assert lines[0] == "Removed, as an earlier chain of methods had made it: models/compressed.h5, notes.json"
+    assert lines[0] == "Removed, as an earlier chain of methods had made it: models/compressed.keras, notes.json"
     assert lines[1].startswith("dense: all epochs") and lines[2].startswith("1-magnitude_pruning: all epochs")
     assert lines[3] == "2-kmeans_sharing: 1 epoch" and lines[4].startswith("2-kmeans_sharing: epoch 1/1, loss")
     trained(tmp_path / "anew", recipe(PRUNE, SHARE))

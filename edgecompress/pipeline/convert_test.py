@@ -20,7 +20,7 @@ from edgecompress.errors import (
     UnsupportedModelError,
     UntrustedCodeError,
 )
-from edgecompress.keras_bridge.load import load_model
+from edgecompress.loading import load_model
 from edgecompress.numerics.affine import dequantize
 from edgecompress.pipeline.convert import convert_file
 from edgecompress.pipeline.emitting import emitter

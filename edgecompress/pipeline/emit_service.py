@@ -59,16 +59,15 @@ def emit(request: Request, *, source: dict[str, Any], targets: list[str], option
             calibration=tuple(request.arrays) or None,
             on_progress=request.progress,
         )
-    except ConversionError as error:
+    except ConversionError:
         if not isinstance(model, bytes):
             from edgecompress.keras_bridge import batches
+            from edgecompress.tfmot.native import native
 
-            batches.require_finite(model)  # these name the layer, where they are the reason
-            batches.require_no_randomness(model)
-            batches.require_samples_apart(model)
-            if refused := getattr(model, "untranslated", None):
-                more = f"The model was taken as Keras 3 has it, since Keras 2 has no equal: {refused.message}"
-                raise ConversionError(error.message, hint=f"{error.hint} {more}".strip()) from error
+            computing = native(model)
+            batches.require_finite(computing)  # these name the layer, where they are the reason
+            batches.require_no_randomness(computing)
+            batches.require_samples_apart(computing)
         raise
     return TypeAdapter(tuple[Artifact, ...]).dump_python(artifacts, mode="json"), []
 
@@ -76,19 +75,18 @@ def emit(request: Request, *, source: dict[str, Any], targets: list[str], option
 def _open_keras(path: str, twin: str, trust: bool) -> Opened:
     from edgecompress.convert.tflite.binary.meant import meant_binary
     from edgecompress.keras_bridge.batches import require_no_state
-    from edgecompress.keras_bridge.graph import copy_model
     from edgecompress.keras_bridge.input_range import own_input_range
-    from edgecompress.keras_bridge.load import is_quantization_aware, load_model, load_noted
-    from edgecompress.keras_bridge.native import NativeModel
+    from edgecompress.loading import load_noted
+    from edgecompress.tfmot.keras2_file import is_quantization_aware
+    from edgecompress.tfmot.native import native
 
-    noted = load_noted(Path(path), trust=trust, as_it_is=True)
-    loaded = noted.model
-    aware = is_quantization_aware(loaded)
-    model = loaded if aware or isinstance(loaded, NativeModel) else copy_model(loaded)
+    noted = load_noted(Path(path), trust=trust)
+    model = native(noted.model)
+    aware = is_quantization_aware(model)
     require_no_state(model)
     _models["model"] = model
     if aware or twin:
-        _models["quantized"] = load_model(Path(twin)) if twin else model
+        _models["quantized"] = native(load_noted(Path(twin)).model) if twin else model
     inputs = tuple(
         TensorSpec(name, tuple(-1 if size is None else size for size in tensor.shape), tensor.dtype.name)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgecompress.errors import ModelFileError
 from edgecompress.formats.sizes import gzip_bytes, xz_bytes, zstd_bytes
 from edgecompress.generators import read_generators
+from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 from edgecompress.packing.files import read_model
 from edgecompress.packing.generators import MAX_WORDS, Generator, Vectors
 from edgecompress.packing.pack import Packed, pack_files
@@ -66,13 +67,14 @@ def generators_of(path: Path) -> tuple[tuple[Generator, ...], tuple[str, ...]]:
         return (), ()
     generators: list[Generator] = []
     notes: list[str] = []
-    for layer, codebook in read_generators(known).items():
-        words = codebook.codebooks.shape[2]
-        if words <= MAX_WORDS:
-            generators.append(Vectors(layer, codebook.codebooks, codebook.indices.astype("u1")))
-        else:
+    for layer, generated in read_generators(known).items():
+        if not isinstance(generated, VectorCodebook):
+            notes.append(f"{layer} was made by {generated.kind}; its kernel is packed as any other.")
+        elif (words := generated.codebooks.shape[2]) > MAX_WORDS:
             notes.append(
                 f"{layer} was made of codebooks of {words} words; packed files hold {MAX_WORDS} at most, so that "
                 "its kernel is packed as any other."
             )
+        else:
+            generators.append(Vectors(layer, generated.codebooks, generated.indices.astype("u1")))
     return tuple(generators), tuple(notes)

@@ -16,8 +16,8 @@ from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError, MethodError, RunFolderError, UnsupportedModelError
 from edgecompress.keras_bridge.graph import copy_model
-from edgecompress.keras_bridge.load import load_model
 from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.loading import load_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, proposal, prunable_layers, pruned, scan
 from edgecompress.numerics.paired import MOST_IMAGES, PairedDrop, finest_drop, images_to_tell, paired_drop
 from edgecompress.pipeline.train import load_for

@@ -12,9 +12,9 @@ import pytest
 from edgecompress.data import load
 from edgecompress.data.preprocessing import scale_pixels
 from edgecompress.data.stratified import stratified_order
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import DataError, EdgeCompressError, MethodError, RunFolderError, UnsupportedModelError
-from edgecompress.keras_bridge.load import load_model, save_model
+from edgecompress.loading import load_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, pruned
 from edgecompress.numerics.paired import paired_drop
 from edgecompress.pipeline.sensitivity import LayerSensitivity, Sensitivity, find_sensitivity
@@ -27,7 +27,7 @@ DIGITS = Preprocessing(8, 8, 1)
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
     """A network that knows digits: a separable convolution, and a name that must be quoted."""
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     layers = keras.layers
     image = keras.Input((8, 8, 1))
@@ -38,8 +38,8 @@ def model_file(tmp_path_factory):
     train = load("digits").train
     model.compile(keras.optimizers.Adam(5e-3), "sparse_categorical_crossentropy")
     model.fit(scale_pixels(train.images, DIGITS), train.labels, batch_size=64, epochs=8, verbose=0)
-    path = tmp_path_factory.mktemp("model") / "knowing.h5"
-    save_model(model, path)
+    path = tmp_path_factory.mktemp("model") / "knowing.keras"
+    model.save(path)
     return path
 
 
@@ -144,25 +144,25 @@ def test_without_images_or_with_the_wrong_ones_it_is_refused(model_file, tmp_pat
 
 
 def test_models_that_cannot_be_scanned_are_refused(tmp_path) -> None:
-    keras = load_tf_keras()
-    save_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(10)]), tmp_path / "vector.h5")
+    keras = load_keras()
+    (keras.Sequential([keras.Input((4,)), keras.layers.Dense(10)])).save(tmp_path / "vector.keras")
     with pytest.raises(UnsupportedModelError, match=r"takes inputs of shape \(None, 4\)"):
-        find_sensitivity(tmp_path / "vector.h5", data="digits")
+        find_sensitivity(tmp_path / "vector.keras", data="digits")
     image = keras.Input((8, 8, 1))
     x = keras.layers.DepthwiseConv2D(8, depth_multiplier=10, name="only")(image)
-    save_model(keras.Model(image, keras.layers.Flatten()(x)), tmp_path / "depthwise.h5")
-    with pytest.raises(MethodError, match=r"can be pruned \(only: TF-MOT does not prune DepthwiseConv2D"):
-        find_sensitivity(tmp_path / "depthwise.h5", data="digits")
+    (keras.Model(image, keras.layers.Flatten()(x))).save(tmp_path / "depthwise.keras")
+    with pytest.raises(MethodError, match=r"can be pruned \(only: each channel has few weights"):
+        find_sensitivity(tmp_path / "depthwise.keras", data="digits")
     with pytest.raises(RunFolderError, match="is not a run folder"):
         find_sensitivity(tmp_path, data="digits")
     with pytest.raises(EdgeCompressError):
-        find_sensitivity(tmp_path / "none.h5", data="digits")
+        find_sensitivity(tmp_path / "none.keras", data="digits")
 
 
 def test_a_free_input_size_is_refused(tmp_path) -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     image = keras.Input((None, None, 3))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(10, 3)(image))
-    save_model(keras.Model(image, x), tmp_path / "free.h5")
+    (keras.Model(image, x)).save(tmp_path / "free.keras")
     with pytest.raises(UnsupportedModelError, match="one of images is needed"):
-        find_sensitivity(tmp_path / "free.h5", data="digits")
+        find_sensitivity(tmp_path / "free.keras", data="digits")

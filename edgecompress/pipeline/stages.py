@@ -7,7 +7,6 @@ import json
 
 from edgecompress.methods.step import Stage
 from edgecompress.recipes import Recipe
-from edgecompress.runs import RunFolder
 from edgecompress.storage import sha256_of
 from edgecompress.training.batches import steps_per_epoch
 from edgecompress.zoo.weights import weights_file
@@ -35,12 +34,3 @@ def stage_folder(recipe: Recipe, steps: int, data_sha256: str) -> str:
 def optimizer_steps(recipe: Recipe, stage: Stage, images: int) -> int:
     """Return how many optimizer steps a stage of the recipe's chain takes with so many images to train on."""
     return (stage.epochs or 0) * steps_per_epoch(images, recipe.train.batch_size)
-
-
-def adopt_stages(run: RunFolder, held: Recipe, data_sha256: str) -> None:
-    """Give checkpoints of earlier versions, which were named after their stage alone, the names that they have now."""
-    for steps in range(len(held.compress) + 1):
-        earlier = run.checkpoints / stage_name(held, steps)
-        now = run.checkpoints / stage_folder(held, steps, data_sha256)
-        if earlier.is_dir() and not now.exists():
-            earlier.rename(now)

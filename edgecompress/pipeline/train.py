@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import numpy as np
 
 from edgecompress.data import Dataset
 from edgecompress.data.preprocessing import scale_pixels
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras, load_tf_keras
 from edgecompress.errors import DataError
 from edgecompress.generators import write_generators
-from edgecompress.keras_bridge.load import save_model
+from edgecompress.keras_bridge.keras3_file import save_keras3
 from edgecompress.methods.compress import compress
 from edgecompress.methods.protocol import Outcome, Prepared
 from edgecompress.methods.step import Stage
@@ -25,6 +26,8 @@ from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.runs import RunFolder, working_in
 from edgecompress.storage import written_whole
+from edgecompress.tfmot.keras2_file import save_keras2
+from edgecompress.training.augmentation import Augmentation
 from edgecompress.training.batches import TrainingData, training_data
 from edgecompress.training.fit import Training, fit, write_history
 from edgecompress.values import Preprocessing
@@ -62,7 +65,8 @@ def train(
 def _train(
     recipe: Recipe, run: RunFolder, dataset: Dataset, preprocessing: Preprocessing, on_progress: Progress, tell: Tell
 ) -> None:
-    load_tf_keras().backend.reset_uids()  # names that Keras makes up, such as quantize_layer_1, end up in the files
+    load_keras().utils.clear_session(free_memory=False)  # names that Keras makes up end up in the files,
+    load_tf_keras().backend.reset_uids()  # such as quantize_layer_1
     model, notes = build_model(recipe, dataset, preprocessing)
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
     trainer = _Trainer(recipe, run, data, dataset.record.sha256, on_progress, tell)
@@ -75,7 +79,7 @@ def _train(
         if outcome.generators:
             write_generators(run.model("compressed").with_suffix(".generators.npz"), outcome.generators)
         if outcome.quantized is not None:
-            trainer.save("compressed.qat", outcome.quantized)
+            trainer.save("compressed.qat", outcome.quantized, by=save_keras2)
     run.write("notes", list(notes))
     run.write("preprocessing", preprocessing)
 
@@ -145,18 +149,26 @@ class _Trainer:
         fit(
             prepared,
             self.data,
-            Training(name, epochs, train.batch_size, learning_rate, train.warmup_epochs, train.seed),
+            Training(
+                name,
+                epochs,
+                train.batch_size,
+                learning_rate,
+                train.warmup_epochs,
+                train.seed,
+                Augmentation(train.shift, train.crop, train.flip, train.colour),
+            ),
             self.run.checkpoints / stage_folder(self.recipe, steps, self.data_sha256),
             on_epoch=record,
             on_progress=self.on_progress,
         )
 
-    def save(self, variant: str, model: Any) -> None:
+    def save(self, variant: str, model: Any, *, by: Callable[[Any, Path], None] = save_keras3) -> None:
         """Save a model, unless it is there and nothing has changed: HDF5 would write other bytes each time."""
         path = self.run.model(variant)
         if self.trained_epochs or not path.exists():
             with written_whole(path) as beside:
-                save_model(model, beside)
+                by(model, beside)
 
     def save_stage(self, index: int, outcome: Outcome) -> None:
         """Keep what a step made, if another one follows; the last one's is the compressed model."""

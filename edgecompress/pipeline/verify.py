@@ -11,7 +11,7 @@ import numpy as np
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import RunFolderError
-from edgecompress.keras_bridge.load import load_model
+from edgecompress.loading import load_noted
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
@@ -67,7 +67,7 @@ def verify_run(
 
 
 def _keras_scores(path: Path, pixels: np.ndarray, preprocessing: Preprocessing, on_progress: Progress) -> np.ndarray:
-    model = load_model(path)
+    model = load_noted(path).model
     parts = []
     for start in range(0, len(pixels), CHUNK):
         on_progress(f"Keras {path.stem}", start, len(pixels))

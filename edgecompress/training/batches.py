@@ -11,8 +11,10 @@ import numpy as np
 from edgecompress.data import Split
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_split
+from edgecompress.training.augmentation import Augmentation
 from edgecompress.values import Preprocessing
 
+UNCHANGED = Augmentation()
 HELD_OUT = 0.05  # share of the training split that only scores the epochs
 
 Batch = tuple[np.ndarray, np.ndarray]  # inputs of the model, labels
@@ -50,12 +52,15 @@ def steps_per_epoch(samples: int, batch_size: int) -> int:
     return math.ceil(samples / batch_size)
 
 
-def batches(data: TrainingData, *, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """Yield an epoch's batches in an order that depends on the seed and the epoch only, so that it can be resumed."""
+def batches(
+    data: TrainingData, *, batch_size: int, seed: int, epoch: int, augmentation: Augmentation = UNCHANGED
+) -> Iterator[Batch]:
+    """Yield an epoch's batches; order and augmentation depend on seed and epoch only, so that it can be resumed."""
     order = np.random.default_rng((seed, epoch)).permutation(len(data.labels))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        yield scale_pixels(data.pixels[chosen], data.preprocessing), data.labels[chosen]
+        pixels = augmentation.applied(data.pixels[chosen], np.random.default_rng((seed, epoch, start)))
+        yield scale_pixels(pixels, data.preprocessing), data.labels[chosen]
 
 
 def held_batches(data: TrainingData, *, batch_size: int) -> Iterator[Batch]:

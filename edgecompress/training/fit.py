@@ -14,7 +14,8 @@ from edgecompress.errors import TrainingError
 from edgecompress.methods.protocol import Prepared
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import write_text
-from edgecompress.training.batches import TrainingData, batches, held_batches, steps_per_epoch
+from edgecompress.training.augmentation import Augmentation
+from edgecompress.training.batches import UNCHANGED, TrainingData, batches, held_batches, steps_per_epoch
 from edgecompress.training.checkpoint import History, restore, save
 from edgecompress.training.schedule import cosine_with_warmup
 from edgecompress.training.stepper import Stepper
@@ -22,7 +23,7 @@ from edgecompress.training.stepper import Stepper
 
 @dataclass(frozen=True)
 class Training:
-    """One training: its name, its length, its learning rate and its seed."""
+    """One training: its name, its length, its learning rate, its seed, and how its images are changed."""
 
     name: str
     epochs: int
@@ -30,6 +31,7 @@ class Training:
     learning_rate: float
     warmup_epochs: float
     seed: int
+    augmentation: Augmentation = UNCHANGED
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Return the learning rate of a step of the whole training."""
@@ -79,7 +81,13 @@ def _epoch(
 ) -> dict[str, Any]:
     steps = steps_per_epoch(len(data.labels), training.batch_size)
     losses, right, rate = 0.0, 0, 0.0
-    parts = batches(data, batch_size=training.batch_size, seed=training.seed, epoch=epoch)
+    parts = batches(
+        data,
+        batch_size=training.batch_size,
+        seed=training.seed,
+        epoch=epoch,
+        augmentation=training.augmentation,
+    )
     for index, (inputs, labels) in enumerate(parts):
         done = epoch * steps + index
         rate = training.rate(done, steps)

@@ -24,7 +24,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network that `construct(resolution, channels, classes, **options)` builds as a functional `tf_keras.Model`."""
+    """A network that `construct(resolution, channels, classes, **options)` builds as a functional Keras model."""
 
     name: str
     summary: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ArchitectureError
 from edgecompress.zoo.architecture import Architecture, Option
 
@@ -22,7 +22,7 @@ def build(*, resolution: int, channels: int, classes: int, units: int) -> Any:
     """
     if not 1 <= units <= 65_536:
         raise ArchitectureError(f"bnn_mlp got {units} units.", hint="Use 1 to 65536; BNN has 4096, BinaryConnect 2048.")
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     image = layers.Input((resolution, resolution, channels))
     x = layers.Flatten(name="flatten")(image)
     for index in range(1, 4):
@@ -32,7 +32,7 @@ def build(*, resolution: int, channels: int, classes: int, units: int) -> Any:
         x = layers.ReLU(name=f"hidden{index}_relu")(x)
     x = layers.Dense(classes, name="scores")(x)
     x = layers.Activation("softmax", name="predictions")(x)
-    return load_tf_keras().Model(image, x, name=f"bnn_mlp_{units}")
+    return load_keras().Model(image, x, name=f"bnn_mlp_{units}")
 
 
 BNN_MLP = Architecture(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from edgecompress.formats.keras_config import summarize_config
@@ -19,4 +20,4 @@ def count(model: Any) -> tuple[int, int]:
 
 def batch_norm_statistics(model: Any) -> int:
     """Return how many moving means and variances there are: stored, but neither trained nor counted."""
-    return sum(int(weight.shape.num_elements()) for weight in model.non_trainable_weights)
+    return sum(math.prod(weight.shape) for weight in model.non_trainable_weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ArchitectureError
 from edgecompress.zoo.architecture import Architecture, Option
 
@@ -19,7 +19,7 @@ def build(*, resolution: int, channels: int, classes: int, dropout: float) -> An
     """
     if not 0.0 <= dropout < 1.0:
         raise ArchitectureError(f"lenet_300_100 got dropout {dropout:g}.", hint="Use 0 (none) to below 1, such as 0.5.")
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     image = layers.Input((resolution, resolution, channels))
     x = layers.Flatten(name="flatten")(image)
     x = layers.Dense(300, activation="relu", name="fc1")(x)
@@ -29,7 +29,7 @@ def build(*, resolution: int, channels: int, classes: int, dropout: float) -> An
     if dropout:
         x = layers.Dropout(dropout, name="fc2_dropout")(x)
     x = layers.Dense(classes, activation="softmax", name="predictions")(x)
-    return load_tf_keras().Model(image, x, name="lenet_300_100")
+    return load_keras().Model(image, x, name="lenet_300_100")
 
 
 LENET_300_100 = Architecture(

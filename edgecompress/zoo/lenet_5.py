@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ArchitectureError
 from edgecompress.zoo.architecture import Architecture, Option, require_resolution
 
@@ -20,7 +20,7 @@ def build(*, resolution: int, channels: int, classes: int, dropout: float) -> An
     require_resolution("lenet_5", resolution, 16)
     if not 0.0 <= dropout < 1.0:
         raise ArchitectureError(f"lenet_5 got dropout {dropout:g}.", hint="Use 0 (none) to below 1, such as 0.5.")
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     image = layers.Input((resolution, resolution, channels))
     x = layers.Conv2D(20, 5, name="conv1")(image)
     x = layers.MaxPooling2D(2, name="pool1")(x)
@@ -31,7 +31,7 @@ def build(*, resolution: int, channels: int, classes: int, dropout: float) -> An
     if dropout:
         x = layers.Dropout(dropout, name="ip1_dropout")(x)
     x = layers.Dense(classes, activation="softmax", name="predictions")(x)
-    return load_tf_keras().Model(image, x, name="lenet_5")
+    return load_keras().Model(image, x, name="lenet_5")
 
 
 LENET_5 = Architecture(

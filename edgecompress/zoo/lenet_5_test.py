@@ -16,7 +16,7 @@ def test_counts():
 
 
 def test_the_smallest_resolution_builds_and_one_less_is_refused():
-    assert build(resolution=16).get_layer("pool2").output_shape == (None, 1, 1, 50)
+    assert build(resolution=16).get_layer("pool2").output.shape == (None, 1, 1, 50)
     with pytest.raises(ArchitectureError, match="resolution of 15"):
         build(resolution=15)
 

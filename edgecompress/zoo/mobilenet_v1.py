@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ArchitectureError
 from edgecompress.zoo.architecture import Architecture, Option, require_resolution
 
@@ -35,7 +35,7 @@ def build(*, resolution: int, channels: int, classes: int, width: float, shallow
         )
     blocks = SHALLOW if shallow else BLOCKS
     require_resolution("mobilenet_v1", resolution, 15 * stem_stride + 1)
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     image = layers.Input((resolution, resolution, channels))
     x = layers.Conv2D(int(32 * width), 3, strides=stem_stride, padding="same", use_bias=False, name="conv1")(image)
     x = layers.BatchNormalization(momentum=MOMENTUM, name="conv1_bn")(x)
@@ -47,7 +47,7 @@ def build(*, resolution: int, channels: int, classes: int, width: float, shallow
     x = layers.Conv2D(classes, 1, padding="same", name="conv_preds")(x)
     x = layers.Reshape((classes,), name="reshape_2")(x)
     x = layers.Activation("softmax", name="predictions")(x)
-    return load_tf_keras().Model(image, x, name=f"mobilenet_v1_{width:g}_{resolution}")
+    return load_keras().Model(image, x, name=f"mobilenet_v1_{width:g}_{resolution}")
 
 
 def _block(layers: Any, x: Any, filters: int, stride: int, index: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ArchitectureError
 from edgecompress.zoo.architecture import Architecture, Option, require_resolution
 
@@ -36,7 +36,7 @@ def build(*, resolution: int, channels: int, classes: int, width: float, blocks:
             f"quicknet got {blocks} blocks.", hint="Use 1 to 64; the paper's network has 4 a section."
         )
     require_resolution("quicknet", resolution, 8 * stem_stride)
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     image = layers.Input((resolution, resolution, channels))
     filters = [round(width * each / WORD) * WORD for each in FILTERS]
     x = layers.Conv2D(filters[0], 3, strides=stem_stride, padding="same", use_bias=False, name="stem")(image)
@@ -50,7 +50,7 @@ def build(*, resolution: int, channels: int, classes: int, width: float, blocks:
     x = layers.GlobalAveragePooling2D(name="head_pool")(x)
     x = layers.Dense(classes, name="scores")(x)
     x = layers.Activation("softmax", name="predictions")(x)
-    return load_tf_keras().Model(image, x, name=f"quicknet_{width:g}_{resolution}")
+    return load_keras().Model(image, x, name=f"quicknet_{width:g}_{resolution}")
 
 
 def _transition(layers: Any, x: Any, filters: int, section: int) -> Any:

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ArchitectureError
 from edgecompress.zoo import find
 
@@ -14,7 +14,7 @@ def build(**options):
 def test_every_3x3_convolution_but_the_stem_has_a_residual_around_it():
     model = build(width=0.5, blocks=2)
     convolutions = [layer.name for layer in model.layers if layer.name.endswith("_conv") and "block" in layer.name]
-    additions = [layer for layer in model.layers if isinstance(layer, load_tf_keras().layers.Add)]
+    additions = [layer for layer in model.layers if isinstance(layer, load_keras().layers.Add)]
     assert len(convolutions) == len(additions) == 8
     for addition in additions:
         assert len(addition.input) == 2 and addition.input[0].shape == addition.input[1].shape
@@ -36,7 +36,7 @@ def test_channels_fill_whole_words(width):
 
 def test_sections_halve_the_map():
     model = build(resolution=32, blocks=1)
-    assert [model.get_layer(f"section{n}_block1_add").output_shape[1] for n in range(1, 5)] == [32, 16, 8, 4]
+    assert [model.get_layer(f"section{n}_block1_add").output.shape[1] for n in range(1, 5)] == [32, 16, 8, 4]
 
 
 @pytest.mark.parametrize(

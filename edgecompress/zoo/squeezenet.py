@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.zoo.architecture import Architecture, Option, require_resolution
 
 SQUEEZE = (16, 16, 32, 32, 48, 48, 64, 64)  # filters of fire 2 to 9; each expands to 4 times as many 1x1 and 3x3 ones
@@ -23,7 +23,7 @@ def build(*, resolution: int, channels: int, classes: int, version: str, bypass:
         ArchitectureError: resolution too small for the three pools without padding.
     """
     require_resolution(f"squeezenet {version}", resolution, SMALLEST[version])
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     filters, kernel = STEM[version]
     image = layers.Input((resolution, resolution, channels))
     x = layers.Conv2D(filters, kernel, strides=2, padding="valid", activation="relu", name="conv1")(image)
@@ -36,7 +36,7 @@ def build(*, resolution: int, channels: int, classes: int, version: str, bypass:
     x = layers.Conv2D(classes, 1, activation="relu", name="conv10")(x)
     x = layers.GlobalAveragePooling2D(name="pool10")(x)
     x = layers.Activation("softmax", name="predictions")(x)
-    return load_tf_keras().Model(image, x, name=f"squeezenet_{version}_{resolution}")
+    return load_keras().Model(image, x, name=f"squeezenet_{version}_{resolution}")
 
 
 def _fire(layers: Any, x: Any, squeezed: int, index: int, bypass: str) -> Any:

@@ -12,7 +12,7 @@ def build(**options):
 def sides(model):
     """Sides of the maps after the first convolution and each pool."""
     names = [layer.name for layer in model.layers if layer.name == "conv1" or layer.name.startswith("pool")]
-    return [model.get_layer(name).output_shape[1] for name in names if name != "pool10"]
+    return [model.get_layer(name).output.shape[1] for name in names if name != "pool10"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ArchitectureError, ModelFileError
 from edgecompress.formats.keras_config import summarize_config
 from edgecompress.formats.keras_file import check_keras
@@ -82,7 +82,7 @@ def _imagenet_file(model: Any) -> Path:
         )
     nearest = min(PUBLISHED_RESOLUTIONS, key=lambda resolution: abs(resolution - model.input_shape[1]))
     name = f"mobilenet_{widths[filters]}_{nearest}_tf.h5"
-    keras = load_tf_keras()
+    keras = load_keras()
     cache = _cache_folder() / "models" / name
     if cache.exists():
         return cache

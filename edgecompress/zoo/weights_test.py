@@ -6,6 +6,7 @@ import pytest
 
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import ArchitectureError, ModelFileError
+from edgecompress.tfmot.door import enter
 from edgecompress.zoo import find
 from edgecompress.zoo.weights import load_weights
 
@@ -88,7 +89,7 @@ def test_every_layer_that_does_not_fit_is_named_and_nothing_is_changed(saved):
 
 def test_weights_from_a_model_with_pruning_wrappers(tmp_path):
     lenet = find("lenet_5").build(classes=10)
-    load_tfmot().sparsity.keras.prune_low_magnitude(lenet).save(tmp_path / "pruned.h5")
+    load_tfmot().sparsity.keras.prune_low_magnitude(enter(lenet, method="a test")).save(tmp_path / "pruned.h5")
     other = find("lenet_5").build(classes=10)
     assert load_weights(other, str(tmp_path / "pruned.h5")) == ()
     assert same_weights(other, lenet)

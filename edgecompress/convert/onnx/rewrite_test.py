@@ -16,7 +16,7 @@ from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
 from edgecompress.convert.onnx.rewriting.float_network_test import CHANNELS, SIDE, Net, agrees, rewritten, where
 from edgecompress.convert.targets import Target
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import ConversionError, EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.tflite_test import mutated
 from edgecompress.runtimes.process import RuntimeProcess
@@ -299,7 +299,7 @@ def test_a_source_that_the_optimizers_compute_wrongly_is_compared_as_it_is_writt
 
 
 def test_a_file_of_tf2onnx(tmp_path: Path) -> None:
-    keras, tensorflow = load_tf_keras(), load_tensorflow()
+    keras, tensorflow = load_keras(), load_tensorflow()
     import tf2onnx
 
     from edgecompress.convert.tflite.binary.emit_test import binary, finished

@@ -12,8 +12,8 @@ from typing import Any
 from edgecompress.convert.tflite.annotate import name_doors, rename
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError, UnsupportedModelError
-from edgecompress.keras_bridge.graph import walk_layers
 from edgecompress.quiet import quiet
+from edgecompress.tfmot.native import native
 
 SHOWN_LAYERS = 5
 _OPERATION = re.compile(r"'tf\.(\w+)' op")
@@ -38,7 +38,7 @@ def export_quantization_aware(model: Any) -> bytes:
 
 
 def _convert(model: Any, optimizations: list[Any]) -> bytes:
-    tensorflow = load_tensorflow()
+    tensorflow, model = load_tensorflow(), native(model)
     specs = [_input_spec(model, tensor) for tensor in model.inputs]
     traced = None
     with quiet():
@@ -50,8 +50,7 @@ def _convert(model: Any, optimizations: list[Any]) -> bytes:
             content = converter.convert()
         except Exception as error:  # the converter raises its own, ValueError, RuntimeError and more
             raise _refusal(model, traced, str(error) or type(error).__name__) from error
-    if own_names := getattr(model, "own_names", None):
-        content = rename(content, own_names)
+    content = rename(content, model.own_names)
     inputs = tuple(spec.name for spec in specs)
     return name_doors(content, inputs=inputs, outputs=tuple(_plain(name) for name in model.output_names))
 
@@ -61,8 +60,8 @@ def _refusal(model: Any, traced: Any, said: str) -> ConversionError:
     operations = list(dict.fromkeys(_OPERATION.findall(said)))
     computed = traced.graph.get_operations() if traced is not None else ()
     paths = [each.name for each in computed if each.type in operations] + _PATH.findall(said)
-    paths = list(map(getattr(model, "own_names", str), paths))
-    known = {layer.name for layer in walk_layers(model)}
+    paths = list(map(model.own_names, paths))
+    known = {layer.name for layer in model.layers}
     layers = list(dict.fromkeys(f"'{part}'" for path in paths for part in path.split("/") if part in known))
     where = f" at {', '.join(layers[:SHOWN_LAYERS])}" if layers else ""
     if operations and "nor a flex op" in said:
@@ -88,7 +87,7 @@ def _input_spec(model: Any, tensor: Any) -> Any:
 
 def _traced(model: Any, specs: list[Any]) -> Any:
     tensorflow = load_tensorflow()
-    call = tensorflow.function(lambda *tensors: model(tensors if len(tensors) > 1 else tensors[0], training=False))
+    call = tensorflow.function(lambda *tensors: model.traced(tensors))
     return call.get_concrete_function(*specs)
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgecompress.keras_bridge.graph import inbound_layers
+from edgecompress.keras_bridge.graph import first_input, inbound_layers
 from edgecompress.layers.padding import same_padding
 from edgecompress.methods.binary.surroundings import ACTIVATIONS, Surroundings, has_activation, kind
 from edgecompress.values import LayerNote
@@ -81,7 +81,7 @@ def _pad(layer: Any, surroundings: Surroundings, order: Order) -> None:
     if kind(source) != "ZeroPadding2D":
         return
     alone = surroundings.readers(source) == [layer] and kind(layer) == "Conv2D" and layer.padding == "valid"
-    if alone and source.padding == _same(layer, source.input_shape[1:3]):
+    if alone and source.padding == _same(layer, first_input(source).shape[1:3]):
         order.dropped.add(source.name)
         order.padded.add(layer.name)
         order.notes.append(LayerNote(source.name, "removed", f"'{layer.name}' pads by ones instead"))

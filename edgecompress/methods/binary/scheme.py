@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.layers import custom_objects
 
 
@@ -20,7 +20,7 @@ class Scheme:
 
     def unfit(self, layer: Any) -> str:
         """Return why `layer` has no binary form under this scheme, or ''."""
-        layers = load_tf_keras().layers
+        layers = load_keras().layers
         kind = type(layer)
         if kind is layers.DepthwiseConv2D and self.binary_inputs:
             return "a depthwise filter sees one channel: there are no bits side by side to pack into words"

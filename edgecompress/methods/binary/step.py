@@ -64,7 +64,7 @@ def _with_signs(trained: Model) -> Model:
     model = copy_model(trained)
     for layer in model.layers:
         if is_binary(layer):
-            layer.latent_kernel.assign(layer.binary_kernel)
+            layer.kernel.assign(layer.binary_kernel)
     return model
 
 

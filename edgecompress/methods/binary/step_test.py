@@ -30,7 +30,7 @@ class Watching:
     def train(self, index: int, stage, prepared) -> None:
         self.trainer.train(index, stage, prepared)
         self.said = prepared.model(self.inputs).numpy()
-        self.latent = [layer.latent_kernel.numpy() for layer in prepared.model.layers if is_binary(layer)]
+        self.latent = [layer.kernel.numpy() for layer in prepared.model.layers if is_binary(layer)]
 
 
 @pytest.mark.parametrize("method", VARIANTS, ids=repr)
@@ -44,7 +44,7 @@ def test_the_outcome_is_the_trained_network_with_kernels_of_two_values(method, a
     for name in constraint.layers:
         layer = outcome.model.get_layer(name)
         assert is_binary(layer) == isinstance(method, BNN | XNORNet)
-        kernel = np.asarray(layer.depthwise_kernel if name == "separable_depthwise" else layer.kernel)
+        kernel = np.asarray(layer.kernel)
         for one in kernel.reshape(-1, kernel.shape[-1]).T if name != "separable_depthwise" else kernel.reshape(9, -1).T:
             assert len(set(np.abs(one))) == 1 and len(set(one)) <= 2
         if not method.scheme().scaled:

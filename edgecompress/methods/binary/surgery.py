@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import copy_model, replay
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.binary.order import Order, order_around
@@ -26,7 +26,7 @@ def binarize(model: Model, scheme: Scheme, *, chosen: LayerFilter) -> tuple[Mode
 
     The first and the last layer with a kernel stay float, and so do those that are not `chosen` or do not fit.
     """
-    keras = load_tf_keras()
+    keras = load_keras()
     work = copy_model(model)
     reasons = _stay_float(work, scheme, chosen)
     floats = [layer for layer in work.layers if reasons.get(layer.name) == ""]
@@ -68,7 +68,7 @@ def _stay_float(model: Model, scheme: Scheme, chosen: LayerFilter) -> dict[str, 
 
 def _new_scale(layer: Any) -> list[Any]:
     """Return a batch norm for sums of signs, and behind it the activation that the layer had."""
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     batch_norm = layers.BatchNormalization(momentum=MOMENTUM, name=f"{layer.name}_output_bn")
     if not has_activation(layer):
         return [batch_norm]
@@ -76,7 +76,7 @@ def _new_scale(layer: Any) -> list[Any]:
 
 
 def _substitution(order: Order, binaries: dict[str, Any]) -> Callable[[Any, str], Any]:
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     normalized: dict[int, Any] = {}  # one batch norm for all that read the same tensor
 
     def normalize(tensor: Any, name: str) -> Any:

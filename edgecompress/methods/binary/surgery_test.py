@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_bridge.separable import split_separable
@@ -36,7 +36,7 @@ def before_sign(layer) -> list[str]:
 
 
 def residual():
-    keras = load_tf_keras()
+    keras = load_keras()
     layers = keras.layers
     image = keras.Input((16, 16, 3))
     x = layers.BatchNormalization(name="bn0")(layers.Conv2D(8, 3, padding="same", name="conv0")(image))
@@ -109,12 +109,12 @@ def test_a_residual_network_is_put_in_order() -> None:
     assert told["grouped"][0] == "kept float" and "2 groups" in told["grouped"][1]
     assert kind(model.get_layer("wide")) == "ZeroPadding2D"  # what reads it is not binary
     assert sources["hidden"] == ["flat"] and sources["flat"] == ["flat_input_bn"]  # of channels, not of positions
-    assert model.get_layer("hidden").activation is load_tf_keras().activations.linear
+    assert model.get_layer("hidden").activation is load_keras().activations.linear
     assert sources["scores"] == ["hidden_activation"] and sources["hidden_activation"] == ["hidden_output_bn"]
 
 
 def test_zeros_that_cannot_be_the_layers_own_padding_become_ones() -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     layers = keras.layers
     image = keras.Input((8, 8, 3))
     x = layers.ReLU()(layers.Conv2D(4, 3, padding="same", name="first")(image))
@@ -136,7 +136,7 @@ def test_zeros_that_cannot_be_the_layers_own_padding_become_ones() -> None:
 
 
 def test_an_activation_that_others_read_stays() -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     layers = keras.layers
     image = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, padding="same", activation="relu", name="first")(image)
@@ -151,7 +151,7 @@ def test_an_activation_that_others_read_stays() -> None:
 
 
 def test_a_layer_that_is_called_twice_stays_float() -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     layers = keras.layers
     image = keras.Input((8, 8, 4))
     shared = layers.Conv2D(4, 3, padding="same", name="shared")
@@ -188,7 +188,7 @@ def test_the_awkward_network(awkward_model) -> None:
 
 def test_latent_weights_start_from_the_float_ones_and_the_batch_norm_takes_up_the_scale() -> None:
     """A float kernel of +-c is what its signs are up to scale, so that the network computes the same as before."""
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     layers = keras.layers
     image = keras.Input((8, 8, 3))

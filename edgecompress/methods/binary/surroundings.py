@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import inbound_layers
 
 POOLS = ("MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D")
@@ -22,7 +22,7 @@ def kind(layer: Any) -> str:
 
 def has_activation(layer: Any) -> bool:
     """Return whether a convolution or dense layer applies a function of its own to its sums."""
-    return kind(layer) in COMPUTING and layer.activation is not load_tf_keras().activations.linear
+    return kind(layer) in COMPUTING and layer.activation is not load_keras().activations.linear
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Surroundings:
 
     def readers(self, layer: Any) -> list[Any]:
         """Return the layers that read what `layer` makes, the model's own output as None."""
-        found = [node.layer for node in layer._outbound_nodes]
-        return found + [None for tensor in self.model.outputs if tensor._keras_history.layer is layer]
+        found = [node.operation for node in layer._outbound_nodes]
+        return found + [None for tensor in self.model.outputs if tensor._keras_history.operation is layer]
 
     def only_reader(self, layer: Any) -> Any | None:
         """Return the one layer that reads what `layer` makes, if it reads nothing else, or None."""

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from edgecompress.environment import load_tf_keras
-from edgecompress.methods.pruning.connections import prunable_kernels, share, survivors, unprunable
+from edgecompress.environment import load_keras
+from edgecompress.methods.pruning.connections import share, survivors, unprunable
 
 KERNELS = arrays(np.float32, array_shapes(max_dims=4, max_side=5), elements=st.integers(-8, 8).map(float))
 
@@ -32,8 +32,6 @@ def test_a_share_is_rounded() -> None:
 
 @pytest.mark.parametrize(("kind", "count"), [("Dense", 1), ("Conv2D", 1), ("DepthwiseConv2D", 0)])
 def test_depthwise_kernels_are_not_pruned(kind, count) -> None:
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     layer = layers.Dense(2) if kind == "Dense" else getattr(layers, kind)(*((2,) if kind == "Conv2D" else ()), 3)
-    layer.build((None, 4, 4, 2))
-    assert len(prunable_kernels(layer)) == count
-    assert unprunable(layer) == ("" if count else "TF-MOT does not prune DepthwiseConv2D")
+    assert bool(unprunable(layer)) is not bool(count)

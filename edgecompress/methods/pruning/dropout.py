@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.protocol import Model
@@ -29,7 +29,7 @@ class FollowingDropout:
 
         Han et al., arXiv:1506.02626, section 3.2.
         """
-        self.layer.rate.assign(self.rate * math.sqrt(_connections(self.kernels) / self.connections))
+        self.layer.rescaled.assign(self.rate * math.sqrt(_connections(self.kernels) / self.connections))
 
 
 def with_following_dropout(model: Model) -> tuple[Model, tuple[FollowingDropout, ...]]:
@@ -38,7 +38,7 @@ def with_following_dropout(model: Model) -> tuple[Model, tuple[FollowingDropout,
 
     found: dict[str, FollowingDropout] = {}
     for layer in model.layers:
-        if type(layer) is not load_tf_keras().layers.Dropout or not layer.rate:
+        if type(layer) is not load_keras().layers.Dropout or not layer.rate:
             continue
         fed = _fed_kernels(model, layer)
         if _connections(fed):
@@ -55,7 +55,7 @@ def with_plain_dropout(model: Model) -> Model:
     from edgecompress.layers.rescaled_dropout import RescaledDropout
 
     plain: dict[str, Any] = {
-        layer.name: load_tf_keras().layers.Dropout.from_config(layer.get_config())
+        layer.name: load_keras().layers.Dropout.from_config(layer.get_config())
         for layer in model.layers
         if isinstance(layer, RescaledDropout)
     }

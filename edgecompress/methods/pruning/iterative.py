@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from edgecompress.errors import MethodError
-from edgecompress.keras_bridge.kernels import kernel_zeros
+from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.patterns import require_match, require_pattern
 from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Outcome, Prepared, Traits
-from edgecompress.methods.pruning.connections import PRUNED, prunable_kernels, share, unprunable
+from edgecompress.methods.pruning.connections import PRUNED, share, unprunable
 from edgecompress.methods.pruning.dropout import with_following_dropout, with_plain_dropout
 from edgecompress.methods.pruning.rounds import due
 from edgecompress.methods.shares import require_share
@@ -90,9 +90,7 @@ class IterativePruning(Step):
             action=PRUNED,
         )
         masked = [
-            MaskedKernel(kernel, self._removal(layer.name, kernel))
-            for layer in layers
-            for kernel in prunable_kernels(layer)
+            MaskedKernel(kernel, self._removal(layer.name, kernel)) for layer in layers for kernel in kernels(layer)
         ]
         followed, dropouts = with_following_dropout(model)
         rounds = PruningRounds(masked, dropouts, rounds=self.rounds, optimizer_steps=context.optimizer_steps)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgecompress.data import Split
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import MethodError
 from edgecompress.methods.composition import chain, only
 from edgecompress.methods.compress import compress
@@ -50,7 +50,8 @@ class Watching:
     def _note(self, model) -> None:
         kernels = {layer.name: np.asarray(layer.kernel) == 0 for layer in model.layers if hasattr(layer, "kernel")}
         self.zeros.append(kernels)
-        self.rates += [float(layer.rate) for layer in model.layers if hasattr(layer, "rate")]
+        dropouts = [layer for layer in model.layers if hasattr(layer, "rate")]
+        self.rates += [float(getattr(layer, "rescaled", layer.rate)) for layer in dropouts]
 
 
 def test_each_round_removes_the_same_share_of_what_is_left(plain_model, trainer) -> None:
@@ -89,7 +90,7 @@ def test_layers_can_have_their_own_sparsity_and_the_first_match_counts(awkward_m
     assert notes["scores"].figures == {"sparsity": 0.5}
     assert (notes["stem"].action, notes["stem"].reason) == ("skipped", "nothing is to be removed")
     assert zeros(outcome.model, "stem") == 0
-    assert notes["separable_depthwise"].reason == "TF-MOT does not prune DepthwiseConv2D"
+    assert notes["separable_depthwise"].reason == "each channel has few weights of its own in a DepthwiseConv2D"
     assert "stem" not in outcome.constraints[0].layers and "branch" in outcome.constraints[0].layers
 
 
@@ -160,7 +161,7 @@ def test_nothing_to_do_and_a_pattern_without_a_layer_are_refused(plain_model, tr
 @pytest.fixture
 def dropping_model():
     """Dropout that feeds two layers by way of others, and one in front of a layer of its own."""
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(2)
     layers = keras.layers
     image = keras.Input((8, 8, 4))
@@ -183,7 +184,7 @@ def test_dropout_follows_the_connections_that_it_feeds_into(dropping_model, trai
     # 32 x 24 weights are halved twice, 32 x 8 beside them stay: of 1,024 connections 640 are left, then 448.
     np.testing.assert_allclose(rates[0], [0.5 * math.sqrt(640 / 1024), 0.4 * math.sqrt(1 / 2), 0.2], rtol=1e-6)
     np.testing.assert_allclose(rates[-1], [0.5 * math.sqrt(448 / 1024), 0.4 * math.sqrt(1 / 4), 0.2], rtol=1e-6)
-    plain = load_tf_keras().layers.Dropout
+    plain = load_keras().layers.Dropout
     assert all(type(outcome.model.get_layer(name)) is plain for name in ("wide", "narrow", "outputs"))
     assert outcome.model.get_layer("narrow").rate == 0.2
     notes = {note.layer: note for note in outcome.notes if note.action == "rescaled"}
@@ -208,7 +209,7 @@ def stop_in(epoch: int):
 def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path, rounds, cut_in_epoch) -> None:
     images = np.random.default_rng(3).integers(0, 256, (84, 8, 8, 1), np.uint8).repeat(3, axis=3)
     labels = np.arange(84, dtype=np.int64) % 4
-    keras = load_tf_keras()
+    keras = load_keras()
 
     def model():
         keras.utils.set_random_seed(4)

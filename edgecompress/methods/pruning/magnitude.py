@@ -97,7 +97,14 @@ class MagnitudePruning(Step):
                     optimizer_steps=steps,
                 ),
             }
-        return wrap(model, chosen=context.chosen, unfit=self._unfit, sparsity=self._final_sparsity(), **arguments)
+        return wrap(
+            model,
+            method=self.name,
+            chosen=context.chosen,
+            unfit=self._unfit,
+            sparsity=self._final_sparsity(),
+            **arguments,
+        )
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Take the wrappers off; the zeros become a constraint."""

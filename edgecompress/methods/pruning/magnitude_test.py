@@ -71,11 +71,11 @@ def test_latency_pruning_refuses_a_network_that_xnnpack_runs_dense(plain_model, 
 
 
 def test_latency_pruning_takes_the_1x1_convolutions_of_one_that_it_runs_sparse() -> None:
-    from edgecompress.environment import load_tf_keras
+    from edgecompress.environment import load_keras
     from edgecompress.methods.protocol import Prepared
     from edgecompress.methods.step import Stage
 
-    keras = load_tf_keras()
+    keras = load_keras()
     layers = keras.layers
     image = keras.Input((16, 16, 3))
     x = layers.ZeroPadding2D(1)(image)

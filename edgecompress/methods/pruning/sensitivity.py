@@ -13,7 +13,7 @@ import numpy as np
 
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.protocol import Model
-from edgecompress.methods.pruning.connections import prunable_kernels, share, survivors, unprunable
+from edgecompress.methods.pruning.connections import share, survivors, unprunable
 from edgecompress.values import LayerNote
 
 SPARSITIES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
@@ -26,7 +26,7 @@ def prunable_layers(model: Model) -> tuple[dict[str, int], tuple[LayerNote, ...]
     """Return how many weights pruning can choose from in each layer, and notes on the layers that it leaves alone."""
     reasons = {layer.name: unprunable(layer) for layer in model.layers if kernels(layer)}
     weights = {
-        name: sum(int(np.prod(kernel.shape)) for kernel in prunable_kernels(model.get_layer(name)))
+        name: sum(int(np.prod(kernel.shape)) for kernel in kernels(model.get_layer(name)))
         for name, reason in reasons.items()
         if not reason
     }
@@ -37,9 +37,7 @@ def prunable_layers(model: Model) -> tuple[dict[str, int], tuple[LayerNote, ...]
 def pruned(model: Model, sparsities: Mapping[str, float]) -> Iterator[Model]:
     """Yield `model` with the smallest weights of the named layers zero; afterwards it has its weights again."""
     variables = [
-        (kernel, sparsity)
-        for name, sparsity in sparsities.items()
-        for kernel in prunable_kernels(model.get_layer(name))
+        (kernel, sparsity) for name, sparsity in sparsities.items() for kernel in kernels(model.get_layer(name))
     ]
     before = [kernel.numpy() for kernel, _ in variables]
     try:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_tfmot
-from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Constraint, Kept, LayerFilter, Model, Outcome, Prepared, StepCallback
-from edgecompress.methods.pruning.connections import PRUNED, unprunable
+from edgecompress.methods.pruning.connections import PRUNED
+from edgecompress.tfmot.door import enter, leave
+from edgecompress.tfmot.graph import replay
 from edgecompress.values import LayerNote
 
 UPDATES = 20  # how often the mask is recomputed while the sparsity rises
@@ -35,22 +36,24 @@ def schedule(kind: str, *, initial_sparsity: float, sparsity: float, optimizer_s
 
 
 def wrap(
-    model: Model, *, chosen: LayerFilter, unfit: Callable[[Any], str], sparsity: float, **arguments: Any
+    model: Model, *, method: str, chosen: LayerFilter, unfit: Callable[[Any], str], sparsity: float, **arguments: Any
 ) -> Prepared:
-    """Wrap each chosen layer that has a prunable kernel; `unfit(layer)` is the reason why one is left alone, or ''.
+    """Wrap each chosen layer of the translation that has a prunable kernel, for `method`.
 
+    `unfit(layer)` is the reason why one is left alone, or ''.
     One that has more zeros than the final `sparsity` is left alone: TF-MOT would let some of them grow again.
     """
     tfmot = load_tfmot().sparsity.keras
+    twin = enter(model, method=method)
     layers, notes = pick(
-        model,
+        twin,
         chosen,
-        lambda layer: unprunable(layer) or unfit(layer) or _sparser(layer, sparsity),
+        lambda layer: _unprunable(layer) or unfit(layer) or _sparser(layer, sparsity),
         action=PRUNED,
         hint="Choose other layers, or a block size and n:m pattern that divide the kernels.",
     )
     wrapped = replay(
-        model, lambda layer, prefix: tfmot.prune_low_magnitude(layer, **arguments) if layer in layers else layer
+        twin, lambda layer, prefix: tfmot.prune_low_magnitude(layer, **arguments) if layer in layers else layer
     )
     return Prepared(wrapped, model, (PruningSteps(_wrappers(wrapped)),), notes)
 
@@ -71,6 +74,14 @@ def _wrappers(model: Model) -> list[Any]:
     return [layer for layer in model.layers if hasattr(layer, "pruning_step")]
 
 
+def _unprunable(layer: Any) -> str:
+    from tensorflow_model_optimization.python.core.sparsity.keras import prune_registry
+
+    registry = prune_registry.PruneRegistry
+    supported = registry.supports(layer) and registry.make_prunable(layer).get_prunable_weights()
+    return "" if supported else f"TF-MOT does not prune {type(layer).__name__}"
+
+
 def _sparser(layer: Any, sparsity: float) -> str:
     zeros = kernel_zeros(layer)
     one = 1 / max(int(np.prod(kernel.shape)) for kernel in kernels(layer))  # a share is rounded to whole weights
@@ -81,7 +92,7 @@ def strip(prepared: Prepared) -> Outcome:
     """Take the wrappers off, masks applied, and note the sparsity that each kernel really has."""
     for wrapper in _wrappers(prepared.model):
         wrapper.pruning_obj.weight_mask_op()  # the last step moved what is masked
-    model = load_tfmot().sparsity.keras.strip_pruning(prepared.model)
+    model = leave(load_tfmot().sparsity.keras.strip_pruning(prepared.model), prepared.source)
     for kernel in (kernel for layer in model.layers for kernel in kernels(layer)):
         kernel.assign(kernel + 0.0)  # a mask makes negative zeros of negative weights: noise to whatever packs them
     zeros = {layer.name: kernel_zeros(layer) for layer in model.layers if kernels(layer)}

@@ -11,6 +11,7 @@ from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepare
 from edgecompress.methods.pruning.wrapping import schedule, strip, wrap
 from edgecompress.methods.shares import require_share
 from edgecompress.methods.step import Step, option
+from edgecompress.tfmot.door import enter
 
 NEEDED = (
     "XNNPACK runs float32 models sparse that begin with ZeroPadding2D(1) and a 3x3 convolution of stride 2 without "
@@ -43,7 +44,8 @@ class XNNPACKLatencyPruning(Step):
     def requires(self, model: Model) -> None:
         """Refuse a network with a layer that XNNPACK cannot run sparse, naming it."""
         try:
-            load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack().ensure_model_supports_pruning(model)
+            policy = load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack()
+            policy.ensure_model_supports_pruning(enter(model, method=self.name))
         except ValueError as error:
             raise MethodError(f"'{model.name}' would not run sparse: {error}.", hint=NEEDED) from error
 
@@ -52,6 +54,7 @@ class XNNPACKLatencyPruning(Step):
         policy = load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack()
         return wrap(
             model,
+            method=self.name,
             chosen=context.chosen,
             unfit=lambda layer: "" if policy.allow_pruning(layer) else "only 1x1 convolutions run sparse",
             sparsity=self.sparsity,

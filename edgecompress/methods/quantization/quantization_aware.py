@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import MethodError
-from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
+from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import NAMES
 from edgecompress.methods.patterns import require_pattern
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.quantization.scheme import keeps_kernel, scheme_for, values_of_whole_kernels
 from edgecompress.methods.step import Step, option
+from edgecompress.tfmot.door import enter
+from edgecompress.tfmot.graph import inbound_layers, replay
 from edgecompress.values import LayerNote
 
 PREFIX = "quant_"
@@ -42,6 +44,8 @@ class QuantizationAwareTraining(Step):
 
     def prepare(self, model: Model, context: Context) -> Prepared:
         """Annotate every layer that TF-MOT can quantize, and apply the scheme that keeps what was established."""
+        from edgecompress.tfmot.dropout import CountedDropout
+
         quantization = load_tfmot().quantization.keras
         scheme = scheme_for(context)
         registry = scheme.get_quantize_registry()
@@ -57,13 +61,13 @@ class QuantizationAwareTraining(Step):
                 held.append(layer.name)
             return layer if reason else quantization.quantize_annotate_layer(layer)
 
-        annotated = replay(copy_model(model), substitute)
+        annotated = replay(enter(model, method=self.name), substitute)
         if all(note.action == "kept float" for note in notes):
             raise MethodError(
                 f"No layer of '{model.name}' can be quantized by TF-MOT.",
                 hint="Use post-training quantization: convert the float model --to tflite:int8.",
             )
-        with quantization.quantize_scope(), values_of_whole_kernels():
+        with quantization.quantize_scope({CountedDropout.__name__: CountedDropout}), values_of_whole_kernels():
             try:
                 wrapped = quantization.quantize_apply(annotated, scheme=scheme)
             except (RuntimeError, ValueError) as error:
@@ -76,19 +80,23 @@ class QuantizationAwareTraining(Step):
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the float network with the trained weights, and beside it the one with fake quantization."""
+        from edgecompress.tfmot.dropout import with_plain_dropout
+
         quantized = prepared.model
         if context.layers_with(Kept.SHARED_VALUES):
             quantized = load_tfmot().experimental.combine.strip_clustering_cqat(quantized)
         plain = copy_model(prepared.source)
         for layer in plain.layers:
             if layer.weights:
-                layer.set_weights(_trained_weights(quantized, layer.name, layer))
-        return Outcome(model=plain, quantized=quantized, notes=prepared.notes)
+                layer.set_weights(_trained_weights(quantized, layer))
+        return Outcome(model=plain, quantized=with_plain_dropout(quantized), notes=prepared.notes)
 
 
 def _stays_float(layer: Any, registry: Any) -> str:
     """Return why TF-MOT cannot quantize the layer, or ''."""
     layers = load_tf_keras().layers
+    if isinstance(layer, layers.Dropout):
+        return "it does nothing at inference"
     if isinstance(layer, layers.BatchNormalization):
         foldable = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
         if all(isinstance(found, foldable) for found in inbound_layers(layer)):
@@ -100,13 +108,14 @@ def _stays_float(layer: Any, registry: Any) -> str:
     return f"TF-MOT has no 8-bit form of {kind}"
 
 
-def _trained_weights(quantized: Model, name: str, wanted: Any) -> list[Any]:
-    """Return the trained values of the plain layer `wanted`, in its order, out of the layer that wraps it.
+def _trained_weights(quantized: Model, wanted: Any) -> list[Any]:
+    """Return the trained values of the plain layer `wanted`, in its order, out of the layer that wraps its translation.
 
-    A wrapper adds variables of its own (ranges, a step) beside the layer's; the layer's keep their last name.
+    A wrapper adds variables of its own (ranges, a step) beside the layer's; the layer's keep their last name, which in
+    a depthwise convolution is "depthwise_kernel".
     """
-    values = {_last_name(weight): weight.numpy() for weight in _holder(quantized, name).weights}
-    return [values[_last_name(weight)] for weight in wanted.weights]
+    values = {_last_name(weight): weight.numpy() for weight in _holder(quantized, wanted.name).weights}
+    return [values.get(weight.name, values.get(f"depthwise_{weight.name}")) for weight in wanted.weights]
 
 
 def _holder(quantized: Model, name: str) -> Any:

@@ -14,15 +14,15 @@ def test_what_tfmot_cannot_wrap_stays_float_with_the_reason(awkward_model, train
     outcome = compress(awkward_model, QuantizationAwareTraining(), trainer)
     kept = {note.layer: note.reason for note in outcome.notes if note.action == "kept float"}
     assert kept["hard_swish"] == "TF-MOT has no 8-bit form of Multiply"
-    assert any("add" in reason for layer, reason in kept.items() if layer.startswith("tf."))
+    assert "TF-MOT has no 8-bit form of add" in kept.values()
     quantized = {note.layer for note in outcome.notes if note.action == "quantized"}
     assert {"stem", "separable_depthwise", "separable_pointwise", "up", "branch", "scores"} <= quantized
 
 
 def test_a_batch_norm_with_nothing_to_fold_into_stays_float(trainer) -> None:
-    from edgecompress.environment import load_tf_keras
+    from edgecompress.environment import load_keras
 
-    keras = load_tf_keras()
+    keras = load_keras()
     image = keras.Input((8, 8, 4))
     x = keras.layers.BatchNormalization(name="first_bn")(image)
     x = keras.layers.Flatten()(x)

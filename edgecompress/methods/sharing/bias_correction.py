@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
+from edgecompress.keras_bridge.graph import first_input
 from edgecompress.methods.protocol import Model
 from edgecompress.methods.sharing.prefix import values_of
 
@@ -34,7 +35,7 @@ def correct_biases(original: Model, changed: Model, names: Collection[str], imag
 
 
 def _unfit(layer: Any) -> str:
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     if type(layer) not in (layers.Dense, layers.Conv2D, layers.DepthwiseConv2D):
         return f"the bias of this {type(layer).__name__} cannot be corrected"
     return "" if layer.use_bias else "it has no bias to correct"
@@ -44,7 +45,7 @@ def _mean_response(model: Model, name: str, images: np.ndarray) -> np.ndarray:
     """Return what the layer gives before its activation, one mean a channel."""
     layer = model.get_layer(name)
     linear = type(layer).from_config({**layer.get_config(), "activation": None})
-    response = linear(layer.get_input_at(0))
+    response = linear(first_input(layer))
     linear.set_weights(layer.get_weights())
     total = np.zeros(response.shape[-1])
     count = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.sharing.bias_correction import correct_biases
@@ -15,7 +15,7 @@ ULP = 2.0**-24
 
 
 def dense_network(*, weights: list) -> object:
-    keras = load_tf_keras()
+    keras = load_keras()
     image = keras.Input((2,))
     x = keras.layers.Dense(2, activation="relu", name="first")(image)
     model = keras.Model(image, keras.layers.Dense(1, activation="sigmoid", name="second")(x), name="two")
@@ -37,7 +37,7 @@ def test_two_layers_by_hand() -> None:
 
 @pytest.mark.parametrize("name", ["separable_pointwise", "depthwise", "conv"])
 def test_the_means_before_the_activation_are_those_of_the_original(name, inputs) -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     image = keras.Input((8, 8, 4))
     x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu", name="conv")(image)

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from edgecompress.environment import load_tfmot
-from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
 from edgecompress.methods.step import Step, option
+from edgecompress.tfmot.door import enter, leave
+from edgecompress.tfmot.graph import replay
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,13 @@ class WeightClustering(Step):
         require_clusters(self.name, clusters=self.clusters)
 
     def prepare(self, model: Model, context: Context) -> Prepared:
-        """Wrap every chosen kernel with more elements than clusters; TF-MOT takes the kernels from `model`, a copy."""
+        """Wrap every chosen kernel with more elements than clusters."""
         clustering = load_tfmot().clustering.keras
         from tensorflow_model_optimization.python.core.clustering.keras import cluster
 
         zeros = context.layers_with(Kept.ZEROS)
-        layers, notes = pick(model, context.chosen, self._unfit, action=SHARED)
+        twin = enter(model, method=self.name)
+        layers, notes = pick(twin, context.chosen, self._unfit, action=SHARED)
 
         def substitute(layer: Any, prefix: str) -> Any:
             if layer not in layers:
@@ -56,11 +58,12 @@ class WeightClustering(Step):
                 preserve_sparsity=layer.name in zeros,
             )
 
-        return Prepared(replay(model, substitute), model, (), notes)
+        return Prepared(replay(twin, substitute), model, notes=notes)
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Put plain kernels back, and note how many distinct values each really has."""
-        return shared_outcome(load_tfmot().clustering.keras.strip_clustering(prepared.model), prepared.notes)
+        stripped = load_tfmot().clustering.keras.strip_clustering(prepared.model)
+        return shared_outcome(leave(stripped, prepared.source), prepared.notes)
 
     def _unfit(self, layer: Any) -> str:
         from tensorflow_model_optimization.python.core.clustering.keras import clustering_registry

@@ -50,22 +50,27 @@ class KMeansSharing(Step):
 
     def prepare(self, model: Model, context: Context) -> Prepared:
         """Cluster every chosen kernel with more non-zero weights than clusters."""
-        from edgecompress.layers.shared import SharedWeights
+        from edgecompress.layers.decoders import SharedValues
+        from edgecompress.layers.virtual import VirtualLayer
 
         work = copy_model(model)  # its layers give up their kernels
         layers, notes = pick(work, context.chosen, self._unfit, action=SHARED)
-        wrapped = {layer.name: SharedWeights(layer, self._codebooks(layer)) for layer in layers}
-        shared = replay(work, lambda layer, prefix: wrapped.get(layer.name, layer))
-        return Prepared(shared, model, (), notes)
+        virtual = {
+            layer.name: VirtualLayer(layer, {name: SharedValues(book) for name, book in self._codebooks(layer).items()})
+            for layer in layers
+        }
+        shared = replay(work, lambda layer, prefix: virtual.get(layer.name, layer))
+        frozen = tuple(weight for layer in virtual.values() for weight in layer.replaced)
+        return Prepared(shared, model, notes=notes, frozen=frozen)
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the plain layers with the decoded kernels."""
-        from edgecompress.layers.shared import SharedWeights
+        from edgecompress.layers.virtual import VirtualLayer
 
         plain = copy_model(prepared.source)
         for layer in plain.layers:
             trained = prepared.model.get_layer(layer.name)
-            if isinstance(trained, SharedWeights):
+            if isinstance(trained, VirtualLayer):
                 trained.copy_to(layer)
             elif layer.weights:
                 layer.set_weights(trained.get_weights())

@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow
+from edgecompress.keras_bridge.graph import first_input
 from edgecompress.methods.protocol import Context, Model, Prepared
 from edgecompress.methods.sharing.prefix import require_one_input, values_of
 from edgecompress.methods.sharing.vector import ProductQuantization
 from edgecompress.methods.step import option
 from edgecompress.numerics.error_correction import quantize_with_correction
-from edgecompress.numerics.vector_codebook import VectorCodebook
+from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 
 SAMPLES = 8192  # rows of a layer's inputs that count; a convolution has one at each position of each image
 
@@ -62,23 +63,23 @@ class QuantizedCNN(ProductQuantization):
     def _rows(self, model: Model, name: str, images: np.ndarray) -> np.ndarray:
         """Return the inputs of a layer as rows that are multiplied by its kernel, a seeded choice of them."""
         layer = model.get_layer(name)
-        tensor = layer.get_input_at(0)
-        if isinstance(layer, load_tf_keras().layers.Conv2D):
-            tensor = _patches(layer, tensor)
+        is_convolution = isinstance(layer, load_keras().layers.Conv2D)
         generator = np.random.default_rng(self.seed)
         share = max(1, SAMPLES // len(images))  # of each image's rows, drawn alike from both networks
         found = []
-        for values in values_of(model, tensor, images):
+        for inputs in values_of(model, first_input(layer), images):
+            values = _patches(layer, inputs) if is_convolution else inputs
             for rows in values.reshape(len(values), -1, values.shape[-1]):
                 found.append(rows[generator.permutation(len(rows))[:share]])
         return np.concatenate(found)
 
 
-def _patches(layer: Any, tensor: Any) -> Any:
-    return load_tensorflow().image.extract_patches(
-        tensor,
+def _patches(layer: Any, inputs: np.ndarray) -> np.ndarray:
+    patches = load_tensorflow().image.extract_patches(
+        inputs,
         sizes=[1, *layer.kernel_size, 1],
         strides=[1, *layer.strides, 1],
         rates=[1, *layer.dilation_rate, 1],
         padding=layer.padding.upper(),
     )
+    return np.asarray(patches)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import MethodError
 from edgecompress.methods.composition import chain, only
 from edgecompress.methods.compress import compress
@@ -62,7 +62,7 @@ def test_biases_make_up_for_the_mean_error_of_the_weights(plain_model, trainer, 
     np.testing.assert_array_equal(kernels_of(plain), kernels_of(corrected))
 
     def means(model) -> np.ndarray:
-        upto = load_tf_keras().Model(model.inputs, model.get_layer("conv").output)
+        upto = load_keras().Model(model.inputs, model.get_layer("conv").output)
         return upto.predict(inputs, verbose=0).mean(axis=(0, 1, 2), dtype=np.float64)
 
     # Means of float32 sums of 36 products and a bias, none of which, nor the sum, is above 8.
@@ -78,7 +78,7 @@ def test_a_layer_without_a_bias_is_shared_and_noted(awkward_model, trainer) -> N
 
 
 def test_a_network_of_two_inputs_is_shared_without_images() -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     images = [keras.Input((4,)), keras.Input((4,))]
     model = keras.Model(images, keras.layers.Dense(3)(keras.layers.Concatenate()(images)), name="twofold")
     with pytest.raises(MethodError, match="needs a network with one input; 'twofold' has 2"):

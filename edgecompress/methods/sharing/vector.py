@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.step import Step, option
-from edgecompress.numerics.vector_codebook import VectorCodebook, product_quantization, residual_quantization
+from edgecompress.numerics.generated import Generated
+from edgecompress.numerics.generated.vector_codebook import VectorCodebook, product_quantization, residual_quantization
 from edgecompress.values import LayerNote
 
 QUANTIZED = "vector-quantized"
@@ -49,12 +50,13 @@ class VectorStep(Step):
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Replace each kernel, in the order of the network, by what its codebook decodes to."""
-        generators: dict[str, VectorCodebook] = {}
+        generators: dict[str, Generated] = {}
         notes = []
         for note in prepared.notes:
             if note.action == QUANTIZED:
                 layer = prepared.model.get_layer(note.layer)
-                codebook = generators[note.layer] = self.codebook(prepared, context, layer)
+                codebook = self.codebook(prepared, context, layer)
+                generators[note.layer] = codebook
                 before = _matrix(layer)
                 after = codebook.decode().T
                 layer.kernel.assign(after.reshape(layer.kernel.shape))
@@ -141,7 +143,7 @@ def _matrix(layer: Any) -> np.ndarray:
 
 
 def _no_matrix(layer: Any) -> str:
-    layers = load_tf_keras().layers
+    layers = load_keras().layers
     if type(layer) not in (layers.Dense, layers.Conv2D) or getattr(layer, "groups", 1) != 1:
         return f"the kernel of this {type(layer).__name__} is no matrix of inputs and outputs"
     return ""

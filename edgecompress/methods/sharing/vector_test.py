@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import MethodError
 from edgecompress.methods.composition import chain, only
 from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning
 from edgecompress.methods.quantization import QuantizationAwareTraining
 from edgecompress.methods.sharing import KMeansSharing, ProductQuantization, QuantizedCNN, ResidualQuantization
-from edgecompress.numerics.vector_codebook import product_quantization
+from edgecompress.numerics.generated.vector_codebook import product_quantization
 
 STEPS = [
     ProductQuantization(words=3, length=2),
@@ -75,7 +75,7 @@ def test_correction_keeps_outputs_better(plain_model, inputs) -> None:
 
 
 def test_the_rows_of_a_convolution_are_what_its_kernel_multiplies(inputs) -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     image = keras.Input((8, 8, 4))
     x = keras.layers.Conv2D(5, 3, strides=2, padding="same", use_bias=False, name="conv")(image)
     model = keras.Model(image, x)

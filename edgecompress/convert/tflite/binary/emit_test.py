@@ -13,7 +13,7 @@ from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.tflite.binary.emit import binary_tensors, emit_binary
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.export import export_float
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError, RuntimeRefusal
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.runtimes.process import RuntimeProcess
@@ -23,7 +23,7 @@ SIDE = 12
 
 @pytest.fixture(scope="module")
 def keras() -> Any:
-    return load_tf_keras()
+    return load_keras()
 
 
 def finished(keras: Any, image: Any, x: Any, seed: int = 0) -> Any:
@@ -209,9 +209,8 @@ def test_a_model_without_binary_layers_is_refused(keras: Any) -> None:
 
 
 def test_every_layer_that_stays_float_is_named(keras: Any) -> None:
-    tensorflow = load_tensorflow()
     image = keras.Input((SIDE, SIDE, 32))
-    x = binary("BinaryConv2D", 32, 3, binary_inputs=False, name="first")(tensorflow.math.sign(image))  # sign(0) = 0
+    x = binary("BinaryConv2D", 32, 3, binary_inputs=False, name="first")(keras.ops.sign(image))  # sign(0) = 0
     x = keras.layers.Conv2D(8, 3, name="second")(x)
     content = export_float(finished(keras, image, x))
     with pytest.raises(ConversionError) as caught:
@@ -259,12 +258,12 @@ BEHIND: dict[str, Any] = {
     "a quotient": lambda layers, x: x / -3.0,
     "a quotient by the sum": lambda layers, x: 1.0 / (x + 0.3),
     "a negated pool": lambda layers, x: -layers.MaxPooling2D(2)(x),
-    "a bound above": lambda layers, x: load_tensorflow().minimum(x, 3.5) * 2.0,
-    "a bound below": lambda layers, x: 2.0 - load_tensorflow().maximum(x, -3.5),
+    "a bound above": lambda layers, x: load_keras().ops.minimum(x, 3.5) * 2.0,
+    "a bound below": lambda layers, x: 2.0 - load_keras().ops.maximum(x, -3.5),
     "one activation behind another": lambda layers, x: layers.ReLU(6.0)(layers.ReLU()(x) * -0.5 + 3.0),
     "a constant of rows": lambda layers, x: x * np.arange(SIDE, dtype=np.float32).reshape(SIDE, 1, 1),
     "a constant of columns": lambda layers, x: x - np.arange(SIDE, dtype=np.float32).reshape(SIDE, 1),
-    "a constant of channels": lambda layers, x: np.arange(SIDE, dtype=np.float32) - x,
+    "a constant of channels": lambda layers, x: load_keras().ops.subtract(np.arange(SIDE, dtype=np.float32), x),
     "a batch norm": lambda layers, x: layers.BatchNormalization()(x),
     "a batch norm without some channels": lambda layers, x: layers.BatchNormalization(name="part")(x),
     "a batch norm and its pool": lambda layers, x: layers.MaxPooling2D(2)(layers.BatchNormalization()(x)),

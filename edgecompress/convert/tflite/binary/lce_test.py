@@ -19,12 +19,12 @@ import pytest
 from edgecompress.convert.tflite.binary.emit import emit_binary
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.export import export_float
-from edgecompress.environment import load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.formats.tflite import parse_graph
-from edgecompress.keras_bridge.load import load_model
 from edgecompress.layers.convolution import BinaryConv2D
 from edgecompress.layers.dense import BinaryDense
 from edgecompress.layers.depthwise import BinaryDepthwiseConv2D
+from edgecompress.loading import load_model
 
 PYTHON = os.environ.get("EDGECOMPRESS_LCE_PYTHON", "")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="EDGECOMPRESS_LCE_PYTHON names no Python with larq_compute_engine")
@@ -71,7 +71,7 @@ def assert_same(model: Any, images: np.ndarray, expected: np.ndarray, folder: Pa
 
 
 def norm(seed: int, least_gamma: float = -2.0) -> Any:
-    keras = load_tf_keras()
+    keras = load_keras()
     return keras.layers.BatchNormalization(
         gamma_initializer=keras.initializers.RandomUniform(least_gamma, 2.0, seed=seed),
         beta_initializer=keras.initializers.RandomUniform(-2.0, 2.0, seed=seed),
@@ -81,11 +81,11 @@ def norm(seed: int, least_gamma: float = -2.0) -> Any:
 
 
 def pool(size: int = 2) -> Any:
-    return load_tf_keras().layers.MaxPooling2D(size)
+    return load_keras().layers.MaxPooling2D(size)
 
 
 def flatten() -> Any:
-    return load_tf_keras().layers.Flatten()
+    return load_keras().layers.Flatten()
 
 
 STACKS: dict[str, Callable[[], list[Any]]] = {
@@ -126,7 +126,7 @@ STACKS: dict[str, Callable[[], list[Any]]] = {
 
 @pytest.mark.parametrize("name", STACKS)
 def test_lce_computes_what_keras_does(name: str, tmp_path: Path) -> None:
-    keras = load_tf_keras()
+    keras = load_keras()
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((12, 11, 32)), *STACKS[name]()])
     images = np.round(np.random.default_rng(0).normal(size=(3, 12, 11, 32)) * 8).astype(np.float32) / 8

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.convert.tflite.binary.matching import DENSE, DEPTHWISE, split_kernel
+from edgecompress.keras_bridge.kernels import kernels
 
 
 def meant_binary(model: Any) -> dict[str, bool]:
@@ -25,10 +26,10 @@ def meant_binary(model: Any) -> dict[str, bool]:
 
 
 def _has_binary_kernel(layer: Any) -> bool:
-    if hasattr(layer, "depthwise_kernel"):
-        kernel, kind = np.asarray(layer.depthwise_kernel), DEPTHWISE
-        return split_kernel(kernel.reshape(1, *kernel.shape[:2], -1), kind) is not None
-    if not hasattr(layer, "kernel") or not layer.built:
+    found = kernels(layer)
+    if len(found) != 1 or type(layer).__name__ == "Embedding":
         return False
-    kernel = np.asarray(layer.kernel)
+    kernel = np.asarray(found[0])
+    if "Depthwise" in type(layer).__name__:
+        return split_kernel(kernel.reshape(1, *kernel.shape[:2], -1), DEPTHWISE) is not None
     return split_kernel(kernel.reshape(-1, kernel.shape[-1]).T, DENSE) is not None
