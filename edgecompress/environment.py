@@ -71,8 +71,8 @@ def keras_of(model: Any) -> Any:
 def load_tfmot() -> ModuleType:
     """Import TF-MOT, which wraps layers of `tf_keras`."""
     tensorflow = load_tensorflow()
-    _ = tensorflow.keras.layers  # decides which Keras that is, before TF-MOT says in the environment that it is Keras 2
-    with _environment({}):
+    with _environment({}):  # Keras 3 imports scikit-learn, which sets variables as well
+        _ = tensorflow.keras.layers  # decides which Keras that is, before TF-MOT says there that it is Keras 2
         import tensorflow_model_optimization
 
     return tensorflow_model_optimization

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -196,15 +198,15 @@ def test_training_resumes_after_kill_9(tmp_path: Path) -> None:
     assert refused.returncode == 1 and "--resume" in refused.stderr
     subprocess.run([*command, "--out", str(killed), "--resume"], check=True)
     assert history.read_text() == (whole / "history.jsonl").read_text()
-    for model in ("dense.h5", "compressed.h5"):
-        expected, found = arrays(whole / "models" / model), arrays(killed / "models" / model)
+    for model in ("dense.keras", "compressed.keras"):
+        expected, found = weights_of(whole / "models" / model), weights_of(killed / "models" / model)
         assert expected and expected == found
 
 
-def arrays(path: Path) -> dict[str, bytes]:
+def weights_of(path: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with h5py.File(path) as file:
-        file["model_weights"].visititems(
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(
             lambda name, item: found.update({name: item[()].tobytes()}) if isinstance(item, h5py.Dataset) else None
         )
     return found

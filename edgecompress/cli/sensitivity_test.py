@@ -52,7 +52,7 @@ def test_a_run_is_scanned_on_its_own_data(cli, run_folder: Path) -> None:
 
 def test_a_file_is_scanned_on_named_data_into_a_folder(cli, run_folder: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    model = run_folder / "models/dense.h5"
+    model = run_folder / "models/dense.keras"
     result = cli("sensitivity", model, "--data", "digits", "--limit", "100", "--json")
     assert result.code == 0, result.err
     assert json.loads(result.out) == json.loads((tmp_path / "sensitivity/sensitivity.json").read_text())
@@ -61,7 +61,7 @@ def test_a_file_is_scanned_on_named_data_into_a_folder(cli, run_folder: Path, tm
 
 
 def test_mistakes_are_sentences(cli, run_folder: Path, tmp_path: Path) -> None:
-    model = run_folder / "models/dense.h5"
+    model = run_folder / "models/dense.keras"
     (tmp_path / "file").write_text("")
     mistakes = {
         "Images are needed": [model],
@@ -90,7 +90,16 @@ def test_interrupting_leaves_no_file(run_folder: Path, tmp_path: Path) -> None:
         "Path.write_bytes = interrupted\n"
         "from edgecompress.cli.main import main; main()\n"
     )
-    arguments = ["sensitivity", run_folder / "models/dense.h5", "--data", "digits", "--limit", "20", "--out", tmp_path]
+    arguments = [
+        "sensitivity",
+        run_folder / "models/dense.keras",
+        "--data",
+        "digits",
+        "--limit",
+        "20",
+        "--out",
+        tmp_path,
+    ]
     ended = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,

@@ -14,7 +14,7 @@ def test_what_tfmot_cannot_wrap_stays_float_with_the_reason(awkward_model, train
     outcome = compress(awkward_model, QuantizationAwareTraining(), trainer)
     kept = {note.layer: note.reason for note in outcome.notes if note.action == "kept float"}
     assert kept["hard_swish"] == "TF-MOT has no 8-bit form of Multiply"
-    assert "TF-MOT has no 8-bit form of add" in kept.values()
+    assert any("add" in reason for reason in kept.values())
     quantized = {note.layer for note in outcome.notes if note.action == "quantized"}
     assert {"stem", "separable_depthwise", "separable_pointwise", "up", "branch", "scores"} <= quantized
 
