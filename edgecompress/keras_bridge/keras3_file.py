@@ -60,9 +60,9 @@ def load_keras3(
 
 
 def save_keras3(model: Any, path: Path) -> None:
-    """Save a model in the `.keras` format, without the date and the times that Keras writes: equal models, equal bytes.
+    """Save a model in the `.keras` format so that equal models are equal bytes; the caller sees to it that it is whole.
 
-    What is in it is written beside first, and `path` whole or not at all by who calls this.
+    Keras writes the date, the times of the parts, and addresses in memory as the numbers of objects that are shared.
     """
     model.save(path)
     with zipfile.ZipFile(path) as archive:
@@ -70,11 +70,24 @@ def save_keras3(model: Any, path: Path) -> None:
     metadata = json.loads(parts["metadata.json"])
     metadata.pop("date_saved", None)
     parts["metadata.json"] = json.dumps(metadata).encode()
+    parts["config.json"] = json.dumps(_numbered(json.loads(parts["config.json"]), {})).encode()
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name, _NO_DATE), content)
     path.write_bytes(file.getvalue())
+
+
+def _numbered(config: Any, numbers: dict[int, int]) -> Any:
+    """Return a config in which shared objects are numbered in the order in which they come."""
+    if isinstance(config, list):
+        return [_numbered(each, numbers) for each in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: numbers.setdefault(each, len(numbers) + 1) if key == "shared_object_id" else _numbered(each, numbers)
+        for key, each in config.items()
+    }
 
 
 def _is_public(stored: dict[str, Any]) -> bool:
