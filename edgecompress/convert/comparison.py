@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecompress.convert.agreement import BOUNDS, PERTURBATION, STABLE_DB, Differences
 from edgecompress.convert.probes import SEED, Probes
+from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite_graph import Graph
 from edgecompress.runtimes.process import RuntimeProcess
@@ -106,13 +107,25 @@ def references(
 
 
 def keras_function(model: Any) -> Callable[[Arrays], list[np.ndarray]]:
-    """A Keras model at inference as a function of N samples an input; sample by sample where its batch is fixed."""
+    """A Keras model at inference as a function of N samples an input; sample by sample where its batch is fixed.
+
+    It raises `ConversionError` where the model does not run.
+    """
     computing = native(model)
+
+    def call(arrays: Arrays) -> list[np.ndarray]:
+        try:
+            return computing.compute(arrays)
+        except (ValueError, TypeError, load_tensorflow().errors.OpError) as error:
+            raise ConversionError(
+                f"'{computing.name}' does not run on inputs of its shapes and types.",
+                hint="Give its inputs fixed shapes, and check that it runs on arrays of them.",
+            ) from error
 
     def compute(arrays: Arrays) -> list[np.ndarray]:
         if all(door.shape[0] is None for door in computing.inputs):
-            return computing.compute(arrays)
-        rows = [computing.compute([array[row : row + 1] for array in arrays]) for row in range(len(arrays[0]))]
+            return call(arrays)
+        rows = [call([array[row : row + 1] for array in arrays]) for row in range(len(arrays[0]))]
         return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
     return compute

@@ -14,7 +14,7 @@ from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.probes import Probes
 from edgecompress.convert.targets import TARGETS, parse_target
 from edgecompress.convert.tflite.export import export_float
-from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.environment import load_keras, load_tensorflow, load_tf_keras
 from edgecompress.errors import ConversionError
 
 INPUTS = np.random.default_rng(0).uniform(-1, 1, (20, 8, 8, 3)).astype(np.float32)
@@ -166,3 +166,11 @@ def test_a_source_that_draws_random_numbers_is_said_to(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="'drops' gives other outputs for the same inputs: it draws random"):
         convert(Source("drops", model, "test"), (parse_target("tflite:float32"),), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_does_not_run_is_a_sentence() -> None:
+    keras = load_keras()
+    image = keras.Input((3, 3))
+    model = keras.Model(image, keras.ops.cholesky(image), name="root")  # of what is no product with its transpose
+    with pytest.raises(ConversionError, match="'root' does not run on inputs of its shapes"):
+        keras_function(model)([-np.ones((2, 3, 3), np.float32)])

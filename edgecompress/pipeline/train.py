@@ -12,7 +12,7 @@ import numpy as np
 
 from edgecompress.data import Dataset
 from edgecompress.data.preprocessing import scale_pixels
-from edgecompress.environment import load_keras, load_tf_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import DataError
 from edgecompress.generators import write_generators
 from edgecompress.keras_bridge.keras3_file import save_keras3
@@ -26,6 +26,7 @@ from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.runs import RunFolder, working_in
 from edgecompress.storage import written_whole
+from edgecompress.tfmot.door import reset_names
 from edgecompress.tfmot.keras2_file import save_keras2
 from edgecompress.training.augmentation import Augmentation
 from edgecompress.training.batches import TrainingData, training_data
@@ -65,8 +66,8 @@ def train(
 def _train(
     recipe: Recipe, run: RunFolder, dataset: Dataset, preprocessing: Preprocessing, on_progress: Progress, tell: Tell
 ) -> None:
-    load_keras().utils.clear_session(free_memory=False)  # names that Keras makes up end up in the files,
-    load_tf_keras().backend.reset_uids()  # such as quantize_layer_1
+    load_keras().utils.clear_session(free_memory=False)  # names that Keras makes up end up in the files
+    reset_names()
     model, notes = build_model(recipe, dataset, preprocessing)
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
     trainer = _Trainer(recipe, run, data, dataset.record.sha256, on_progress, tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError, UnsupportedModelError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.tfmot.to_keras2.translation import translate
@@ -45,3 +46,8 @@ def leave(twin: Model, model: Model) -> Model:
         if layer.weights:
             layer.set_weights(twin.get_layer(layer.name).get_weights())
     return copy
+
+
+def reset_names() -> None:
+    """Have Keras 2 number the names that it makes up, such as quantize_layer_1, from the beginning."""
+    load_tf_keras().backend.reset_uids()
