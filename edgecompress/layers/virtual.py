@@ -65,6 +65,10 @@ class VirtualLayer(keras.layers.Layer):
         """Return the weight `name` of the layer as it is now, by NumPy."""
         return self._decoders[name].array({key: np.asarray(each) for key, each in self._theta[name].items()})
 
+    def plain(self) -> Any:
+        """Return a layer like the wrapped one, which is not built yet."""
+        return type(self.layer).from_config(self.layer.get_config())
+
     def copy_to(self, plain: Any) -> None:
         """Assign the decoded weights, and the rest of the wrapped layer's, to a layer like it."""
         plain.set_weights(self.layer.get_weights())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgecompress.errors import MethodError
 from edgecompress.methods import binary, pruning, quantization, sharing
 from edgecompress.methods.binary import BNN, BWN, BinaryConnect, XNORNet
-from edgecompress.methods.composition import chain, only, repeat, trained
+from edgecompress.methods.composition import chain, only, repeat, together, trained
 from edgecompress.methods.pruning import IterativePruning, MagnitudePruning, XNNPACKLatencyPruning
 from edgecompress.methods.quantization import QuantizationAwareTraining
 from edgecompress.methods.sharing import (
@@ -45,6 +45,7 @@ __all__ = [
     "find",
     "only",
     "repeat",
+    "together",
     "trained",
 ]
 

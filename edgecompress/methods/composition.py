@@ -1,15 +1,18 @@
-"""Expressions of methods: one after the other, on some layers only, trained so long, in rounds."""
+"""Expressions of methods: one after the other, at the same time, on some layers only, trained so long, in rounds."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from edgecompress.errors import MethodError
 from edgecompress.methods.patterns import require_pattern
 from edgecompress.methods.protocol import Kept
 from edgecompress.methods.step import Method, Stage
+
+Figure = TypeVar("Figure")
 
 # What no training of another step leaves whole, wherever it is: what made it, and what to do.
 _FRAGILE = {
@@ -29,7 +32,8 @@ class Chain(Method):
 
     def __post_init__(self) -> None:
         """Raise `MethodError` where a step would undo what was made before it, before any model is looked at."""
-        for before, after in itertools.combinations([part.step for part in self.parts], 2):
+        pairs = itertools.combinations([part.steps for part in self.parts], 2)
+        for before, after in (pair for steps in pairs for pair in itertools.product(*steps)):
             for kind, (maker, hint) in _FRAGILE.items():
                 if kind in before.traits.makes and kind not in after.traits.keeps:
                     raise MethodError(f"{after.name} comes after {maker}.", hint=hint)
@@ -55,7 +59,7 @@ def only(method: Method, *, layers: str) -> Method:
         MethodError: `layers` is not a regular expression.
     """
     require_pattern(layers, "Layers")
-    return _each(method, lambda stage: replace(stage, layers=(*stage.layers, layers)))
+    return _each(method, lambda stage: stage.each(lambda each: replace(each, layers=(*each.layers, layers))))
 
 
 def trained(method: Method, *, epochs: int | None = None, learning_rate: float | None = None) -> Method:
@@ -81,6 +85,30 @@ def trained(method: Method, *, epochs: int | None = None, learning_rate: float |
     return _each(method, with_training)
 
 
+def together(*methods: Method) -> Method:
+    """Return `methods` trained as one: at the same time, each on layers that those before it leave to it.
+
+    What they minimize is added up; one after the other, in reverse order, they are made plain again.
+
+    Raises:
+        MethodError: one is itself several in a row, or cannot be trained beside others, or they differ in the length
+            of the training.
+    """
+    stages = [single for method in methods for single in _singles(method)]
+    if len(stages) < 2:
+        return Chain(tuple(stages))
+    for step in (stage.step for stage in stages):
+        if not step.traits.joins:
+            raise MethodError(
+                f"{step.name} cannot be trained together with other methods: it has a network of its own trained.",
+                hint="Put it before or behind them, with chain(...).",
+            )
+    epochs = _one("epochs", [stage.epochs for stage in stages])
+    learning_rate = _one("learning_rate", [stage.learning_rate for stage in stages])
+    first, *others = (replace(stage, epochs=None, learning_rate=None) for stage in stages)
+    return Chain((replace(first, epochs=epochs, learning_rate=learning_rate, beside=tuple(others)),))
+
+
 def repeat(method: Method, *, rounds: int) -> Method:
     """Return `method` applied `rounds` times, each of which has what is then due of its budget: train, compress, train.
 
@@ -89,13 +117,27 @@ def repeat(method: Method, *, rounds: int) -> Method:
     """
     if rounds < 1:
         raise MethodError(f"A repetition got rounds {rounds}.", hint="Use at least 1.")
-    return Chain(
-        tuple(
-            replace(stage, step=stage.step.in_round(number, rounds))
-            for number in range(1, rounds + 1)
-            for stage in method.plan()
-        )
-    )
+
+    def in_round(number: int) -> Callable[[Stage], Stage]:
+        return lambda stage: replace(stage, step=stage.step.in_round(number, rounds))
+
+    return Chain(tuple(stage.each(in_round(number)) for number in range(1, rounds + 1) for stage in method.plan()))
+
+
+def _singles(method: Method) -> tuple[Stage, ...]:
+    plan = method.plan()
+    if len(plan) != 1:
+        names = ", then ".join(stage.step.name for stage in plan) or "nothing"
+        raise MethodError(f"Only single methods can be trained together, not {names}.", hint="Chain what comes of it.")
+    return (replace(plan[0], beside=()), *plan[0].beside)
+
+
+def _one(name: str, values: Sequence[Figure | None]) -> Figure | None:
+    given = list(dict.fromkeys(value for value in values if value is not None))
+    if len(given) > 1:
+        listed = " and ".join(map(str, given))
+        raise MethodError(f"Methods that are trained together got {name} {listed}.", hint="Give one of them.")
+    return given[0] if given else None
 
 
 def _each(method: Method, change: Callable[[Stage], Stage]) -> Method:

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.separable import parts_of_separable, split_separable
+from edgecompress.methods.joint import Part, finalize_parts, joint, prepare_parts
 from edgecompress.methods.keeping import hold, refuse_undoing, require_kept
 from edgecompress.methods.patterns import require_match
 from edgecompress.methods.protocol import Constraint, Context, Model, Outcome, Prepared
@@ -52,11 +53,11 @@ def compress(
     """
     outcome = _begun(model)
     for index, stage in enumerate(method.plan()):
-        prepared, context = prepare(stage, outcome, trainer)
+        parts, prepared = prepare(stage, outcome, trainer)
         if stage.step.traits.trains:
             trainer.train(index, stage, prepared)
-        done = stage.step.finalize(prepared, context)
-        require_kept(stage.step, outcome, done)
+        done = finalize_parts(parts)
+        require_kept(stage.name, outcome, done)
         outcome = _joined(outcome, done)
         on_stage(index, outcome)
     return outcome
@@ -74,9 +75,9 @@ def check(model: Model, method: Method, setting: Setting) -> None:
     outcome = _begun(model)
     *others, last = method.plan() or (None,)
     for stage in others:
-        prepared, context = prepare(stage, outcome, setting)
+        parts, prepared = prepare(stage, outcome, setting)
         if stage.step.traits.trains:
-            outcome = _joined(outcome, stage.step.finalize(prepared, context))
+            outcome = _joined(outcome, finalize_parts(parts))
         else:  # it may take long, and what it makes is known
             treated = tuple(sorted(prepared.treated))
             made = tuple(Constraint(kind, treated) for kind in stage.step.traits.makes)
@@ -85,28 +86,34 @@ def check(model: Model, method: Method, setting: Setting) -> None:
         prepare(last, outcome, setting)
 
 
-def prepare(stage: Stage, before: Outcome, setting: Setting) -> tuple[Prepared, Context]:
-    """Prepare a copy of what came of the stages before for another one; also return what it is told.
+def prepare(stage: Stage, before: Outcome, setting: Setting) -> tuple[tuple[Part, ...], Prepared]:
+    """Prepare a copy of what came of the stages before for another one: its parts, and what is trained.
 
     A layer may be chosen by its own name, or by that of the layer in whose place it is.
 
     Raises:
         MethodError: the step does not fit the model, or would undo what was established before it.
     """
-    step, model = stage.step, before.model
-    step.requires(model)
     origins = {new: old for old, names in before.replaced.items() for new in names}
-    for pattern in stage.layers:
-        require_match(pattern, step.name, model, more=tuple(before.replaced))
-    context = Context(
-        optimizer_steps=setting.optimizer_steps(stage),
-        images=cache(setting.images),
-        kept=before.constraints,
-        chosen=lambda name: stage.chooses(name) or stage.chooses(origins.get(name, name)),
-    )
-    prepared = step.prepare(copy_model(model), context)
-    refuse_undoing(step, prepared, context)
-    return hold(prepared, context) if step.traits.trains else prepared, context
+    images = cache(setting.images)
+    for each in (stage, *stage.beside):
+        each.step.requires(before.model)
+        for pattern in each.layers:
+            require_match(pattern, each.step.name, before.model, more=tuple(before.replaced))
+
+    def context_of(each: Stage) -> Context:
+        return Context(
+            optimizer_steps=setting.optimizer_steps(stage),
+            images=images,
+            kept=before.constraints,
+            chosen=lambda name: each.chooses(name) or each.chooses(origins.get(name, name)),
+        )
+
+    parts = prepare_parts(stage, copy_model(before.model), context_of)
+    for part in parts:
+        refuse_undoing(part.step, part.prepared, part.context)
+    prepared = joint(parts)
+    return parts, hold(prepared, parts[0].context) if stage.step.traits.trains else prepared
 
 
 def _begun(model: Model) -> Outcome:

@@ -42,17 +42,18 @@ def hold(prepared: Prepared, context: Context) -> Prepared:
     return replace(prepared, frozen=(*prepared.frozen, *of(whole)))
 
 
-def require_kept(step: Step, before: Outcome, after: Outcome) -> None:
+def require_kept(name: str, before: Outcome, after: Outcome) -> None:
     """Raise `MethodError`, naming the layer, where zeros, shared values or words of `before` are not in `after`.
 
-    A layer that was replaced is vouched for by the step, which keeps such constraints or was refused before.
+    A layer that was replaced is vouched for by the step, called `name`, which keeps such constraints or was refused
+    before.
     """
     for constraint in before.constraints:
-        for name in (each for each in constraint.layers if each not in after.replaced):
-            old, new = (outcome.model.get_layer(name) for outcome in (before, after))
+        for layer in (each for each in constraint.layers if each not in after.replaced):
+            old, new = (outcome.model.get_layer(layer) for outcome in (before, after))
             if lost := _lost(constraint.kind, old, new):
                 raise MethodError(
-                    f"{step.name} lost {constraint.kind} of '{name}': {lost}.",
+                    f"{name} lost {constraint.kind} of '{layer}': {lost}.",
                     hint="Leave that layer out with only(...)"
                     + (", or share fewer values: TF-MOT keeps at most 1024 a kernel." if "values" in lost else "."),
                 )

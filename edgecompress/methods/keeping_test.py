@@ -106,9 +106,9 @@ def test_what_was_lost_is_told_by_layer(kind, before, after, words, model) -> No
 
     outcomes = Outcome(with_kernel(before), constraints=(Constraint(kind, ("dense",)),)), Outcome(with_kernel(after))
     if not words:
-        return require_kept(BWN(), *outcomes)
+        return require_kept(BWN.name, *outcomes)
     with pytest.raises(MethodError, match=f"bwn lost {kind} of 'dense': .*{words}"):
-        require_kept(BWN(), *outcomes)
+        require_kept(BWN.name, *outcomes)
 
 
 def test_what_is_held_are_the_zeros_when_training_begins() -> None:

@@ -52,6 +52,7 @@ class Traits:
     trains: bool = True  # a one-shot step has nothing to train, and works in `finalize`
     makes: tuple[Kept, ...] = ()
     keeps: tuple[Kept, ...] = ()  # in the layers that it treats; in the others, zeros and values are kept for it
+    joins: bool = False  # leaves the layers that it does not treat in place, so that others can be trained with it
 
 
 def all_layers(name: str) -> bool:

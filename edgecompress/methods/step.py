@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 from edgecompress.methods.protocol import Context, Model, Outcome, Prepared, Traits
@@ -28,6 +29,21 @@ class Stage:
     layers: tuple[str, ...] = ()  # regular expressions, all of which a layer's whole name must match
     epochs: int | None = None
     learning_rate: float | None = None
+    beside: tuple[Stage, ...] = ()  # what is trained at the same time
+
+    @property
+    def name(self) -> str:
+        """What is trained, in words."""
+        return " and ".join(step.name for step in self.steps)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that are trained as one."""
+        return (self.step, *(step for stage in self.beside for step in stage.steps))
+
+    def each(self, change: Callable[[Stage], Stage]) -> Stage:
+        """Return the stage with this and every one beside it changed."""
+        return change(replace(self, beside=tuple(stage.each(change) for stage in self.beside)))
 
     def chooses(self, name: str) -> bool:
         """Return whether the step may treat the layer of this name."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_keras
-from edgecompress.keras_bridge.graph import copy_model, inbound_layers, replay
+from edgecompress.keras_bridge.graph import inbound_layers, replay
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.protocol import Model
 
@@ -51,7 +51,7 @@ def with_following_dropout(model: Model) -> tuple[Model, tuple[FollowingDropout,
 
 
 def with_plain_dropout(model: Model) -> Model:
-    """Return a copy of the model with Keras's dropouts again, at the rates of this moment."""
+    """Return the model, on the same layers, with Keras's dropouts again, at the rates of this moment."""
     from edgecompress.layers.rescaled_dropout import RescaledDropout
 
     plain: dict[str, Any] = {
@@ -59,7 +59,7 @@ def with_plain_dropout(model: Model) -> Model:
         for layer in model.layers
         if isinstance(layer, RescaledDropout)
     }
-    return copy_model(replay(model, lambda layer, prefix: plain.get(layer.name, layer)))
+    return replay(model, lambda layer, prefix: plain.get(layer.name, layer)) if plain else model
 
 
 def _fed_kernels(model: Model, layer: Any) -> tuple[Any, ...]:

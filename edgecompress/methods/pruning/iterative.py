@@ -39,7 +39,7 @@ class IterativePruning(Step):
     name: ClassVar[str] = "iterative_pruning"
     paper: ClassVar[str] = "Han et al. 2015, arXiv:1506.02626"
     summary: ClassVar[str] = "remove the smallest weights for good, train the rest, and again"
-    traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS,), keeps=(Kept.ZEROS,))
+    traits: ClassVar[Traits] = Traits(makes=(Kept.ZEROS,), keeps=(Kept.ZEROS,), joins=True)
 
     sparsity: float = option(0.8, "share of zeros in each kernel at the end, in [0, 1)")
     sparsities: dict[str, float] = option({}, "pattern of layer names: sparsity; the first match wins")

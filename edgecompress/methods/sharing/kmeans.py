@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from edgecompress.errors import MethodError
-from edgecompress.keras_bridge.graph import copy_model, replay
+from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import NAMES, kernels
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
@@ -32,7 +32,7 @@ class KMeansSharing(Step):
     name: ClassVar[str] = "kmeans_sharing"
     paper: ClassVar[str] = "Han et al. 2015, arXiv:1510.00149"
     summary: ClassVar[str] = "k-means on the survivors of each kernel, the means trained"
-    traits: ClassVar[Traits] = Traits(makes=(Kept.SHARED_VALUES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES))
+    traits: ClassVar[Traits] = Traits(makes=(Kept.SHARED_VALUES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES), joins=True)
 
     clusters: int = option(32, "values of a dense kernel beside zero; 32 need 5 bits an index")
     conv_clusters: int = option(256, "values of a convolution's kernel")
@@ -53,28 +53,22 @@ class KMeansSharing(Step):
         from edgecompress.layers.decoders import SharedValues
         from edgecompress.layers.virtual import VirtualLayer
 
-        work = copy_model(model)  # its layers give up their kernels
-        layers, notes = pick(work, context.chosen, self._unfit, action=SHARED)
+        layers, notes = pick(model, context.chosen, self._unfit, action=SHARED)
         virtual = {
             layer.name: VirtualLayer(layer, {name: SharedValues(book) for name, book in self._codebooks(layer).items()})
             for layer in layers
         }
-        shared = replay(work, lambda layer, prefix: virtual.get(layer.name, layer))
+        shared = replay(model, lambda layer, prefix: virtual.get(layer.name, layer))
         frozen = tuple(weight for layer in virtual.values() for weight in layer.replaced)
         return Prepared(shared, model, notes=notes, frozen=frozen)
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the plain layers with the decoded kernels."""
-        from edgecompress.layers.virtual import VirtualLayer
-
-        plain = copy_model(prepared.source)
-        for layer in plain.layers:
-            trained = prepared.model.get_layer(layer.name)
-            if isinstance(trained, VirtualLayer):
-                trained.copy_to(layer)
-            elif layer.weights:
-                layer.set_weights(trained.get_weights())
-        return shared_outcome(plain, prepared.notes)
+        plain = {name: prepared.model.get_layer(name).plain() for name in prepared.treated}
+        model = replay(prepared.model, lambda layer, prefix: plain.get(layer.name, layer))
+        for name, layer in plain.items():
+            prepared.model.get_layer(name).copy_to(layer)
+        return shared_outcome(model, prepared.notes)
 
     def _unfit(self, layer: Any) -> str:
         survivors = max(int(np.count_nonzero(kernel)) for kernel in kernels(layer))
