@@ -48,13 +48,17 @@ def pareto_front(points: Sequence[tuple[Interval, ...] | None]) -> list[bool]:
     """Return which points no other dominates; a point that lacks an axis is None and not on the front.
 
     A point dominates another that is nowhere known to be less and somewhere known to be more: a difference that the
-    measurement leaves open neither wins nor loses.
+    measurement leaves open neither wins nor loses. So points can dominate one another in a circle; they are on the
+    front together, if none outside of the circle dominates one of them.
     """
-    pairs = _pairs(sum(point is not None for point in points))
-    return [
-        point is not None and not any(other is not None and _dominates(other, point, pairs) for other in points)
-        for point in points
-    ]
+    known = [point for point in points if point is not None]
+    pairs = _pairs(len(known))
+    above = np.array([[_dominates(one, other, pairs) for other in known] for one in known], bool)
+    above = above.reshape(len(known), len(known))
+    for middle in range(len(known)):  # in any number of steps
+        above |= above[:, [middle]] & above[[middle]]
+    best = iter((above <= above.T).all(axis=0).tolist())
+    return [point is not None and next(best) for point in points]
 
 
 def known_less(one: Interval, other: Interval, *, comparisons: int = 1) -> bool:

@@ -108,6 +108,13 @@ def test_a_decided_latency_saves_a_larger_file_and_an_unknown_one_is_not_on_the_
     assert pareto_front([small, fast, None]) == [True, True, False]
 
 
+def test_a_circle_is_on_the_front_as_a_whole_unless_one_outside_dominates_it() -> None:
+    low, open_, high = exact(0), Interval(0, 0, 1), exact(1)
+    circle = [(low, high, open_), (open_, low, high), (high, open_, low)]  # the next one dominates each
+    assert pareto_front([*circle, None]) == [True, True, True, False]
+    assert pareto_front([*circle, (exact(-1), exact(-1), exact(0))]) == [False, False, False, True]
+
+
 @given(points=points)
 def test_the_front_is_empty_only_where_nothing_is_known(points: list[tuple[Interval, ...] | None]) -> None:
     assert any(pareto_front(points)) == any(point is not None for point in points)
