@@ -14,6 +14,7 @@ from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.annotate import annotate, with_signature
 from edgecompress.convert.tflite.binary.emit import BinaryFile, binary_tensors, emit_binary
 from edgecompress.convert.tflite.binary.meant import meant_binary
+from edgecompress.convert.tflite.binary.whole_sums import with_whole_sums
 from edgecompress.convert.tflite.ends import quantize_ends
 from edgecompress.convert.tflite.io_types import set_io
 from edgecompress.convert.tflite.post_training import (
@@ -133,7 +134,12 @@ class Making:
 
         if isinstance(self.source.model, bytes):
             return with_signature(self.source.model)
-        return export_float(self.source.model, sparse=sparse)
+        content = export_float(self.source.model, sparse=sparse)
+        return with_whole_sums(content) if self._meant_binary else content
+
+    @cached_property
+    def _meant_binary(self) -> dict[str, bool]:
+        return {} if isinstance(self.source.model, bytes) else meant_binary(native(self.source.model))
 
     @cached_property
     def is_onnx(self) -> bool:
@@ -146,8 +152,7 @@ class Making:
         if self.is_onnx:
             metadata = {METADATA_KEY: embed_json(self.source.preprocessing, Target("onnx", "binary"))}
             return rewrite_onnx(self.source.model, metadata=metadata)
-        meant = {} if isinstance(self.source.model, bytes) else meant_binary(native(self.source.model))
-        file = emit_binary(self.ends, expected=meant)
+        file = emit_binary(self.ends, expected=self._meant_binary)
         return replace(file, content=self._named(file.content, Target("tflite", "binary")))
 
     @property

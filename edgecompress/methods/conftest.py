@@ -56,7 +56,7 @@ def inputs() -> np.ndarray:
 
 @pytest.fixture
 def awkward_model() -> Any:
-    """Separable convolution, hard-swish of Multiply, upsampling, a nested Sequential model, a residual, batch norms."""
+    """Separable convolution, hard-swish of Multiply, upsampling, dropout, a nested model, a residual, batch norms."""
     keras = load_keras()
     keras.utils.set_random_seed(0)
     layers = keras.layers
@@ -68,6 +68,7 @@ def awkward_model() -> Any:
     x = layers.ReLU(name="separable_relu")(x)
     x = layers.Multiply(name="hard_swish")([x, layers.ReLU(6.0, name="gate")(x + 3.0)])
     x = layers.UpSampling2D(name="up")(x)
+    x = layers.Dropout(0.1, name="drop")(x)
     inner = keras.Sequential([keras.Input((16, 16, 16)), layers.Conv2D(8, 1, name="stem"), layers.BatchNormalization()])
     x = inner(x)
     x = layers.Add(name="sum")([x, layers.Conv2D(8, 1, name="branch")(x)])

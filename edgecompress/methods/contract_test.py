@@ -112,9 +112,10 @@ def test_zeros_survive_quantization_aware_training(awkward_model, trainer) -> No
 @pytest.mark.parametrize("before", [(), (only(MagnitudePruning(sparsity=0.5), layers="branch|scores"),)])
 def test_shared_values_survive_quantization_aware_training(before, sharing, awkward_model, trainer) -> None:
     """Some kernels have zeros to keep and others have none; only the k-means treats depthwise kernels."""
-    shared = compress(awkward_model, chain(*before, sharing), trainer)
-    quantization = QuantizationAwareTraining(keep_float="separable_pointwise")
-    both = compress(awkward_model, chain(*before, sharing, quantization), trainer)
+    stages = []
+    method = chain(*before, sharing, QuantizationAwareTraining(keep_float="separable_pointwise"))
+    compress(awkward_model, method, trainer, on_stage=lambda index, outcome: stages.append(outcome))
+    *_, shared, both = stages
     assert both.quantized is not None
     for name in shared.constraints[-1].layers:
         old, new = (np.asarray(kernels(each.model.get_layer(name))[0]) for each in (shared, both))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -91,7 +90,13 @@ def _substitution(order: Order, binaries: dict[str, Any]) -> Callable[[Any, str]
             parts.insert(0, lambda tensor: normalize(tensor, layer.name))
         if parts == [layer]:
             return layer  # it may take more than one tensor
-        return lambda tensor: reduce(lambda value, part: part(value), parts, tensor)
+
+        def call(tensor: Any, **options: Any) -> Any:
+            for part in parts:
+                tensor = part(tensor, **options) if part is layer else part(tensor)
+            return tensor
+
+        return call
 
     return substitute
 
