@@ -120,3 +120,13 @@ def test_a_recipe_that_is_corrected_behind_the_training_trains_nothing_again(tmp
     ]
     assert verification.data.startswith("digits test split, 30 of")
     assert load_recipe(tmp_path / "run" / "recipe.toml") == changed
+
+
+OWN = sorted((Path(__file__).parents[2] / "models").glob("*/recipes/*.toml"))
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_the_project_s_own_recipes_can_be_trained(path: Path) -> None:
+    """All of their steps are prepared, on data that is here."""
+    data = {"data": recipe().data}
+    check_training(load_recipe(path).model_copy(update=data))

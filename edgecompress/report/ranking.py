@@ -57,8 +57,8 @@ def pareto_front(points: Sequence[tuple[Interval, ...] | None]) -> list[bool]:
     above = above.reshape(len(known), len(known))
     for middle in range(len(known)):  # in any number of steps
         above |= above[:, [middle]] & above[[middle]]
-    best = iter((above <= above.T).all(axis=0).tolist())
-    return [point is not None and next(best) for point in points]
+    best = iter(np.all(above <= above.T, axis=0))
+    return [point is not None and bool(next(best)) for point in points]
 
 
 def known_less(one: Interval, other: Interval, *, comparisons: int = 1) -> bool:
