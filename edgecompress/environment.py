@@ -12,6 +12,8 @@ from typing import Any
 from edgecompress.errors import EdgeCompressError
 from edgecompress.quiet import quiet
 
+OWN_PROCESS = "EDGECOMPRESS_OWN_PROCESS"  # variable that is set in commands and their children
+
 
 def load_tensorflow() -> Any:
     """Import TensorFlow, without a GPU; what `tf.keras` is stays as the environment says.
@@ -44,7 +46,7 @@ def load_keras() -> Any:
         EdgeCompressError: it was imported before with another backend.
     """
     load_tensorflow()
-    with _environment({"KERAS_BACKEND": "tensorflow"}, over=True):
+    with _environment({"KERAS_BACKEND": "tensorflow"}, over=True), _lean():
         import keras
     if (backend := keras.config.backend()) != "tensorflow":
         raise EdgeCompressError(
@@ -76,6 +78,21 @@ def load_tfmot() -> ModuleType:
         import tensorflow_model_optimization
 
     return tensorflow_model_optimization
+
+
+@contextmanager
+def _lean() -> Iterator[None]:
+    """In a process that is ours, have Keras 3 do without what only its wrappers and pictures are made by.
+
+    That is most of what it imports. A user's own process has all of it.
+    """
+    hidden = [name for name in ("sklearn", "matplotlib") if os.environ.get(OWN_PROCESS) and name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # to import None is an ImportError
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager

@@ -51,6 +51,16 @@ assert load_tensorflow().keras.layers.Dense is load_tf_keras().layers.Dense
 load_tfmot()
 assert load_keras().__version__[0] == "3"
 """
+LEAN = """
+import sys
+from edgecompress.environment import load_keras
+keras = load_keras()
+assert not {"sklearn", "matplotlib"} & sys.modules.keys()
+import matplotlib.pyplot, sklearn.datasets
+assert len(sklearn.datasets.load_digits().images) == 1797
+import matplotlib
+assert load_keras() is keras and matplotlib.pyplot.plot
+"""
 BACKEND = """
 import os
 os.environ["KERAS_BACKEND"] = "torch"
@@ -72,6 +82,11 @@ def test_in_a_fresh_process(probe: str) -> None:
 
 def test_who_asks_for_keras_2_as_tf_keras_has_it() -> None:
     run(LEGACY, TF_USE_LEGACY_KERAS="1")
+
+
+def test_a_process_of_ours_imports_no_more_than_it_needs() -> None:
+    run(LEAN, EDGECOMPRESS_OWN_PROCESS="1")
+    run("from edgecompress.environment import load_keras; load_keras(); import sys; assert 'sklearn' in sys.modules")
 
 
 def test_keras_computes_by_tensorflow_whatever_its_setting() -> None:

@@ -24,7 +24,10 @@ from edgecompress.progress import Progress, silent
 TIMEOUT_S = 60.0
 REASON_CHARACTERS = 300
 LOG_BYTES = 4096  # read from its end
-DEFAULTS = {"TF_USE_LEGACY_KERAS": "1"}  # TF-MOT looks at tf.keras: a second to import Keras 3, for nothing
+DEFAULTS = {
+    "TF_USE_LEGACY_KERAS": "1",  # TF-MOT looks at tf.keras: a second to import Keras 3, for nothing
+    "EDGECOMPRESS_OWN_PROCESS": "1",  # see edgecompress.environment
+}
 _ENDING_S = 10.0  # for a child that closed its pipes to end
 
 

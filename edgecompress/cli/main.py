@@ -16,6 +16,7 @@ from edgecompress.child.kept import kept
 from edgecompress.cli.interrupts import Heard, heeded, what_is_kept
 from edgecompress.cli.verbosity import verbosity_options
 from edgecompress.devices.wire.client import end_clients
+from edgecompress.environment import OWN_PROCESS
 from edgecompress.errors import EdgeCompressError
 
 COMMANDS = {
@@ -71,6 +72,7 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
+    os.environ.setdefault(OWN_PROCESS, "1")
     code = run()
     if code > SIGNALLED:
         # TensorFlow's threads are in the middle of something, and may abort while the interpreter is taken down.
