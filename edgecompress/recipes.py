@@ -8,11 +8,19 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+)
 
 from edgecompress.errors import MethodError, RecipeError
 from edgecompress.methods import find
-from edgecompress.methods.composition import chain, only, trained
+from edgecompress.methods.composition import chain, only, together, trained
 from edgecompress.methods.step import Method, Step
 from edgecompress.suggest import suggest
 from edgecompress.zoo import find as find_architecture
@@ -62,19 +70,34 @@ class TrainSection(Section):
     colour: float = Field(default=0.0, ge=0, le=1)
 
 
-class CompressSection(Section):
-    """One step of the chain of methods. `options` are the method's own figures.
+class MethodSection(Section):
+    """A method. `options` are its own figures."""
+
+    method: str
+    layers: str = ""  # regular expression; empty: all that the method can treat
+    options: dict[str, Any] = {}
+
+
+class CompressSection(MethodSection):
+    """One step of the chain: a method, and those that are trained `together` with it.
 
     Epochs and learning rate are resolved where the method trains; one that trains nothing has neither. A step that is
     to be repeated is resolved to so many, each with the figures that are due in its round.
     """
 
-    method: str
     epochs: int | None = Field(default=None, ge=1, le=MOST_EPOCHS)
     learning_rate: float | None = Field(default=None, gt=0, le=1000)
-    layers: str = ""  # regular expression; empty: all that the method can treat
     repeat: int = Field(default=1, ge=1, le=MOST_ROUNDS)
-    options: dict[str, Any] = {}
+    together: tuple[MethodSection, ...] = ()
+
+    @property
+    def methods(self) -> tuple[MethodSection, ...]:
+        """The methods that are trained as one."""
+        return (self, *self.together)
+
+    @model_serializer(mode="wrap")
+    def _without_nobody(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name != "together" or value}
 
 
 class ConvertSection(Section):
@@ -184,17 +207,21 @@ def to_toml(recipe: Recipe) -> str:
 
     document = recipe.model_dump(mode="json", exclude_none=True)
     document["model"] |= document["model"].pop("options")
-    for table in document["compress"]:
-        del table["repeat"]  # the rounds stand there one by one
-        table |= table.pop("options")
+    for step in document["compress"]:
+        del step["repeat"]  # the rounds stand there one by one
+        for table in (step, *step.get("together", ())):
+            table |= table.pop("options")
     return tomli_w.dumps(document)
 
 
 def _step_of(section: CompressSection, real_layers: str) -> Method:
-    step = _build(find(section.method), section.options)
-    method: Method = step.leaving(real_layers) if real_layers else step
-    method = only(method, layers=section.layers) if section.layers else method
-    if step.traits.trains:
+    def single(each: MethodSection) -> Method:
+        step = _build(find(each.method), each.options)
+        method = step.leaving(real_layers) if real_layers else step
+        return only(method, layers=each.layers) if each.layers else method
+
+    method = together(*map(single, section.methods))
+    if find(section.method).traits.trains:
         method = trained(method, epochs=section.epochs, learning_rate=section.learning_rate)
     return method
 
@@ -203,9 +230,15 @@ def _rounds(section: CompressSection) -> tuple[CompressSection, ...]:
     """Return the step once for each round, with what is due in it of its budget."""
     if section.repeat == 1:
         return (section,)
-    step = _build(find(section.method), section.options)
-    steps = (step.in_round(number, section.repeat) for number in range(1, section.repeat + 1))
-    return tuple(section.model_copy(update={"repeat": 1, "options": _options(each)}) for each in steps)
+
+    def due(each: MethodSection, number: int) -> dict[str, Any]:
+        return _options(_build(find(each.method), each.options).in_round(number, section.repeat))
+
+    def of_round(number: int) -> CompressSection:
+        others = tuple(each.model_copy(update={"options": due(each, number)}) for each in section.together)
+        return section.model_copy(update={"repeat": 1, "options": due(section, number), "together": others})
+
+    return tuple(map(of_round, range(1, section.repeat + 1)))
 
 
 def _options(step: Step) -> dict[str, Any]:
@@ -249,7 +282,11 @@ def _numbers(value: Any) -> Iterator[float]:
 
 def _with_options(document: dict[str, Any], origin: str) -> dict[str, Any]:
     """Move the keys of `model` and `compress` tables that are not their own to those that stand below `options`."""
-    own = {"model": set(ModelSection.model_fields), "compress": set(CompressSection.model_fields)}
+    own = {
+        "model": set(ModelSection.model_fields),
+        "compress": set(CompressSection.model_fields),
+        "together": set(MethodSection.model_fields),
+    }
 
     def split(name: str, table: Any) -> Any:
         if not isinstance(table, dict):
@@ -261,6 +298,8 @@ def _with_options(document: dict[str, Any], origin: str) -> dict[str, Any]:
             raise RecipeError(f"'{origin}': '{name}.options' must be a table.", hint=f"Write it as [{name}.options].")
         if twice := sorted(options.keys() & given.keys()):
             raise RecipeError(f"'{origin}': '{twice[0]}' is in '{name}' and in '{name}.options'.", hint="Give it once.")
+        if isinstance(table.get("together"), list):
+            table["together"] = [split("together", each) for each in table["together"]]
         return {**table, "options": options | given}
 
     moved = dict(document)

@@ -10,8 +10,9 @@ import pytest
 
 from edgecompress.errors import ArchitectureError, RecipeError
 from edgecompress.methods import METHODS
-from edgecompress.methods.composition import Chain, only, repeat, trained
-from edgecompress.methods.pruning import MagnitudePruning
+from edgecompress.methods.composition import Chain, only, repeat, together, trained
+from edgecompress.methods.pruning import IterativePruning, MagnitudePruning
+from edgecompress.methods.sharing import KMeansSharing
 from edgecompress.recipes import CompressSection, ModelSection, load_recipe, method_of, parse_recipe, to_toml
 from edgecompress.zoo import ARCHITECTURES
 
@@ -112,6 +113,45 @@ def test_a_step_that_is_repeated_is_so_many_with_what_is_due_in_each_round() -> 
     assert parse_recipe(to_toml(recipe)) == recipe
     once = trained(only(MagnitudePruning(sparsity=0.875), layers="conv.*"), epochs=2, learning_rate=1e-3)
     assert method_of(recipe).plan() == repeat(once, rounds=3).plan()
+
+
+TOGETHER = """
+[[compress]]
+method = "iterative_pruning"
+layers = "conv.*"
+sparsity = 0.75
+epochs = 3
+repeat = 2
+together = [{ method = "kmeans_sharing", clusters = 8, layers = "fc.*" }]
+"""
+
+
+def test_methods_that_are_trained_together_are_one_step() -> None:
+    recipe = parse_recipe(SMALL + TOGETHER)
+    assert parse_recipe(to_toml(recipe)) == recipe
+    assert [section.options["sparsity"] for section in recipe.compress] == pytest.approx([0.5, 0.75])
+    pruning = only(IterativePruning(sparsity=0.75), layers="conv.*")
+    sharing = only(KMeansSharing(clusters=8), layers="fc.*")
+    both = trained(together(pruning, sharing), epochs=3, learning_rate=1e-3)
+    assert method_of(recipe).plan() == repeat(both, rounds=2).plan()
+    alone = parse_recipe(f'{SMALL}[[compress]]\nmethod = "bnn"\n')
+    assert "together" not in to_toml(alone)
+
+
+@pytest.mark.parametrize(
+    ("partners", "message"),
+    [
+        ('[{ method = "kmeans_shering" }]', "Did you mean 'kmeans_sharing'"),
+        ('[{ method = "kmeans_sharing", cluster = 3 }]', "has no option 'cluster'. Did you mean 'clusters'"),
+        ('[{ method = "magnitude_pruning" }]', "magnitude_pruning cannot be trained together"),
+        ('[{ method = "kmeans_sharing", epochs = 3 }]', "has no option 'epochs'"),
+        ('["kmeans_sharing"]', "'together' must be a table"),
+        ('"kmeans_sharing"', "compress.0.together"),
+    ],
+)
+def test_what_cannot_be_trained_together_is_refused(partners, message) -> None:
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(f'{SMALL}[[compress]]\nmethod = "iterative_pruning"\ntogether = {partners}\n')
 
 
 def test_what_trains_nothing_has_no_epochs() -> None:

@@ -43,6 +43,7 @@ def _describe(method: Any) -> dict[str, Any]:
         "trains": traits.trains,
         "makes": list(traits.makes),
         "keeps": list(traits.keeps),
+        "joins": traits.joins,
         "options": {
             field.name: {
                 "type": str(field.type),
@@ -64,6 +65,9 @@ def _print(method: dict[str, Any]) -> None:
     training = "It trains" if method["trains"] else "It trains nothing"
     makes, keeps = (" and ".join(method[kind]) or "nothing" for kind in ("makes", "keeps"))
     print_line(f"{training}, makes {makes}, and keeps {keeps} of earlier methods in the layers that it treats.")
+    if method["trains"]:
+        company = "can" if method["joins"] else "cannot"
+        print_line(f"It {company} be trained together with others.")
     numbers = [
         f"{name}={option['default']!r}"
         for name, option in method["options"].items()

@@ -56,7 +56,8 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
     "methods",
     multiple=True,
     metavar="METHOD",
-    help="'NAME(option=value, layers=\"...\", epochs=3)', repeated, in order; `edgecompress methods` lists them.",
+    help="'NAME(option=value, layers=\"...\", epochs=3)', repeated, in order, or joined by & to be trained as one; "
+    "`edgecompress methods` lists them.",
 )
 @click.option("--prune", type=Finite(), help="Zero this share of every kernel, such as 0.8.")
 @click.option(
@@ -152,12 +153,22 @@ def _recipe(architecture: str, options: dict[str, Any]) -> Any:
 
 def _step(text: str) -> dict[str, Any]:
     """Return a step of the chain, written as a call."""
+    from edgecompress.errors import MethodError
     from edgecompress.methods import find
-    from edgecompress.methods.text import read_method
+    from edgecompress.methods.text import read_methods
 
-    name, figures = read_method(text)
-    step = {"method": name, **{key: figures.pop(key) for key in OF_STEP if key in figures}, "options": figures}
-    return step if find(name).traits.trains else {"epochs": None, "learning_rate": None, **step}
+    first, *others = (
+        {"method": name, **{key: figures.pop(key) for key in OF_STEP if key in figures}, "options": figures}
+        for name, figures in read_methods(text)
+    )
+    for other in others:
+        if misplaced := [key for key in OF_STEP[1:] if key in other]:
+            raise MethodError(
+                f"{other['method']} got {misplaced[0]}, and is trained together with {first['method']}.",
+                hint=f"Write {misplaced[0]} with the first of them; it is that of all.",
+            )
+    step = {**first, "together": others}
+    return step if find(first["method"]).traits.trains else {"epochs": None, "learning_rate": None, **step}
 
 
 def _steps(options: dict[str, Any]) -> list[dict[str, Any]]:

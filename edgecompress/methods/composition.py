@@ -101,7 +101,7 @@ def together(*methods: Method) -> Method:
         if not step.traits.joins:
             raise MethodError(
                 f"{step.name} cannot be trained together with other methods: it has a network of its own trained.",
-                hint="Put it before or behind them, with chain(...).",
+                hint="Put it before or behind them.",
             )
     epochs = _one("epochs", [stage.epochs for stage in stages])
     learning_rate = _one("learning_rate", [stage.learning_rate for stage in stages])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecompress.errors import MethodError
-from edgecompress.methods.text import read_method
+from edgecompress.methods.text import read_methods
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,11 @@ from edgecompress.methods.text import read_method
     ],
 )
 def test_it_reads_a_name_and_literals(text, expected) -> None:
-    assert read_method(text) == expected
+    assert read_methods(text) == [expected]
+
+
+def test_it_reads_methods_that_are_trained_as_one() -> None:
+    assert read_methods("a(x=1) & b & c(y='d & e')") == [("a", {"x": 1}), ("b", {}), ("c", {"y": "d & e"})]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,10 @@ def test_it_reads_a_name_and_literals(text, expected) -> None:
         ("", "invalid syntax"),
         ("0.9", "neither a name nor"),
         ("a.b(c=1)", "neither a name nor"),
+        ("a & 3", "neither a name nor"),
+        ("a & (b & c)", "neither a name nor"),
+        ("a | b", "neither a name nor"),
+        ("a &", "invalid syntax"),
         ("prune(0.9)", "'0.9' stands without the name of its option"),
         ("prune(sparsity=s)", "sparsity is 's', and a number"),
         ("prune(sparsity=__import__('os').getpid())", "and a number"),
@@ -50,7 +58,7 @@ def test_it_reads_a_name_and_literals(text, expected) -> None:
 )
 def test_what_is_no_method_is_refused_in_a_sentence(text, words) -> None:
     with pytest.raises(MethodError, match="is no method: ") as caught:
-        read_method(text)
+        read_methods(text)
     assert words in str(caught.value) and "magnitude_pruning(" in caught.value.hint
     assert "\n" not in caught.value.message and len(caught.value.message) < 300
 
@@ -58,7 +66,7 @@ def test_what_is_no_method_is_refused_in_a_sentence(text, words) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text) -> None:
     try:
-        name, figures = read_method(text)
+        (name, figures), *_ = read_methods(text)
     except MethodError:
         return
     assert name.isidentifier() and all(isinstance(key, str) for key in figures)

@@ -54,9 +54,9 @@ def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[D
     dataset, preprocessing = load_data(recipe, on_progress=on_progress)
     model, _ = build_model(recipe, dataset, preprocessing)
     split = split_separable(model)
-    for section in recipe.compress:
-        if pattern := section.options.get("keep_float"):
-            require_match(pattern, f"{section.method}, for keep_float,", split)
+    for single in (each for step in recipe.compress for each in step.methods):
+        if pattern := single.options.get("keep_float"):
+            require_match(pattern, f"{single.method}, for keep_float,", split)
     if recipe.convert.keep_float:
         require_match(recipe.convert.keep_float, "conversion, for keep_float,", split)
     check(model, method_of(recipe), _Untrained(recipe, dataset, preprocessing))

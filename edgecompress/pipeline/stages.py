@@ -14,7 +14,7 @@ from edgecompress.zoo.weights import weights_file
 
 def stage_name(recipe: Recipe, steps: int) -> str:
     """Return what a stage is called with which so many steps of the chain are done; 0 is the dense training."""
-    return f"{steps}-{recipe.compress[steps - 1].method}" if steps else "dense"
+    return f"{steps}-{'+'.join(each.method for each in recipe.compress[steps - 1].methods)}" if steps else "dense"
 
 
 def stage_folder(recipe: Recipe, steps: int, data_sha256: str) -> str:

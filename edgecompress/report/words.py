@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgecompress.recipes import CompressSection, Recipe
+from edgecompress.recipes import CompressSection, MethodSection, Recipe
 
 
 def title(recipe: Recipe) -> str:
@@ -34,13 +34,18 @@ def in_words(recipe: Recipe) -> dict[str, str]:
 
 
 def _method(section: CompressSection) -> str:
-    where = f", only layers that match {section.layers}" if section.layers else ""
     if section.epochs is None or section.learning_rate is None:
-        return f"{section.method}{_options(section.options)}, without training{where}"
-    return (
-        f"{section.method}{_options(section.options)}, {_epochs(section.epochs)}, "
-        f"peak learning rate {section.learning_rate:g}{where}"
-    )
+        training = "without training"
+    else:
+        training = f"{_epochs(section.epochs)}, peak learning rate {section.learning_rate:g}"
+    if not section.together:
+        return f"{section.method}{_options(section.options)}, {training}{_where(section)}"
+    every = "; ".join(f"{each.method}{_options(each.options)}{_where(each)}" for each in section.methods)
+    return f"trained together, {training}: {every}"
+
+
+def _where(section: MethodSection) -> str:
+    return f", only layers that match {section.layers}" if section.layers else ""
 
 
 def _options(options: Mapping[str, Any]) -> str:

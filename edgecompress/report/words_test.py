@@ -35,3 +35,11 @@ def test_what_was_not_chosen_is_not_mentioned() -> None:
     assert words["Model"] == "mobilenet_v1"
     assert not any(subject.startswith("Method") for subject in words)
     assert words["Conversion"].endswith("ranges from 200 training images")
+
+
+def test_methods_that_are_trained_together_are_one_phrase() -> None:
+    step = {"method": "iterative_pruning", "epochs": 3, "layers": "conv.*", "together": [{"method": "kmeans_sharing"}]}
+    assert in_words(build_recipe({**SMALL, "compress": [step]}))["Method 1"] == (
+        "trained together, 3 epochs, peak learning rate 0.001: iterative_pruning, only layers that match conv.*; "
+        "kmeans_sharing"
+    )
