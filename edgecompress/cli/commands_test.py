@@ -152,7 +152,18 @@ def test_a_file_that_was_changed_or_lost_is_noticed(cli, run_folder: Path, tmp_p
     file.write_bytes(file.read_bytes() + b"more")
     assert "was changed since" in " ".join(cli("verify", folder).err.split())
     file.unlink()
-    assert "is missing" in " ".join(cli("profile", folder).err.split())
+    assert "is missing" in " ".join(cli("profile", folder, "--processes", "1").err.split())
+
+
+@pytest.mark.slow
+def test_the_models_of_a_run_are_inspected_by_their_variant(cli, run_folder: Path) -> None:
+    for words, name in (((), "compressed.keras"), (("--variant", "dense"), "dense.keras")):
+        found = json.loads(cli("inspect", run_folder, *words, "--json").out)
+        assert Path(found["file"]).name == name and found["parameters"] > 0
+    assert "has no best model. It has: dense, compressed." in cli("inspect", run_folder, "--variant", "best").err
+    assert "is not a run folder" in cli("inspect", run_folder / "artifacts").err
+    result = cli("inspect", run_folder / "models/dense.keras", "--variant", "dense")
+    assert result.code == 2 and "--variant is for run folders" in " ".join(result.err.split())
 
 
 @pytest.mark.slow

@@ -21,20 +21,22 @@ WARNINGS = 10  # that are printed
 
 @click.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--variant", default="", help="Which model of a run: dense or compressed.  [default: the last one]")
 @json_option
-def command(file: Path, as_json: bool) -> None:
-    """Show what is in FILE, a .tflite, .onnx, .h5 or .keras model, without running it.
+def command(file: Path, variant: str, as_json: bool) -> None:
+    """Show what is in FILE, a .tflite, .onnx, .h5 or .keras model or a run's, without running it.
 
     Parameters are trained numbers (batch-norm gamma and beta, not its statistics); multiply-adds are those of
     convolutions and matrix products for one input. Sparsity is the share of zeros in the kernels.
 
-    Example: edgecompress inspect runs/m1/artifacts/compressed-int8.tflite
+    Example: edgecompress inspect runs/m1/artifacts/compressed.int8.tflite
     """
     from dataclasses import asdict
 
     from edgecompress.formats.read import read_model
     from edgecompress.formats.sizes import compressed_sizes
 
+    file = _model_of(file, variant)
     model, sizes = read_model(file), compressed_sizes(file)
     embedded, operators = _embedded(model), Counter(layer.kind for layer in model.layers)
     weights, zeros = sum(layer.weights for layer in model.layers), sum(layer.zero_weights for layer in model.layers)
@@ -76,6 +78,25 @@ def command(file: Path, as_json: bool) -> None:
         print_line(f"Warning: {shown(warning, 200)}")
     if more := len(model.warnings) - WARNINGS if len(model.warnings) > WARNINGS else 0:
         print_line(f"{more} more warnings; `--json` has them all.")
+
+
+def _model_of(path: Path, variant: str) -> Path:
+    """Return a run's model of the variant, or the file that was given."""
+    from edgecompress.errors import RunFolderError
+    from edgecompress.runs import open_run
+
+    if not path.is_dir():
+        if variant:
+            raise click.UsageError(f"--variant is for run folders, and '{path}' is none.")
+        return path
+    run = open_run(path)
+    trained = run.variants()
+    if not trained or (variant and variant not in trained):
+        raise RunFolderError(
+            f"'{path}' has no {variant or 'trained'} model.",
+            hint=f"It has: {', '.join(trained)}." if trained else f"Run `edgecompress train ... --out {path}` first.",
+        )
+    return run.model(variant or trained[-1])
 
 
 def _io_row(side: str, spec: TensorSpec) -> list[str]:
