@@ -1,8 +1,9 @@
-"""What becomes of every public layer and operation of the installed Keras 3 in translation: equal, refused, or wrong.
+"""What becomes of every public layer and operation of the installed Keras 3 in translation, to Keras 2 and back.
 
 Each is called on its own with small arguments, and again with one argument changed at a time, to each of a list of
 values by its name (`activation` to every activation, `padding` to "same", ...). Whatever Keras itself accepts is
-translated, and compared on noise of its own. "Wrong" and "refused in others' words" have to stay at 0.
+translated, and compared on noise of its own; what is equal in Keras 2 is translated back, and compared with the first.
+"Wrong" and "refused in others' words" have to stay at 0.
 
 python scripts/keras3_translation.py [--only NAME] [--json models/keras3_translation.json]
 """
@@ -22,12 +23,14 @@ from edgecompress.environment import load_tensorflow
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text
-from edgecompress.tfmot.to_keras2.translation import translate
+from edgecompress.tfmot.to_keras2.translation import translate as to_keras2
+from edgecompress.tfmot.to_keras3.translation import translate as to_keras3
 
 nest = load_tensorflow().nest  # before Keras 3
 
 import keras  # noqa: E402
 
+WAYS = ("to Keras 2", "back")
 INPUTS = {
     "image": ((6, 6, 4), "float32"),
     "rgb": ((6, 6, 3), "float32"),
@@ -84,21 +87,24 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names that hold this")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    counts: dict[str, Counter[str]] = {"layers": Counter(), "operations": Counter()}
+    counts: dict[str, dict[str, Counter[str]]] = {}
     bad: list[str] = []
-    refused: dict[str, str] = {}
+    refused: dict[str, dict[str, str]] = {way: {} for way in WAYS}
     for kind, cases in (("layers", layer_cases(arguments.only)), ("operations", operation_cases(arguments.only))):
+        counts[kind] = {way: Counter() for way in WAYS}
         for name, model in cases:
-            verdict, told = judged(model)
-            counts[kind][verdict] += 1
-            if verdict == "refused":
-                refused[name] = told
-            elif verdict != "equal":
-                bad.append(f"{verdict}: {name}: {told}")
-                print(bad[-1], flush=True)
+            for way, (verdict, told) in zip(WAYS, judged(model), strict=False):
+                counts[kind][way][verdict] += 1
+                if verdict == "refused":
+                    refused[way][name] = told
+                elif verdict != "equal":
+                    bad.append(f"{way}: {verdict}: {name}: {told}")
+                    print(bad[-1], flush=True)
     print(f"Keras {keras.__version__}")
-    for kind, counted in counts.items():
-        print(f"{kind}: {sum(counted.values())} calls;", ", ".join(f"{many} {what}" for what, many in counted.items()))
+    for kind, ways in counts.items():
+        for way, counted in ways.items():
+            listed = ", ".join(f"{many} {what}" for what, many in counted.items())
+            print(f"{kind}, {way}: {sum(counted.values())} calls; {listed}")
     print("reached" if not bad else "NOT REACHED")
     if arguments.json:
         write_text(arguments.json, to_json({"counts": counts, "bad": bad, "refused": refused, "versions": versions()}))
@@ -130,8 +136,8 @@ def operation_cases(only: str) -> Iterator[Case]:
                 yield from _models(f"ops.{name}({text})", pair)
 
 
-def judged(model: Any) -> tuple[str, str]:
-    """Return "equal", "refused", "refused in others' words" or "wrong", and what was said."""
+def judged(model: Any) -> Iterator[tuple[str, str]]:
+    """Yield, to Keras 2 and back, "equal", "refused", "refused in others' words" or "wrong", and what was said."""
     generator = np.random.default_rng(11)
     shapes = [(3, *tensor.shape[1:]) for tensor in model.inputs]
     inputs = [
@@ -139,22 +145,35 @@ def judged(model: Any) -> tuple[str, str]:
         for tensor, shape in zip(model.inputs, shapes, strict=True)
     ]
     expected = [np.asarray(each, "float64") for each in nest.flatten(model(inputs[0], training=False))]
+    unit = 2.0**-20  # of sums in float32
+    for translate in (to_keras2, to_keras3):
+        names = [layer.name for layer in getattr(model, "_operations", model.layers)]
+        try:
+            model, notes = translate(model)
+        except UnsupportedModelError as error:
+            told = str(error)
+            clear = any(name in told for name in names) and error.hint and "Traceback" not in told and len(told) < 1000
+            yield "refused" if clear else "refused in others' words", told
+            return
+        except Exception as error:
+            yield "refused in others' words", f"{type(error).__name__}: {error}"[:300]
+            return
+        if any(note.action == "made float32" for note in notes):
+            unit = 2.0**-5  # bfloat16 and float16 have 2^-8 and 2^-11 on their side, some eight times
+        verdict, told = compared(expected, model, inputs[0], unit)
+        yield verdict, told
+        if verdict != "equal":
+            return
+
+
+def compared(expected: list[np.ndarray], model: Any, inputs: np.ndarray, unit: float) -> tuple[str, str]:
+    """Return "equal" or "wrong", and how far what the model computes is apart."""
     try:
-        translated, notes = translate(model)
-    except UnsupportedModelError as error:
-        told = str(error)
-        named = any(layer.name in told for layer in model._operations) and error.hint
-        return (
-            "refused" if named and "Traceback" not in told and len(told) < 1000 else "refused in others' words"
-        ), told
-    except Exception as error:
-        return "refused in others' words", f"{type(error).__name__}: {error}"[:300]
-    try:
-        found = [np.asarray(each, "float64") for each in nest.flatten(translated(inputs[0]))]
+        found = [np.asarray(each, "float64") for each in nest.flatten(model(inputs, training=False))]
     except Exception as error:
         return "wrong", f"{type(error).__name__}: {error}"[:300]
-    # 2^-20 of sums in float32; bfloat16 and float16 have 2^-8 and 2^-11 on their side, some eight times
-    unit = 2.0**-5 if any(note.action == "made float32" for note in notes) else 2.0**-20
+    if len(found) != len(expected):
+        return "wrong", f"{len(found)} outputs instead of {len(expected)}"
     for left, right in zip(expected, found, strict=True):
         if left.shape != right.shape or not np.array_equal(np.isfinite(left), np.isfinite(right)):
             return "wrong", f"{left.shape} and {right.shape}, or not finite in one"
