@@ -89,15 +89,12 @@ def main() -> None:
     arguments = parser.parse_args()
     counts: dict[str, dict[str, Counter[str]]] = {}
     bad: list[str] = []
-    refused: dict[str, dict[str, str]] = {way: {} for way in WAYS}
     for kind, cases in (("layers", layer_cases(arguments.only)), ("operations", operation_cases(arguments.only))):
         counts[kind] = {way: Counter() for way in WAYS}
         for name, model in cases:
             for way, (verdict, told) in zip(WAYS, judged(model), strict=False):
                 counts[kind][way][verdict] += 1
-                if verdict == "refused":
-                    refused[way][name] = told
-                elif verdict != "equal":
+                if verdict not in ("equal", "refused"):
                     bad.append(f"{way}: {verdict}: {name}: {told}")
                     print(bad[-1], flush=True)
     print(f"Keras {keras.__version__}")
@@ -107,7 +104,7 @@ def main() -> None:
             print(f"{kind}, {way}: {sum(counted.values())} calls; {listed}")
     print("reached" if not bad else "NOT REACHED")
     if arguments.json:
-        write_text(arguments.json, to_json({"counts": counts, "bad": bad, "refused": refused, "versions": versions()}))
+        write_text(arguments.json, to_json({"counts": counts, "bad": bad, "versions": versions()}))
 
 
 def layer_cases(only: str) -> Iterator[Case]:

@@ -126,12 +126,12 @@ def test_zeros_that_cannot_be_the_layers_own_padding_become_ones() -> None:
     assert "the zeros of 'pad' become +1" in reasons["strided"]
     assert [layer.name for layer in inbound_layers(binary.get_layer("pad"))] == ["pad_input_bn"]
     images = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)
-    normalized = keras.Model(binary.inputs, binary.get_layer("pad_input_bn").output)(images)
+    normalized = keras.Model(binary.input, binary.get_layer("pad_input_bn").output)(images)
     padded = np.pad(np.where(np.asarray(normalized) >= 0, 1, -1), [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))[:, ::2, ::2]
     strided = binary.get_layer("strided")
     sums = np.einsum("nyxchw,hwco->nyxo", windows, np.asarray(strided.binary_kernel))
-    found = keras.Model(binary.inputs, strided.output)(images)
+    found = keras.Model(binary.input, strided.output)(images)
     np.testing.assert_array_equal(found, sums + strided.bias.numpy())
 
 

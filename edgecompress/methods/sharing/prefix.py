@@ -16,7 +16,7 @@ BATCH = 32  # images at once, so that the feature maps of a large network fit in
 
 def values_of(model: Model, tensor: Any, images: np.ndarray) -> Iterator[np.ndarray]:
     """Yield `tensor`, computed from the inputs of `model` by its layers, for a batch of `images` after the other."""
-    upto = load_keras().Model(model.inputs, tensor)
+    upto = load_keras().Model(model.input, tensor)
     for start in range(0, len(images), BATCH):
         yield np.asarray(upto(images[start : start + BATCH]))
 

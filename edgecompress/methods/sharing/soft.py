@@ -107,7 +107,7 @@ class SoftWeightSharing(Step):
         )
         first, *others = work.outputs
         outputs = [prior(first), *others]
-        trained = load_keras().Model(work.inputs, outputs if others else outputs[0], name=model.name)
+        trained = load_keras().Model(work.input, outputs if others else outputs[0], name=model.name)
         first_settled = round(context.optimizer_steps * (1 - self.settling))
         all_settled = round(context.optimizer_steps * (1 - self.settling * STILL_LEARNING))
         settling = Settling(prior, first=first_settled, last=all_settled)

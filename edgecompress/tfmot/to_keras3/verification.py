@@ -27,7 +27,7 @@ def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
     outputs = [f"output '{name}'" for name in translated.output_names]
     named = [(name, tensor) for name, tensors in trace for tensor in tensors]
     named += zip(outputs, translated.outputs, strict=True)
-    every = load_keras().Model(translated.inputs, [tensor for _, tensor in named])
+    every = load_keras().Model(translated.input, [tensor for _, tensor in named])
 
     def reference(inputs: list[np.ndarray]) -> Tensors:
         return _named(named, _run(functional, inputs))
