@@ -133,7 +133,8 @@ def _conversions() -> str:
         drawn[name.partition(" ")[2]] += files
     varied = sum((Counter(files) for files in cases["files"].values()), Counter[str]())
     single, both = (
-        sum((Counter(files) for files in alone[which].values()), Counter[str]()) for which in ("counts", "counts_in_both")
+        sum((Counter(files) for files in alone[which].values()), Counter[str]())
+        for which in ("counts", "counts_in_both")
     )
     rows = [
         [

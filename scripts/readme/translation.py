@@ -26,12 +26,11 @@ def translation() -> dict[str, str]:
 
 def _both_ways() -> str:
     """How many calls of Keras 3's public layers and operations came out equal, there and back."""
-    rows = [
-        [f"{kind}, {way}", f"{sum(found.values()):,}", f"{found['equal']:,}", f"{found.get('refused', 0):,}"]
-        + [f"{sum(found.values()) - found['equal'] - found.get('refused', 0)}"]
-        for kind, ways in read("keras3_translation.json")["counts"].items()
-        for way, found in ways.items()
-    ]
+    rows = []
+    for kind, ways in read("keras3_translation.json")["counts"].items():
+        for way, found in ways.items():
+            calls, equal, refused = sum(found.values()), found["equal"], found.get("refused", 0)
+            rows.append([f"{kind}, {way}", f"{calls:,}", f"{equal:,}", f"{refused:,}", f"{calls - equal - refused}"])
     return table(["", "calls", "equal", "refused by name", "wrong, or refused in others' words"], rows)
 
 
