@@ -96,7 +96,7 @@ class CompressSection(MethodSection):
         return (self, *self.together)
 
     @model_serializer(mode="wrap")
-    def _without_nobody(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_empty_company(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in handler(self).items() if name != "together" or value}
 
 

@@ -11,11 +11,9 @@ from typing import Any
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.protocol import Context, Model, Objective, Outcome, Prepared
+from edgecompress.methods.protocol import LEFT_ALONE, Context, Model, Objective, Outcome, Prepared
 from edgecompress.methods.step import Stage, Step
 from edgecompress.values import LayerNote
-
-SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,10 @@ def _sum(objectives: Sequence[Objective]) -> Objective | None:
 
 
 def _notes(parts: Sequence[tuple[LayerNote, ...]]) -> tuple[LayerNote, ...]:
-    """Leave out what a part says of layers that it skipped and another one treated."""
+    """Leave out what a part says of layers that it left alone and another one treated."""
     if len(parts) == 1:
         return parts[0]
-    treated = {note.layer for notes in parts for note in notes if note.action != SKIPPED}
-    return tuple(note for notes in parts for note in notes if note.action != SKIPPED or note.layer not in treated)
+    treated = {note.layer for notes in parts for note in notes if note.action not in LEFT_ALONE}
+    return tuple(
+        note for notes in parts for note in notes if note.action not in LEFT_ALONE or note.layer not in treated
+    )

@@ -24,7 +24,9 @@ class Adam:
         tensorflow = load_tensorflow()
         self.trained = list(variables)
         self._rates = list(rates)
-        self._moments = [[tensorflow.Variable(tensorflow.zeros(each.shape)) for each in variables] for _ in range(2)]
+        self._moments = [
+            [tensorflow.Variable(tensorflow.zeros(each.shape, each.dtype)) for each in variables] for _ in range(2)
+        ]
         self._steps = tensorflow.Variable(0, dtype=tensorflow.int64)
 
     @property
@@ -36,19 +38,20 @@ class Adam:
         """Take a step, in a graph; a variable without a gradient has no part in what is minimized, and stays."""
         tensorflow = load_tensorflow()
         number = tensorflow.cast(self._steps.assign_add(1), tensorflow.float32)
-        powers = tensorflow.pow(BETA_1, number), tensorflow.pow(BETA_2, number)
+        scalars = tensorflow.pow(BETA_1, number), tensorflow.pow(BETA_2, number), learning_rate
         for variable, rate, first, second, gradient in zip(
             self.trained, self._rates, *self._moments, gradients, strict=True
         ):
             if gradient is None:
                 continue
+            beta_1_power, beta_2_power, of_all = (tensorflow.cast(each, first.dtype) for each in scalars)
             tensorflow.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=first.handle,
                 v=second.handle,
-                beta1_power=powers[0],
-                beta2_power=powers[1],
-                lr=rate * learning_rate,
+                beta1_power=beta_1_power,
+                beta2_power=beta_2_power,
+                lr=rate * of_all,
                 beta1=BETA_1,
                 beta2=BETA_2,
                 epsilon=EPSILON,

@@ -55,6 +55,13 @@ def test_constraints_hold_after_a_step() -> None:
     np.testing.assert_allclose(layer.kernel.numpy(), [[0.0, 0.6], [0.0, 0.6]], rtol=1e-4)
 
 
+def test_variables_of_other_precisions_are_moved_in_theirs() -> None:
+    tensorflow = load_tensorflow()
+    moved = load_keras().Variable(np.ones(2), dtype="float64")
+    Adam([moved], [1.0]).apply([tensorflow.constant([3.0, -3.0], "float64")], learning_rate=tensorflow.constant(0.5))
+    np.testing.assert_allclose(moved.numpy(), [0.5, 1.5], rtol=1e-4)  # float32's 1 - 0.999, as above
+
+
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_gradient_in_slices_is_that_of_the_whole(steps: int) -> None:
     tensorflow = load_tensorflow()

@@ -22,7 +22,7 @@ def with_whole_sums(content: bytes) -> bytes:
     either side of it, in each runtime and on each processor otherwise.
     """
     editor = Editor(content)
-    layers = [layer for layer in binary_layers(editor) if layer.source is not None and _is_free(editor, layer)]
+    layers = [layer for layer in binary_layers(editor) if _is_free(editor, layer)]
     for layer in layers:
         inputs = layer.operator.inputs
         inputs[1] = editor.add_constant(f"{layer.name}/signs", layer.kernel.signs.astype(np.float32))
@@ -32,9 +32,12 @@ def with_whole_sums(content: bytes) -> bytes:
 
 
 def _is_free(editor: Editor, layer: BinaryLayer) -> bool:
-    activation = activation_of(editor, layer.operator)
-    whole = layer.bias is not None and layer.kind != DEPTHWISE and bool((layer.kernel.scales > 0).all())
-    return whole and activation in ("", "RELU") and _signs_alone(editor, int(layer.operator.outputs[0]))
+    scales = layer.kernel.scales
+    if layer.source is None or layer.bias is None or layer.kind == DEPTHWISE or not (scales > 0).all():
+        return False
+    if not np.isfinite(layer.bias / scales).all() or activation_of(editor, layer.operator) not in ("", "RELU"):
+        return False
+    return _signs_alone(editor, int(layer.operator.outputs[0]))
 
 
 def _signs_alone(editor: Editor, tensor: int) -> bool:
