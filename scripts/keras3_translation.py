@@ -147,7 +147,7 @@ def judged(model: Any) -> Iterator[tuple[str, str]]:
         return
     unit = 2.0**-20  # of sums in float32
     for translate in (to_keras2, to_keras3):
-        names = [layer.name for layer in getattr(model, "_operations", model.layers)]
+        names = [model.name, *(layer.name for layer in getattr(model, "_operations", model.layers))]
         try:
             model, notes = translate(model)
         except UnsupportedModelError as error:
