@@ -26,7 +26,6 @@ README = Path(__file__).parents[1] / "README.md"
 BINARY_DROPS = {"bnn_mlp/recipes/mnist.toml": 0.5, "quicknet/recipes/fashion_mnist.toml": 2.5}  # percentage points
 FOUND_WRONG = "wrong, found by the comparison"  # so that no file is left
 GOOD_CONVERSIONS = ("right", "right, with a warning", "refused", FOUND_WRONG, "not built", "not made")
-TFLITE = "tflite:float32"
 MEANINGS = {
     "float32": "as trained",
     "float16": "float16 weights, float32 arithmetic",
@@ -132,10 +131,7 @@ def _conversions() -> str:
     for name, files in random["files"].items():
         drawn[name.partition(" ")[2]] += files
     varied = sum((Counter(files) for files in cases["files"].values()), Counter[str]())
-    single, both = (
-        sum((Counter(files) for files in alone[which].values()), Counter[str]())
-        for which in ("counts", "counts_in_both")
-    )
+    single = sum((Counter(files) for files in alone["counts"].values()), Counter[str]())
     rows = [
         [
             networks,
@@ -147,8 +143,7 @@ def _conversions() -> str:
         for networks, number, files in (
             ("random ones", random["networks"], drawn),
             ("variations of cases that once went wrong", sum(cases["networks"].values()), varied),
-            ("layers and operations that both Kerases have", sum(alone["counts_in_both"][TFLITE].values()), both),
-            ("those that Keras 2 lacks", sum(alone["counts"][TFLITE].values()), single),
+            ("layers and operations that Keras 2 lacks", sum(alone["counts"]["tflite:float32"].values()), single),
         )
     ]
     return table(["networks", "number", "files right", "files refused", "wrong, crashed or unclear"], rows)
