@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from edgecompress.convert.tflite.editor import Editor
@@ -44,12 +44,17 @@ def name_doors(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, .
 
 
 def rename(content: bytes, named: Callable[[str], str]) -> bytes:
-    """Return the file with every tensor called as `named` says of its name."""
+    """Return the file with every tensor called as `named` says of its name, once for each layer in it.
+
+    Of what is fused the converter lists every operation, several of a batch norm: that was a twentieth of a small file.
+    """
     editor = Editor(content)
     for graph in editor.model.subgraphs:
-        for tensor in graph.tensors:
-            name = tensor.name or b""
-            tensor.name = named(name if isinstance(name, str) else name.decode(errors="replace"))
+        texts = [each.name or b"" for each in graph.tensors]
+        names = [text if isinstance(text, str) else text.decode(errors="replace") for text in texts]
+        distinct = _distinct([_shortened(named(name)) for name in names], ())
+        for tensor, name in zip(graph.tensors, distinct, strict=True):
+            tensor.name = name
     return pack(editor.model, len(content))
 
 
@@ -81,15 +86,23 @@ def _name(editor: Editor, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> 
     editor.model.signatureDefs = [signature]
 
 
-def _distinct(names: tuple[str, ...], taken: tuple[str, ...]) -> tuple[str, ...]:
+def _shortened(name: str) -> str:
+    """Keep, of "model/layer/Op;model/layer/Op_1;model/other/Op", the first operation of each layer."""
+    kept: dict[str, str] = {}
+    for path in name.split(";"):
+        kept.setdefault(path.rpartition("/")[0] or path, path)
+    return ";".join(kept.values())
+
+
+def _distinct(names: Sequence[str], taken: Collection[str]) -> tuple[str, ...]:
     """The names, with what makes them different from each other and from those that are taken."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for name in names:
         count, free = 0, name
         while free in taken or free in found:
             count += 1
             free = f"{name}_{count}"
-        found.append(free)
+        found[free] = None
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecompress.convert.tflite.annotate import SIGNATURE, annotate
+from edgecompress.convert.tflite.annotate import SIGNATURE, annotate, rename
 from edgecompress.formats.tflite import parse_graph
 from edgecompress.runtimes.process import RuntimeProcess
 
@@ -46,3 +46,20 @@ def test_a_name_that_is_taken_is_freed(tmp_path: Path) -> None:
     taken = graph.tensors[graph.operators[3].outputs[0]].name
     after = parse_graph(annotate(before, inputs=(taken,), outputs=tuple("abcdef"[: len(graph.outputs)])))
     assert [tensor.name for tensor in after.tensors].count(taken) == 1
+
+
+def test_a_name_has_each_layer_once_and_is_no_other_tensor_s(tmp_path: Path) -> None:
+    before = FILE.read_bytes()
+    fused = "net/relu/Relu;net/bn/add_1;net/conv/convolution;net/bn/sub"
+    number = iter(range(10_000))
+    named = {0: fused, 1: f"{fused}1", 2: "a;b;a", 3: "net/conv/convolution"}
+    after = rename(before, lambda name: named.get(next(number), name))
+    names = [tensor.name for tensor in parse_graph(after).tensors]
+    assert names[:4] == [
+        "net/relu/Relu;net/bn/add_1;net/conv/convolution",
+        "net/relu/Relu;net/bn/add_1;net/conv/convolution_1",
+        "a;b",
+        "net/conv/convolution",
+    ]
+    assert len(set(names)) == len(names)
+    assert run(before, tmp_path) == run(after, tmp_path)
