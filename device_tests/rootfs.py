@@ -9,6 +9,7 @@ import platform
 import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -113,11 +114,13 @@ def enable_emulation() -> None:
     """Have the kernel run programs for 64-bit Arm by QEMU, below any root; needs the superuser."""
     table = Path("/proc/sys/fs/binfmt_misc")
     hint = "Run as root: apt-get install qemu-user-static binfmt-support, with CAP_SYS_ADMIN."
-    if not (table / "register").exists():
-        run_tool(["mount", "-t", "binfmt_misc", "binfmt_misc", str(table)], hint=hint)
     entry = table / "qemu-aarch64"
-    if not entry.exists():
-        run_tool(["update-binfmts", "--enable", "qemu-aarch64"], hint=hint)
+    with (Path(tempfile.gettempdir()) / "edgecompress-emulation.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the groups of tests begin at the same time
+        if not (table / "register").exists():
+            run_tool(["mount", "-t", "binfmt_misc", "binfmt_misc", str(table)], hint=hint)
+        if not entry.exists():
+            run_tool(["update-binfmts", "--enable", "qemu-aarch64"], hint=hint)
     words = entry.read_text().split()
     if "enabled" not in words or "F" not in words[words.index("flags:") + 1]:
         raise DeviceError(

@@ -13,12 +13,13 @@ ENDED_BY_TIMEOUT = (TIMED_OUT, 128 + signal.SIGTERM, 128 + signal.SIGKILL)  # th
 # GNU's, toybox's and newer busybox's; busybox 1.30's; older busybox's; none.
 FORMS = (f"timeout -k {KILL_AFTER_S}", "timeout", "timeout -t", "")
 
-# $0: seconds; then the command. It ends one process, not its children, which is what a shell can do. `wait` stands
-# alone, since mksh heeds no trap within `wait && ...`; where there is no `sleep`, nothing is ended.
+# $0: seconds; then the command. It ends one process, not its children, which is what a shell can do. It looks once a
+# second and needs no trap, which mksh does not heed if the signal comes just before it waits; where there is no
+# `sleep`, nothing is ended.
 _WATCHED = """exec 3<&0; "$@" <&3 3<&- & p=$!
-( trap 'kill -9 $s; exit' TERM; sleep "$0" & s=$!
-wait $s; [ $? = 0 ] && kill -9 $p ) >/dev/null 2>&1 </dev/null 3<&- & w=$!
-exec 3<&-; wait $p; s=$?; kill $w 2>/dev/null; exit $s"""
+( n=$0; while [ $n -gt 0 ]; do sleep 1 || exit; kill -0 $p || exit; n=$((n-1)); done
+kill -9 $p ) >/dev/null 2>&1 </dev/null 3<&- & w=$!
+exec 3<&-; wait $p; s=$?; kill -9 $w 2>/dev/null; exit $s"""
 
 
 def limited(words: Sequence[str], timeout_s: float, form: str) -> str:
