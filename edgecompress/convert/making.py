@@ -135,7 +135,7 @@ class Making:
         if isinstance(self.source.model, bytes):
             return with_signature(self.source.model)
         content = export_float(self.source.model, sparse=sparse)
-        return with_whole_sums(content) if self._meant_binary else content
+        return with_whole_sums(content) if any(self._meant_binary.values()) else content
 
     @cached_property
     def _meant_binary(self) -> dict[str, bool]:

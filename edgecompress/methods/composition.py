@@ -99,8 +99,9 @@ def together(*methods: Method) -> Method:
         return Chain(tuple(stages))
     for step in (stage.step for stage in stages):
         if not step.traits.joins:
+            why = "has a network of its own trained" if step.traits.trains else "trains nothing"
             raise MethodError(
-                f"{step.name} cannot be trained together with other methods: it has a network of its own trained.",
+                f"{step.name} cannot be trained together with other methods: it {why}.",
                 hint="Put it before or behind them.",
             )
     epochs = _one("epochs", [stage.epochs for stage in stages])

@@ -158,7 +158,8 @@ def test_every_method_that_joins_does_in_company_what_it_does_alone(method, awkw
 
 @pytest.mark.parametrize("kind", [kind for kind in METHODS if not kind.traits.joins])
 def test_every_other_method_refuses_company(kind) -> None:
-    with pytest.raises(MethodError, match=f"{kind.name} cannot be trained together"):
+    why = "has a network of its own trained" if kind.traits.trains else "trains nothing"
+    with pytest.raises(MethodError, match=f"{kind.name} cannot be trained together with other methods: it {why}"):
         together(SHARE, kind())
 
 

@@ -46,7 +46,7 @@ def name_doors(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, .
 def rename(content: bytes, named: Callable[[str], str]) -> bytes:
     """Return the file with every tensor called as `named` says of its name, once for each layer in it.
 
-    Of what is fused the converter lists every operation, several of a batch norm: that was a twentieth of a small file.
+    Of what is fused the converter lists every operation, several of a batch norm, which adds up in a small file.
     """
     editor = Editor(content)
     for graph in editor.model.subgraphs:
