@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_keras, load_tensorflow
+from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.walks import functional_of, nodes_of, run, walk_layers
 
 _SCOPE = re.compile(r"L(\d{4,})__/")  # in front of all that a layer computes
@@ -87,8 +88,27 @@ class NativeModel:
         return load_tensorflow().name_scope(f"L{self._scoped.index(operation):04}__/")
 
     def traced(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the outputs, computed layer by layer, of tensors in a graph that is traced."""
-        return run(self._functional, inputs, around=self._scope)[1]
+        """Return the outputs, computed layer by layer, of tensors in a graph that is traced.
+
+        The weights stand in that graph as constants: to replace variables in it later takes longer than to trace it.
+
+        Raises:
+            UnsupportedModelError: a layer assigns to a variable, as one that remembers does.
+        """
+        tensorflow, keras, variables = load_tensorflow(), load_keras(), self._model.variables
+        with tensorflow.init_scope():  # where variables have values
+            values = [variable.numpy() for variable in variables]
+        constants = list(map(tensorflow.constant, values))
+        with keras.StatelessScope(list(zip(variables, constants, strict=True))) as scope:
+            outputs = run(self._functional, inputs, around=self._scope)[1]
+        for variable, constant in zip(variables, constants, strict=True):
+            if scope.get_current_value(variable) is not constant:
+                raise UnsupportedModelError(
+                    f"'{self.name}' assigns to the variable '{variable.path}' when it computes: its outputs depend on "
+                    f"what it was called with before.",
+                    hint="Give that state in and out, as an input and an output of the model.",
+                )
+        return outputs
 
     def compute(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs as Keras computes them at inference."""

@@ -143,3 +143,18 @@ def test_half_precision_is_widened(keras, tmp_path: Path) -> None:
     loaded = load_noted(tmp_path / "half.keras")
     assert [(note.layer, note.action) for note in loaded.notes] == [("half", "made float32")]
     assert loaded.model(IMAGES).dtype == load_tensorflow().float32
+
+
+def test_what_assigns_to_a_variable_is_refused(keras) -> None:
+    class Counts(keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.calls = self.add_weight(shape=(), name="calls", trainable=False)
+
+        def call(self, inputs: Any) -> Any:
+            self.calls.assign_add(1.0)
+            return inputs * self.calls
+
+    image = keras.Input((8, 8, 4))
+    model = keras.Model(image, Counts(name="counts")(keras.layers.Conv2D(4, 1)(image)), name="net")
+    with pytest.raises(UnsupportedModelError, match="'net' assigns to the variable 'counts/calls' when it computes"):
+        export_float(model)

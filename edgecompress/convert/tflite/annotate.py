@@ -43,8 +43,8 @@ def name_doors(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, .
     return pack(editor.model, len(content))
 
 
-def rename(content: bytes, named: Callable[[str], str]) -> bytes:
-    """Return the file with every tensor called as `named` says of its name, once for each layer in it.
+def rename(content: bytes, named: Callable[[str], str], *, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> bytes:
+    """Return what `name_doors` does, with every other tensor called as `named` says, once for each layer in its name.
 
     Of what is fused the converter lists every operation, several of a batch norm, which adds up in a small file.
     """
@@ -55,6 +55,7 @@ def rename(content: bytes, named: Callable[[str], str]) -> bytes:
         distinct = _distinct([_shortened(named(name)) for name in names], ())
         for tensor, name in zip(graph.tensors, distinct, strict=True):
             tensor.name = name
+    _name(editor, inputs, outputs)
     return pack(editor.model, len(content))
 
 

@@ -52,14 +52,18 @@ def test_a_name_has_each_layer_once_and_is_no_other_tensor_s(tmp_path: Path) -> 
     before = FILE.read_bytes()
     fused = "net/relu/Relu;net/bn/add_1;net/conv/convolution;net/bn/sub"
     number = iter(range(10_000))
-    named = {0: fused, 1: f"{fused}1", 2: "a;b;a", 3: "net/conv/convolution"}
-    after = rename(before, lambda name: named.get(next(number), name))
-    names = [tensor.name for tensor in parse_graph(after).tensors]
-    assert names[:4] == [
+    named = {1: fused, 2: f"{fused}1", 3: "a;b;a", 4: "net/conv/convolution"}
+    outputs = tuple(f"output_{index}" for index in range(len(parse_graph(before).outputs)))
+    after = rename(before, lambda name: named.get(next(number), name), inputs=("eye",), outputs=outputs)
+    graph = parse_graph(after)
+    names = [tensor.name for tensor in graph.tensors]
+    assert names[:5] == [
+        "eye",
         "net/relu/Relu;net/bn/add_1;net/conv/convolution",
         "net/relu/Relu;net/bn/add_1;net/conv/convolution_1",
         "a;b",
         "net/conv/convolution",
     ]
     assert len(set(names)) == len(names)
+    assert graph.signatures[0].inputs == {"eye": graph.inputs[0]}
     assert run(before, tmp_path) == run(after, tmp_path)

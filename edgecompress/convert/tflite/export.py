@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from edgecompress.convert.tflite.annotate import name_doors, rename
+from edgecompress.convert.tflite.annotate import rename
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.quiet import quiet
@@ -26,7 +26,7 @@ def export_float(model: Any, *, sparse: bool = False) -> bytes:
 
     Raises:
         ConversionError: TensorFlow's converter refuses the model.
-        UnsupportedModelError: an input has a free size besides the batch.
+        UnsupportedModelError: an input has a free size besides the batch, or a layer assigns to a variable.
     """
     tensorflow = load_tensorflow()
     return _convert(model, [tensorflow.lite.Optimize.EXPERIMENTAL_SPARSITY] if sparse else [])
@@ -38,21 +38,21 @@ def export_quantization_aware(model: Any) -> bytes:
 
 
 def _convert(model: Any, optimizations: list[Any]) -> bytes:
-    tensorflow, model = load_tensorflow(), native(model)
+    model = native(model)
     specs = [_input_spec(model, tensor) for tensor in model.inputs]
     traced = None
     with quiet():
         try:
             traced = _traced(model, specs)
-            # The converter freezes the function itself. Given the model as well, it would write a SavedModel.
-            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([traced])
+            converter = _converter(traced)
             converter.optimizations = optimizations
             content = converter.convert()
+        except UnsupportedModelError:
+            raise
         except Exception as error:  # the converter raises its own, ValueError, RuntimeError and more
             raise _refusal(model, traced, str(error) or type(error).__name__) from error
-    content = rename(content, model.own_names)
-    inputs = tuple(spec.name for spec in specs)
-    return name_doors(content, inputs=inputs, outputs=tuple(_plain(name) for name in model.output_names))
+    inputs, outputs = tuple(spec.name for spec in specs), tuple(map(_plain, model.output_names))
+    return rename(content, model.own_names, inputs=inputs, outputs=outputs)
 
 
 def _refusal(model: Any, traced: Any, said: str) -> ConversionError:
@@ -86,9 +86,21 @@ def _input_spec(model: Any, tensor: Any) -> Any:
 
 
 def _traced(model: Any, specs: list[Any]) -> Any:
-    tensorflow = load_tensorflow()
-    call = tensorflow.function(lambda *tensors: model.traced(tensors))
+    # Without AutoGraph, as Keras 3 traces its models: it would say what is raised in there in its own words.
+    call = load_tensorflow().function(lambda *tensors: model.traced(tensors), autograph=False)
     return call.get_concrete_function(*specs)
+
+
+def _converter(traced: Any) -> Any:
+    """The converter of frozen graphs where there is nothing to freeze, neither variables nor functions that are called.
+
+    The other one imports and copies the graph twice to freeze it, which takes longer than all else that it does; it
+    would write a SavedModel first if the model was given as well.
+    """
+    tensorflow, graph = load_tensorflow(), traced.graph.as_graph_def()
+    if traced.captured_inputs or graph.library.function:
+        return tensorflow.lite.TFLiteConverter.from_concrete_functions([traced])
+    return tensorflow.compat.v1.lite.TFLiteConverter(graph, traced.inputs, traced.outputs)
 
 
 def _plain(name: str) -> str:

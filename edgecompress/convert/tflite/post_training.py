@@ -91,9 +91,11 @@ def require_no_loops(content: bytes, target: Target) -> None:
 
     Nothing calibrates those, and ONNX files are made of one graph.
     """
-    editor = Editor(content)
-    if len(editor.model.subgraphs) == 1:
+    from ai_edge_litert import schema_py_generated as schema
+
+    if schema.Model.GetRootAs(content, 0).SubgraphsLength() == 1:
         return
+    editor = Editor(content)
     loops = [operator for operator in editor.graph.operators if editor.kind(operator) in CONTROL_FLOW]
     layers = dict.fromkeys((layer_of(editor.name(loop.outputs[0])), editor.kind(loop)) for loop in loops)
     listed = ", ".join(f"'{name}' ({kind})" for name, kind in layers)
