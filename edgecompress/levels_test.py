@@ -28,6 +28,7 @@ MAY_USE_TENSORFLOW = (
     "environment.py", "layers/", "keras_bridge/", "tfmot/", "zoo/", "data/", "methods/", "training/",
     "convert/tflite/export.py", "loading.py",
 )  # fmt: skip
+MAY_USE_KERAS_2 = ("environment.py", "tfmot/")  # the first only loads them
 MODULES = [
     path for path in sorted(ROOT.rglob("*.py")) if not path.name.endswith("_test.py") and path.name != "conftest.py"
 ]
@@ -76,6 +77,17 @@ def test_tensorflow_is_imported_inside_functions_and_only_where_it_may(path: Pat
     assert not [name for name in at_start if name.split(".")[0] in TENSORFLOW]
     if not relative.startswith(MAY_USE_TENSORFLOW):
         assert not [name for name in imports(tree) if name.split(".")[0] in TENSORFLOW]
+
+
+def test_keras_2_and_tf_mot_are_used_in_their_room_alone() -> None:
+    users = [
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        for name in imports(ast.parse(path.read_text()))
+        if name.rpartition(".")[2] in ("load_tf_keras", "load_tfmot", "tf_keras", "tensorflow_model_optimization")
+    ]
+    assert [user for user in users if not user.startswith(MAY_USE_KERAS_2)] == []
+    assert users, "the names of what loads them have changed"
 
 
 def test_no_module_is_longer_than_400_lines() -> None:

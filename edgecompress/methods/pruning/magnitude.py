@@ -10,9 +10,10 @@ from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.pruning.rounds import due
-from edgecompress.methods.pruning.wrapping import schedule, strip, wrap
+from edgecompress.methods.pruning.wrapping import stripped, wrapped
 from edgecompress.methods.shares import require_share
 from edgecompress.methods.step import Step, option
+from edgecompress.tfmot.pruning import schedule
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class MagnitudePruning(Step):
                     optimizer_steps=steps,
                 ),
             }
-        return wrap(
+        return wrapped(
             model,
             method=self.name,
             chosen=context.chosen,
@@ -108,7 +109,7 @@ class MagnitudePruning(Step):
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Take the wrappers off; the zeros become a constraint."""
-        return strip(prepared)
+        return stripped(prepared)
 
     def _final_sparsity(self) -> float:
         if not self.n_of_m:

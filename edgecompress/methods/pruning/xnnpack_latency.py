@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from edgecompress.environment import load_tfmot
-from edgecompress.errors import MethodError
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
-from edgecompress.methods.pruning.wrapping import schedule, strip, wrap
+from edgecompress.methods.pruning.wrapping import stripped, wrapped
 from edgecompress.methods.shares import require_share
 from edgecompress.methods.step import Step, option
-from edgecompress.tfmot.door import enter
+from edgecompress.tfmot.pruning import require_runs_sparse, runs_sparse, schedule
 
 NEEDED = (
     "XNNPACK runs float32 models sparse that begin with ZeroPadding2D(1) and a 3x3 convolution of stride 2 without "
@@ -43,20 +41,15 @@ class XNNPACKLatencyPruning(Step):
 
     def requires(self, model: Model) -> None:
         """Refuse a network with a layer that XNNPACK cannot run sparse, naming it."""
-        try:
-            policy = load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack()
-            policy.ensure_model_supports_pruning(enter(model, method=self.name))
-        except ValueError as error:
-            raise MethodError(f"'{model.name}' would not run sparse: {error}.", hint=NEEDED) from error
+        require_runs_sparse(model, method=self.name, hint=NEEDED)
 
     def prepare(self, model: Model, context: Context) -> Prepared:
         """Wrap the 1x1 convolutions."""
-        policy = load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack()
-        return wrap(
+        return wrapped(
             model,
             method=self.name,
             chosen=context.chosen,
-            unfit=lambda layer: "" if policy.allow_pruning(layer) else "only 1x1 convolutions run sparse",
+            unfit=lambda layer: "" if runs_sparse(layer) else "only 1x1 convolutions run sparse",
             sparsity=self.sparsity,
             pruning_schedule=schedule(
                 self.schedule, initial_sparsity=0.0, sparsity=self.sparsity, optimizer_steps=context.optimizer_steps
@@ -65,4 +58,4 @@ class XNNPACKLatencyPruning(Step):
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Take the wrappers off; the zeros become a constraint."""
-        return strip(prepared)
+        return stripped(prepared)

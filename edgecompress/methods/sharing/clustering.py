@@ -7,14 +7,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from edgecompress.environment import load_tfmot
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
 from edgecompress.methods.step import Step, option
-from edgecompress.tfmot.door import enter, leave
-from edgecompress.tfmot.graph import replay
+from edgecompress.tfmot.clustering import strip, unclusterable, wrap
+from edgecompress.tfmot.door import enter
 
 
 @dataclass(frozen=True)
@@ -41,34 +40,21 @@ class WeightClustering(Step):
 
     def prepare(self, model: Model, context: Context) -> Prepared:
         """Wrap every chosen kernel with more elements than clusters."""
-        clustering = load_tfmot().clustering.keras
-        from tensorflow_model_optimization.python.core.clustering.keras import cluster
-
-        zeros = context.layers_with(Kept.ZEROS)
         twin = enter(model, method=self.name)
         layers, notes = pick(twin, context.chosen, self._unfit, action=SHARED)
-
-        def substitute(layer: Any, prefix: str) -> Any:
-            if layer not in layers:
-                return layer
-            return cluster._cluster_weights(  # the public function hides preserve_sparsity
-                layer,
-                number_of_clusters=self.clusters,
-                cluster_centroids_init=clustering.CentroidInitialization[self.initialization.upper()],
-                preserve_sparsity=layer.name in zeros,
-            )
-
-        return Prepared(replay(twin, substitute), model, notes=notes)
+        ready = wrap(
+            twin,
+            layers,
+            clusters=self.clusters,
+            initialization=self.initialization,
+            zeros=context.layers_with(Kept.ZEROS),
+        )
+        return Prepared(ready, model, notes=notes)
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Put plain kernels back, and note how many distinct values each really has."""
-        stripped = load_tfmot().clustering.keras.strip_clustering(prepared.model)
-        return shared_outcome(leave(stripped, prepared.source), prepared.notes)
+        return shared_outcome(strip(prepared.model, prepared.source), prepared.notes)
 
     def _unfit(self, layer: Any) -> str:
-        from tensorflow_model_optimization.python.core.clustering.keras import clustering_registry
-
-        registry = clustering_registry.ClusteringRegistry
-        if not registry.supports(layer) or not registry.make_clusterable(layer).get_clusterable_weights():
-            return f"TF-MOT does not cluster {type(layer).__name__}"
-        return too_few(max(int(np.prod(kernel.shape)) for kernel in kernels(layer)), self.clusters)
+        weights = max(int(np.prod(kernel.shape)) for kernel in kernels(layer))
+        return unclusterable(layer) or too_few(weights, self.clusters)

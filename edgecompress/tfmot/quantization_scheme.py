@@ -20,19 +20,17 @@ from typing import Any
 
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.protocol import Context, Kept
 
 
-def scheme_for(context: Context) -> Any:
-    """Return the TF-MOT quantization scheme that preserves the zeros and shared values that were made before."""
+def scheme_that_keeps(*, zeros: bool, shared_values: bool) -> Any:
+    """Return the TF-MOT quantization scheme that preserves zeros, or shared values, or both."""
     from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
         default_8bit_quantize_registry,
         default_8bit_quantize_scheme,
     )
 
     combine = load_tfmot().experimental.combine
-    zeros = bool(context.layers_with(Kept.ZEROS))
-    if context.layers_with(Kept.SHARED_VALUES):
+    if shared_values:
         scheme = combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=zeros)
     elif zeros:
         scheme = combine.Default8BitPrunePreserveQuantizeScheme()
