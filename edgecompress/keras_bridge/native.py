@@ -93,8 +93,9 @@ class NativeModel:
         The weights stand in that graph as constants: to replace variables in it later takes longer than to trace it.
 
         Raises:
-            UnsupportedModelError: a layer assigns to a variable, as one that remembers does.
+            UnsupportedModelError: a layer assigns to a variable, as one that remembers does, or makes a sparse tensor.
         """
+        self._require_dense()
         tensorflow, keras, variables = load_tensorflow(), load_keras(), self._model.variables
         with tensorflow.init_scope():  # where variables have values
             values = [variable.numpy() for variable in variables]
@@ -109,6 +110,17 @@ class NativeModel:
                     hint="Give that state in and out, as an input and an output of the model.",
                 )
         return outputs
+
+    def _require_dense(self) -> None:
+        """Refuse what makes or takes a sparse tensor."""
+        made = [(tensor._keras_history.operation, tensor) for tensor in self._functional.inputs]
+        made += [(node.operation, tensor) for node in nodes_of(self._functional) for tensor in node.outputs]
+        for operation, tensor in made:
+            if getattr(tensor, "sparse", False):
+                raise UnsupportedModelError(
+                    f"Layer '{operation.name}' ({type(operation).__name__}) makes a sparse tensor, which files have not.",
+                    hint="Build it with sparse=False.",
+                )
 
     def compute(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs as Keras computes them at inference."""

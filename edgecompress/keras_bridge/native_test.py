@@ -158,3 +158,21 @@ def test_what_assigns_to_a_variable_is_refused(keras) -> None:
     model = keras.Model(image, Counts(name="counts")(keras.layers.Conv2D(4, 1)(image)), name="net")
     with pytest.raises(UnsupportedModelError, match="'net' assigns to the variable 'counts/calls' when it computes"):
         export_float(model)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_sparse_tensors_are_refused_by_their_layer(inside, keras) -> None:
+    numbers = keras.Input((4,), dtype="int32")
+    codes = keras.layers.CategoryEncoding(5, "one_hot", sparse=True, name="codes")
+    model = keras.Model(numbers, keras.ops.one_hot(numbers, 5, sparse=True))
+    if inside:
+        row = keras.Input((1,), dtype="int32")
+        model = keras.Model(row, keras.layers.Dense(3)(codes(row)))
+    with pytest.raises(UnsupportedModelError, match=r"Layer '(codes|one_hot.*)' \(.*\) makes a sparse tensor"):
+        export_float(model)
+
+
+def test_a_sparse_input_is_refused(keras) -> None:
+    image = keras.Input((4,), sparse=True, name="holes")
+    with pytest.raises(UnsupportedModelError, match="Layer 'holes' .* makes a sparse tensor"):
+        export_float(keras.Model(image, keras.layers.Dense(3)(image)))
