@@ -106,7 +106,7 @@ class NativeModel:
             if scope.get_current_value(variable) is not constant:
                 raise UnsupportedModelError(
                     f"'{self.name}' assigns to the variable '{variable.path}' when it computes: its outputs depend on "
-                    f"what it was called with before.",
+                    "what it was called with before.",
                     hint="Give that state in and out, as an input and an output of the model.",
                 )
         return outputs
@@ -118,7 +118,7 @@ class NativeModel:
         for operation, tensor in made:
             if getattr(tensor, "sparse", False):
                 raise UnsupportedModelError(
-                    f"Layer '{operation.name}' ({type(operation).__name__}) makes a sparse tensor, which files have not.",
+                    f"Layer '{operation.name}' ({type(operation).__name__}) makes a sparse tensor; files have none.",
                     hint="Build it with sparse=False.",
                 )
 

@@ -174,5 +174,5 @@ def test_sparse_tensors_are_refused_by_their_layer(inside, keras) -> None:
 
 def test_a_sparse_input_is_refused(keras) -> None:
     image = keras.Input((4,), sparse=True, name="holes")
-    with pytest.raises(UnsupportedModelError, match="Layer 'holes' .* makes a sparse tensor"):
+    with pytest.raises(UnsupportedModelError, match=r"Layer 'holes' .* makes a sparse tensor"):
         export_float(keras.Model(image, keras.layers.Dense(3)(image)))
