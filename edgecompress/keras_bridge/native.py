@@ -95,13 +95,18 @@ class NativeModel:
         Raises:
             UnsupportedModelError: a layer assigns to a variable, as one that remembers does, or makes a sparse tensor.
         """
-        self._require_dense()
         tensorflow, keras, variables = load_tensorflow(), load_keras(), self._model.variables
         with tensorflow.init_scope():  # where variables have values
             values = [variable.numpy() for variable in variables]
         constants = list(map(tensorflow.constant, values))
         with keras.StatelessScope(list(zip(variables, constants, strict=True))) as scope:
-            outputs = run(self._functional, inputs, around=self._scope)[1]
+            calls, outputs = run(self._functional, inputs, around=self._scope)
+        for operation, made in calls:  # what Keras says of symbolic tensors errs
+            if any(isinstance(each, tensorflow.SparseTensor) for each in made):
+                raise UnsupportedModelError(
+                    f"Layer '{operation.name}' ({type(operation).__name__}) makes a sparse tensor; files have none.",
+                    hint="Build it with sparse=False.",
+                )
         for variable, constant in zip(variables, constants, strict=True):
             if scope.get_current_value(variable) is not constant:
                 raise UnsupportedModelError(
@@ -110,17 +115,6 @@ class NativeModel:
                     hint="Give that state in and out, as an input and an output of the model.",
                 )
         return outputs
-
-    def _require_dense(self) -> None:
-        """Refuse what makes or takes a sparse tensor."""
-        made = [(tensor._keras_history.operation, tensor) for tensor in self._functional.inputs]
-        made += [(node.operation, tensor) for node in nodes_of(self._functional) for tensor in node.outputs]
-        for operation, tensor in made:
-            if getattr(tensor, "sparse", False):
-                raise UnsupportedModelError(
-                    f"Layer '{operation.name}' ({type(operation).__name__}) makes a sparse tensor; files have none.",
-                    hint="Build it with sparse=False.",
-                )
 
     def compute(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs as Keras computes them at inference."""
