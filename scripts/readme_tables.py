@@ -23,6 +23,7 @@ from edgecompress.methods import METHODS
 from edgecompress.zoo import ARCHITECTURES
 
 README = Path(__file__).parents[1] / "README.md"
+TFLITE = "tflite:float32"
 BINARY_DROPS = {"bnn_mlp/recipes/mnist.toml": 0.5, "quicknet/recipes/fashion_mnist.toml": 2.5}  # percentage points
 FOUND_WRONG = "wrong, found by the comparison"  # so that no file is left
 GOOD_CONVERSIONS = ("right", "right, with a warning", "refused", FOUND_WRONG, "not built", "not made")
@@ -137,7 +138,10 @@ def _conversions() -> str:
     for name, files in random["files"].items():
         drawn[name.partition(" ")[2]] += files
     varied = sum((Counter(files) for files in cases["files"].values()), Counter[str]())
-    single = sum((Counter(files) for files in alone["counts"].values()), Counter[str]())
+    single, both = (
+        sum((Counter(files) for files in alone[which].values()), Counter[str]())
+        for which in ("counts", "counts_in_both")
+    )
     rows = [
         [
             networks,
@@ -149,7 +153,8 @@ def _conversions() -> str:
         for networks, number, files in (
             ("random ones", random["networks"], drawn),
             ("variations of cases that once went wrong", sum(cases["networks"].values()), varied),
-            ("layers and operations that Keras 2 lacks", sum(alone["counts"]["tflite:float32"].values()), single),
+            ("layers and operations that both Kerases have", sum(alone["counts_in_both"][TFLITE].values()), both),
+            ("those that Keras 2 lacks", sum(alone["counts"][TFLITE].values()), single),
         )
     ]
     return table(["networks", "number", "files right", "files refused", "wrong, crashed or unclear"], rows)

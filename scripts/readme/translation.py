@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from readme.cells import table
+from readme.cells import read, table
 
 
 def translation() -> dict[str, str]:
@@ -20,7 +20,18 @@ def translation() -> dict[str, str]:
         "operations_to_keras2": _names(operations_to_keras2.OPERATIONS),
         "to_keras3": _layers(to_keras3.LAYERS, to_keras3.NOTHING_AT_INFERENCE),
         "operations_to_keras3": _names(operations_to_keras3.OPERATIONS),
+        "both_ways": _both_ways(),
     }
+
+
+def _both_ways() -> str:
+    """How many calls of Keras 3's public layers and operations came out equal, there and back."""
+    rows = []
+    for kind, ways in read("keras3_translation.json")["counts"].items():
+        for way, found in ways.items():
+            calls, equal, refused = sum(found.values()), found["equal"], found.get("refused", 0)
+            rows.append([f"{kind}, {way}", f"{calls:,}", f"{equal:,}", f"{refused:,}", f"{calls - equal - refused}"])
+    return table(["", "calls", "equal", "refused by name", "wrong, or refused in others' words"], rows)
 
 
 def _layers(rules: Mapping[str, Any], nothing: tuple[str, ...]) -> str:
