@@ -12,8 +12,8 @@ from typing import Any
 from edgecompress.child.kept import kept
 from edgecompress.environment import keras_of, load_keras
 from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
-from edgecompress.formats.keras_code import Code
-from edgecompress.formats.keras_file import copy_checked, read_keras
+from edgecompress.formats.keras.allowed.code import Code
+from edgecompress.formats.keras.file import copy_checked, read_keras
 from edgecompress.values import LayerNote
 
 REASON_CHARACTERS = 200  # errors may hold whole model configs
@@ -48,7 +48,7 @@ def load_noted(path: Path, *, trust: bool = False) -> Loaded:
 
     Raises:
         ModelFileError: not such a file, cut short or damaged.
-        UntrustedCodeError: it has or names code (see `formats.keras_code`), and `trust` is not given.
+        UntrustedCodeError: it has or names code (see `formats.keras.allowed.code`), and `trust` is not given.
         UnsupportedModelError: subclassed, or with layers that are not Keras's, TF-MOT's, Larq's or this package's.
     """
     from edgecompress.keras_bridge.keras3_file import load_keras3

@@ -22,7 +22,7 @@ from edgecompress.convert.targets import Options, parse_target
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_order
 from edgecompress.devices.conditions import snapshot
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.loading import load_model
 from edgecompress.pipeline.run import run_recipe
 from edgecompress.pipeline.train import load_for

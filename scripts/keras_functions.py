@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import tempfile
 
-from edgecompress.formats.keras_functions import TENSOR_FUNCTIONS
-from edgecompress.formats.keras_functions_test import call_watched
+from edgecompress.formats.keras.allowed.functions import TENSOR_FUNCTIONS
+from edgecompress.formats.keras.allowed.functions_test import call_watched
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ import zstandard
 from onnx import TensorProto, helper
 
 from edgecompress.cli.output import print_table
-from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.container import unpack
 from edgecompress.packing.pack import pack
 from edgecompress.runs import versions

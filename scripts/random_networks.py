@@ -37,7 +37,7 @@ from edgecompress.convert.targets import Options, Target, parse_target
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import EdgeCompressError
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.pipeline.convert import convert_file
 from edgecompress.runs import versions
 from edgecompress.runtimes.process import RuntimeProcess

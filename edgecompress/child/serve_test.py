@@ -36,7 +36,7 @@ def test_it_ends_when_nobody_listens():
 
 def test_it_imports_no_more_than_it_needs():
     code = (
-        "import sys; import edgecompress.child.serve; import edgecompress.formats.keras_service\n"
+        "import sys; import edgecompress.child.serve; import edgecompress.formats.keras.service\n"
         "print({name.partition('.')[0] for name in sys.modules} & {'tensorflow', 'tf_keras', 'keras', 'onnx', 'h5py',"
         " 'pydantic', 'ai_edge_litert', 'onnxruntime'})"
     )

@@ -13,7 +13,7 @@ import pytest
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import KINDS, clusters
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.pipeline import device_verify
 from edgecompress.pipeline.device_verify_test import int8_classifier, tflite_classifier
 from edgecompress.profiling import plan, warmup

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgecompress.formats.onnx import read_onnx
+from edgecompress.formats.onnx.file import read_onnx
 from edgecompress.formats.sizes import compressed_sizes
 
 EMBEDDED = {"target": "onnx:int8", "preprocessing": {"height": 4, "width": 4, "channels": 1, "labels": ["a", "b"]}}

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.container import unpack_files
 from edgecompress.packing.header import Header, PackedFile, SegmentPlace, content_hash, write_header
 from edgecompress.packing.pack import pack_files

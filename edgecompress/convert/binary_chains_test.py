@@ -22,8 +22,8 @@ from edgecompress.convert.onnx.rewrite import rewrite_onnx
 from edgecompress.convert.onnx.rewriting.float_network_test import Net
 from edgecompress.convert.tflite.binary.emit import emit_binary
 from edgecompress.convert.tflite.check import check_tflite
-from edgecompress.formats.tflite import parse_graph
-from edgecompress.formats.tflite_building_test import T, build, options, run_litert
+from edgecompress.formats.tflite.building_test import T, build, options, run_litert
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.runtimes.registration import can_register
 from edgecompress.runtimes.tflite_binary import BinaryTfliteSession
 

@@ -29,7 +29,7 @@ from edgecompress.convert.tflite.binary.emit import has_binary_operators
 from edgecompress.convert.tflite.ends import with_float_weights
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
 from edgecompress.errors import ConversionError, UnsupportedModelError
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.runtimes.process import RuntimeProcess
 
 FLOAT = Target("tflite", "float32")

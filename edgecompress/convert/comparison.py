@@ -14,7 +14,7 @@ from edgecompress.convert.agreement import BOUNDS, PERTURBATION, STABLE_DB, Diff
 from edgecompress.convert.probes import SEED, Probes
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Graph
+from edgecompress.formats.tflite.graph import Graph
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.samples import run_samples
 from edgecompress.tfmot.native import native

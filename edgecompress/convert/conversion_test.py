@@ -14,7 +14,7 @@ from edgecompress.convert.targets import TARGETS, Options, Target, parse_target
 from edgecompress.convert.tflite.post_training import layer_pattern
 from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError, UnsupportedModelError
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.numerics.affine import dequantize
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.values import Preprocessing

@@ -25,8 +25,8 @@ from edgecompress.convert.tflite.post_training import (
     require_no_loops,
 )
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite import parse_graph
-from edgecompress.formats.tflite_graph import Graph
+from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.formats.tflite.graph import Graph
 from edgecompress.tfmot.native import native
 from edgecompress.values import LayerNote, Preprocessing
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecompress.convert.agreement import BOUNDS, Differences
 from edgecompress.convert.probes import Probes
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.runtimes.inner import inner_tensors
 
 

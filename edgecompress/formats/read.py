@@ -27,15 +27,15 @@ def read_model(path: Path) -> ModelSummary:
         raise ModelFileError(f"Expected {EXPECTED}; {path} {found}.", hint=_folder_hint(path))
     kind = _kind_of_content(path) or SUFFIXES.get(path.suffix.lower())
     if kind == "tflite":
-        from edgecompress.formats.tflite_summary import read_tflite
+        from edgecompress.formats.tflite.summary import read_tflite
 
         return read_tflite(path)
     if kind == "keras":
-        from edgecompress.formats.keras_file import read_keras
+        from edgecompress.formats.keras.file import read_keras
 
         return read_keras(path)
     if kind == "onnx":
-        from edgecompress.formats.onnx import read_onnx
+        from edgecompress.formats.onnx.file import read_onnx
 
         return read_onnx(path)
     raise ModelFileError(

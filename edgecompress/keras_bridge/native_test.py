@@ -11,7 +11,7 @@ import pytest
 from edgecompress.convert.tflite.export import export_float
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.keras_bridge.batches import require_finite, require_no_randomness, require_samples_apart
 from edgecompress.keras_bridge.input_range import own_input_range
 from edgecompress.keras_bridge.native import NativeModel

@@ -7,7 +7,7 @@ import pytest
 
 from edgecompress.convert.tflite.export import export_float
 from edgecompress.environment import load_keras
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.layers.convolution import BinaryConv2D
 from edgecompress.layers.dense import BinaryDense
 from edgecompress.layers.depthwise import BinaryDepthwiseConv2D

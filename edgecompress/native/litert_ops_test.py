@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flatbuffers import flexbuffers
 
-from edgecompress.formats.tflite_building_test import pack
+from edgecompress.formats.tflite.building_test import pack
 from edgecompress.native.build import MACHINES, SOURCES, build_binary_kernels
 from edgecompress.runtimes.binary_files_test import SAME, VALID, BinaryModel, bits_of, network, signs
 

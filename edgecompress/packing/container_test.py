@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.errors import PackedFileError
-from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing import segment
 from edgecompress.packing.codings import Fill
 from edgecompress.packing.container import segments, unpack, unpack_files, unpack_segment

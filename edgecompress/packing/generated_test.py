@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import PackedFileError
-from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 from edgecompress.numerics.hashing import hashed_index, hashed_sign
 from edgecompress.packing.choosing.generated import layout, pack_generated

@@ -6,7 +6,7 @@ import pytest
 from onnx import helper
 
 from edgecompress.errors import PackedFileError
-from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.codings.base import FREE_STEPS, Work
 from edgecompress.packing.lzma_streams import compress_bare
 from edgecompress.packing.mixed_streams import MAX_MIXED_BYTES, STEPS_PER_BYTE, compress_mixed, decompress_mixed

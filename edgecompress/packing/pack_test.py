@@ -13,9 +13,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgecompress.errors import PackedFileError
-from edgecompress.formats.onnx_fuzz_test import small_model
+from edgecompress.formats.onnx.fuzz_test import small_model
 from edgecompress.formats.sizes import xz_bytes
-from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.codings import base
 from edgecompress.packing.container import segments, unpack, unpack_files
 from edgecompress.packing.files import read_model

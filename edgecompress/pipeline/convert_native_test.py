@@ -12,7 +12,7 @@ from edgecompress.child.kept import kept
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.pipeline.convert import convert_file
 from edgecompress.runtimes.process import RuntimeProcess
 

@@ -18,7 +18,7 @@ from edgecompress.convert.making import Source
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.errors import ConversionError
 from edgecompress.formats.read import read_model
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.runtimes.check import check_runs
 from edgecompress.values import Artifact, LayerNote, Preprocessing, TensorSpec
 

@@ -12,7 +12,7 @@ from edgecompress.convert.embedded import embedded_preprocessing
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.errors import DataError, UnsupportedModelError
 from edgecompress.formats.read import read_model
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.numerics.affine import dequantize, quantize
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import RuntimeProcess

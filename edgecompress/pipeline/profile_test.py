@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgecompress.errors import DeviceError, ModelFileError, RunFolderError, RuntimeRefusal
-from edgecompress.formats.tflite_building_test import T, build, svdf
+from edgecompress.formats.tflite.building_test import T, build, svdf
 from edgecompress.pipeline import profile as module
 from edgecompress.pipeline.kept import added
 from edgecompress.pipeline.profile import Extras, profile_files, profile_run

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgecompress.devices.answers import whole
 from edgecompress.errors import DeviceError
-from edgecompress.formats.tflite_uint8 import what_uint8_costs_in
+from edgecompress.formats.tflite.uint8 import what_uint8_costs_in
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.launch import Launch
 from edgecompress.profiling.losses import OnFailure, only_itself

@@ -12,7 +12,7 @@ from edgecompress.devices.ways.emulated import EmulatedTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
-from edgecompress.formats.tflite_inputs import peek_inputs
+from edgecompress.formats.tflite.inputs import peek_inputs
 from edgecompress.native.build import (
     SOURCES,
     build_binary_kernels,

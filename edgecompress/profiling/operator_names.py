@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgecompress.formats.tflite_graph import Graph
+from edgecompress.formats.tflite.graph import Graph
 from edgecompress.profiling.xnnpack_kinds import becomes, most_events
 
 UNKNOWN = "cannot be told"

@@ -7,8 +7,8 @@ import pytest
 
 from edgecompress.devices.probe import probe
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.formats.tflite import parse_graph, read_graph
-from edgecompress.formats.tflite_building_test import T, build, options
+from edgecompress.formats.tflite.building_test import T, build, options
+from edgecompress.formats.tflite.file import parse_graph, read_graph
 from edgecompress.profiling.launch import launch
 from edgecompress.profiling.operator_names import UNKNOWN, Event, layer_names
 from edgecompress.profiling.session import RunnerSession

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from edgecompress.errors import DeviceError, DeviceGone, ModelFileError, RuntimeRefusal, UnsupportedModelError
-from edgecompress.formats.tflite import read_graph
-from edgecompress.formats.tflite_graph import Graph
-from edgecompress.formats.tflite_uint8 import what_uint8_costs_in
+from edgecompress.formats.tflite.file import read_graph
+from edgecompress.formats.tflite.graph import Graph
+from edgecompress.formats.tflite.uint8 import what_uint8_costs_in
 from edgecompress.profiling import operators
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.busy import (

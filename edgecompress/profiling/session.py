@@ -17,7 +17,7 @@ from edgecompress.devices.wire.client import GRACE_S, last_line
 from edgecompress.devices.wire.limits import KILL_AFTER_S
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, RuntimeRefusal
-from edgecompress.formats.tflite_graph import Graph
+from edgecompress.formats.tflite.graph import Graph
 from edgecompress.profiling.onnx_trace import parse_trace
 from edgecompress.profiling.operator_names import UNKNOWN, Event, layer_names
 from edgecompress.profiling.operators import median_ns

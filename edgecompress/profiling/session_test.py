@@ -13,7 +13,7 @@ from edgecompress.devices.probe import probe
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire import channel
 from edgecompress.errors import DeviceError, RuntimeRefusal
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.profiling import session as module
 from edgecompress.profiling.launch import launch
 from edgecompress.profiling.session import RunnerSession

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecompress.formats.tflite_graph import Graph, Operator
+from edgecompress.formats.tflite.graph import Graph, Operator
 
 _UNARY, _BINARY = "Unary Elementwise", "Binary Elementwise"
 # The kinds of which an operator becomes one, or as many as it has tensors to copy.

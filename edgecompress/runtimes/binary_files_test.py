@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from flatbuffers import flexbuffers
 
-from edgecompress.formats.tflite_building_test import T, model_table, pack
+from edgecompress.formats.tflite.building_test import T, model_table, pack
 from edgecompress.numerics.binary import (
     Window,
     affine,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from edgecompress.formats.tflite import read_graph
-from edgecompress.formats.tflite_graph import Graph
+from edgecompress.formats.tflite.file import read_graph
+from edgecompress.formats.tflite.graph import Graph
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -54,7 +54,7 @@ def _of_tflite(path: Path) -> dict[str, int]:
 
 
 def _of_onnx(path: Path) -> dict[str, int]:
-    from edgecompress.formats.onnx_graph import parse_model
+    from edgecompress.formats.onnx.graph import parse_model
 
     graph = parse_model(path.read_bytes()).graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}

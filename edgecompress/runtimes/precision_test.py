@@ -18,7 +18,7 @@ import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.formats.tflite_building_test import T, build, options, run_litert
+from edgecompress.formats.tflite.building_test import T, build, options, run_litert
 from edgecompress.native import runner
 from edgecompress.native.running_test import words
 from edgecompress.runtimes import precision

@@ -11,7 +11,7 @@ import pytest
 
 from edgecompress.child.kept import kept
 from edgecompress.errors import EdgeCompressError, ModelFileError, RuntimeRefusal, UnsupportedModelError
-from edgecompress.formats.tflite_building_test import T, build, options
+from edgecompress.formats.tflite.building_test import T, build, options
 from edgecompress.numerics.affine import dequantize, quantize
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import CHUNK_ROWS, RuntimeProcess

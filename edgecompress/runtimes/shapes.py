@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.formats.read import read_model
-from edgecompress.formats.tflite_inputs import peek_inputs
+from edgecompress.formats.tflite.inputs import peek_inputs
 from edgecompress.values import TensorSpec
 
 Shapes = Mapping[str, tuple[int, ...]]  # by an input's name

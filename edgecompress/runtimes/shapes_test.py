@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.formats.tflite_building_test import T, build
+from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.runtimes.sample_files_test import CLASSIFIER, FACE, int8_relu
 from edgecompress.runtimes.shapes import fixed_shapes, require_known_names, shape_text, shapes_to_ask
 from edgecompress.values import TensorSpec

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.native.build import build_binary_kernels
 from edgecompress.values import TensorSpec
 

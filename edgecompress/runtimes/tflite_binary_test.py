@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecompress.errors import RuntimeRefusal
-from edgecompress.formats.tflite_building_test import options
+from edgecompress.formats.tflite.building_test import options
 from edgecompress.native.build import MACHINES
 from edgecompress.numerics.binary import unpack_signs
 from edgecompress.runtimes.binary_files_test import (

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgecompress.formats.tflite_building_test import recurrent, svdf
+from edgecompress.formats.tflite.building_test import recurrent, svdf
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.sample_files_test import FACE
 from edgecompress.runtimes.session import open_session

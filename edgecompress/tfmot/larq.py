@@ -14,7 +14,7 @@ import numpy as np
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.formats.keras_known import LARQ_CLASSES, LARQ_QUANTIZERS
+from edgecompress.formats.keras.allowed.names import LARQ_CLASSES, LARQ_QUANTIZERS
 from edgecompress.tfmot.parts import Part, binary_layer, options_of, plain_layer, sign_layer
 from edgecompress.tfmot.signed import finished, products, scaled_sign, sign
 from edgecompress.tfmot.to_keras3.training import REGULARIZER

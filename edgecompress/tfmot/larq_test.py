@@ -17,8 +17,8 @@ import pytest
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import ModelFileError, UnsupportedModelError
-from edgecompress.formats.keras_file import read_keras
-from edgecompress.formats.keras_known import LARQ_CLASSES
+from edgecompress.formats.keras.allowed.names import LARQ_CLASSES
+from edgecompress.formats.keras.file import read_keras
 from edgecompress.keras_bridge.keras3_file import save_keras3
 from edgecompress.loading import load_model, load_noted
 from edgecompress.tfmot.keras2_file import save_keras2

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecompress.formats.tflite import read_graph
+from edgecompress.formats.tflite.file import read_graph
 from edgecompress.values import QuantScheme, TensorSpec
 
 SIGNAL_SHARE = 0.5  # of the outputs' variance; a difference with more power than that leaves no signal worth the name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgecompress.formats.keras_config import summarize_config
+from edgecompress.formats.keras.config import summarize_config
 
 
 def count(model: Any) -> tuple[int, int]:

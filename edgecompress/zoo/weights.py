@@ -10,9 +10,9 @@ import numpy as np
 
 from edgecompress.environment import load_keras
 from edgecompress.errors import ArchitectureError, ModelFileError
-from edgecompress.formats.keras_config import summarize_config
-from edgecompress.formats.keras_file import check_keras
-from edgecompress.formats.keras_open import open_keras
+from edgecompress.formats.keras.config import summarize_config
+from edgecompress.formats.keras.file import check_keras
+from edgecompress.formats.keras.opening import open_keras
 from edgecompress.values import LayerNote
 
 PUBLISHED_WIDTHS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}

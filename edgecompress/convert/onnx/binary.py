@@ -14,7 +14,7 @@ from edgecompress.convert.onnx.convolution import window_pads
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.convert.onnx.functions import DOMAIN
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 _WORD_BITS = 32
 

@@ -15,8 +15,8 @@ import pytest
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.onnx.emit_test import checked, kinds, run_onnx
 from edgecompress.errors import ConversionError, EdgeCompressError
-from edgecompress.formats.tflite_building_test import options
-from edgecompress.formats.tflite_test import mutated
+from edgecompress.formats.tflite.building_test import options
+from edgecompress.formats.tflite.file_test import mutated
 from edgecompress.numerics.binary import affine
 from edgecompress.runtimes.binary_files_test import (
     OPTIONS,

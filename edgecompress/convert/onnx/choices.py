@@ -6,7 +6,7 @@ from edgecompress.convert.onnx.elementwise import runs_in_nchw
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.convert.onnx.fused_activation import store_real
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 _NODES = {
     "EQUAL": "Equal", "NOT_EQUAL": "Equal", "GREATER": "Greater", "GREATER_EQUAL": "GreaterOrEqual", "LESS": "Less",

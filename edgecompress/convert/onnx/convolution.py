@@ -6,7 +6,7 @@ import numpy as np
 
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.convert.onnx.fused_activation import store_real
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 from edgecompress.numerics.padding import same_padding
 
 

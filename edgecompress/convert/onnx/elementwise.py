@@ -13,7 +13,7 @@ from edgecompress.convert.onnx.litert_hard_swish import hard_swish_scale, hard_s
 from edgecompress.convert.onnx.litert_sum import Codes, sum_like_litert
 from edgecompress.convert.onnx.quantize import requantized
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 _Build = Callable[[Emission, Operator, str], str]
 

@@ -20,7 +20,7 @@ from onnx import ModelProto, ValueInfoProto, helper
 
 from edgecompress.convert.onnx.graph_writer import GraphWriter
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Graph, Operator, Tensor
+from edgecompress.formats.tflite.graph import Graph, Operator, Tensor
 
 NCHW = (0, 3, 1, 2)  # the axis of NHWC that each axis of NCHW is
 NHWC = (0, 2, 3, 1)  # and the way back

@@ -22,8 +22,8 @@ from edgecompress.convert.onnx import (
 from edgecompress.convert.onnx.check import check_onnx
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.errors import ConversionError, UnsupportedModelError
-from edgecompress.formats.tflite import parse_graph
-from edgecompress.formats.tflite_graph import Graph, Operator
+from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.formats.tflite.graph import Graph, Operator
 from edgecompress.runtimes import precision
 
 OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {

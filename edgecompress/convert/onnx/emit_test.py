@@ -14,8 +14,8 @@ import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.errors import ConversionError, EdgeCompressError, ModelFileError, UnsupportedModelError
-from edgecompress.formats.tflite_building_test import T, build, model_table, options, pack, run_litert
-from edgecompress.formats.tflite_test import mutated, published_files
+from edgecompress.formats.tflite.building_test import T, build, model_table, options, pack, run_litert
+from edgecompress.formats.tflite.file_test import mutated, published_files
 from edgecompress.runtimes import precision
 
 LEVELS = {

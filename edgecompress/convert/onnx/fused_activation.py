@@ -6,7 +6,7 @@ import numpy as np
 
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 _BOUNDS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
 

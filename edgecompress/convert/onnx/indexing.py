@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgecompress.convert.onnx.emission import NHWC, Emission
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 
 def strided_slice(emission: Emission, operator: Operator) -> None:

@@ -7,7 +7,7 @@ from edgecompress.convert.onnx.emit_test import run_onnx
 from edgecompress.convert.onnx.litert_hard_swish import hard_swish_scale, hard_swish_table
 from edgecompress.convert.onnx.litert_rounding_test import ALL_CODES, scheme
 from edgecompress.convert.onnx.litert_sum import Codes
-from edgecompress.formats.tflite_building_test import T, build, run_litert
+from edgecompress.formats.tflite.building_test import T, build, run_litert
 
 
 def codes(values: dict) -> Codes:

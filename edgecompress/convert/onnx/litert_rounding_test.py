@@ -11,7 +11,7 @@ import pytest
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.onnx.emit_test import run_onnx
 from edgecompress.convert.onnx.litert_rounding import pool_scale, slope
-from edgecompress.formats.tflite_building_test import T, build, options, run_litert
+from edgecompress.formats.tflite.building_test import T, build, options, run_litert
 
 ALL_CODES = np.arange(-128, 128, dtype=np.int8)
 

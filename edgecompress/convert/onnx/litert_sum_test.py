@@ -7,7 +7,7 @@ from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.onnx.emit_test import run_onnx
 from edgecompress.convert.onnx.litert_rounding_test import ALL_CODES, scheme
 from edgecompress.convert.onnx.litert_sum import Codes, sum_like_litert
-from edgecompress.formats.tflite_building_test import T, build, options, run_litert
+from edgecompress.formats.tflite.building_test import T, build, options, run_litert
 
 SHAPE = [1, 256, 256, 1]
 PAIRS = [codes.reshape(SHAPE) for codes in np.meshgrid(ALL_CODES, ALL_CODES)]

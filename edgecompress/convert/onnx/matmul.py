@@ -6,7 +6,7 @@ from edgecompress.convert.onnx.convolution import bias
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.convert.onnx.fused_activation import finish_real, store_real
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 
 def fully_connected(emission: Emission, operator: Operator) -> None:

@@ -15,8 +15,8 @@ import pytest
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.onnx.emit_test import start_session
 from edgecompress.environment import load_tensorflow, load_tf_keras, load_tfmot
-from edgecompress.formats.tflite import parse_graph
-from edgecompress.formats.tflite_building_test import pack
+from edgecompress.formats.tflite.building_test import pack
+from edgecompress.formats.tflite.file import parse_graph
 
 pytestmark = pytest.mark.slow
 

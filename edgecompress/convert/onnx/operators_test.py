@@ -13,8 +13,8 @@ from edgecompress.convert.onnx.choices import CONDITIONS
 from edgecompress.convert.onnx.emit import OPERATORS, emit_onnx
 from edgecompress.convert.onnx.emit_test import LEVELS, checked, run_onnx, start_session
 from edgecompress.environment import load_tensorflow
-from edgecompress.formats.tflite import parse_graph
-from edgecompress.formats.tflite_building_test import run_litert
+from edgecompress.formats.tflite.building_test import run_litert
+from edgecompress.formats.tflite.file import parse_graph
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from edgecompress.convert.onnx.convolution import window_pads
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.convert.onnx.fused_activation import finish_stored, store_real
 from edgecompress.convert.onnx.litert_rounding import pool_scale
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 _CODE_ZERO = 128  # where int8's code 0 lies among the codes inside
 

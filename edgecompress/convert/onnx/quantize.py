@@ -6,7 +6,7 @@ import numpy as np
 
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.convert.onnx.litert_rounding import slope
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 
 def quantize(emission: Emission, operator: Operator) -> None:

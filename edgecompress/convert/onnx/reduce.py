@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgecompress.convert.onnx.emission import NHWC, Emission, onnx_type
 from edgecompress.convert.onnx.fused_activation import store_real
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 _OF_NUMBERS = {"MEAN": "ReduceMean", "SUM": "ReduceSum"}
 _OF_CODES = {"REDUCE_MAX": "ReduceMax", "REDUCE_MIN": "ReduceMin"}  # the order of codes is that of their numbers

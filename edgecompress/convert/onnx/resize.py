@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgecompress.convert.onnx.emission import Emission
 from edgecompress.convert.onnx.litert_rounding import INTERPOLATION_SCALE
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 
 def resize_nearest(emission: Emission, operator: Operator) -> None:

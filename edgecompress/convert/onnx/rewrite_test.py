@@ -18,7 +18,7 @@ from edgecompress.convert.onnx.rewriting.float_network_test import CHANNELS, SID
 from edgecompress.convert.targets import Target
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import ConversionError, EdgeCompressError, ModelFileError, UnsupportedModelError
-from edgecompress.formats.tflite_test import mutated
+from edgecompress.formats.tflite.file_test import mutated
 from edgecompress.runtimes.process import RuntimeProcess
 
 

@@ -8,7 +8,7 @@ from edgecompress.convert.onnx.emission import NCHW, NHWC, Emission
 from edgecompress.convert.onnx.fused_activation import finish_stored
 from edgecompress.convert.onnx.quantize import requantized
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite_graph import Operator
+from edgecompress.formats.tflite.graph import Operator
 
 
 def reshape(emission: Emission, operator: Operator) -> None:

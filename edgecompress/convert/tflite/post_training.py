@@ -14,7 +14,7 @@ from edgecompress.convert.tflite.editor import Editor
 from edgecompress.convert.tflite.sums import with_any_scales
 from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs, with_unread_quantized
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.quiet import quiet
 
 Calibration = tuple[np.ndarray, ...]  # an array an input, samples along the first axis

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, external_data_helper, helper, numpy_helper
 
-from edgecompress.formats.onnx_fuzz_test import small_model
+from edgecompress.formats.onnx.fuzz_test import small_model
 from edgecompress.packing.regions.onnx import find
 from edgecompress.runtimes.sample_files_test import ONNX_FILES
 

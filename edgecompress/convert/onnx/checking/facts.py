@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from onnx import ModelProto, NodeProto, helper
 
-from edgecompress.formats.onnx_tensors import stored
+from edgecompress.formats.onnx.tensors import stored
 
 _NO_FOLDER = Path()  # tensors in other files are refused before any is looked for
 _MAY_MOVE = {"Cast", "DequantizeLinear", "Identity", "Reshape", "Transpose"}  # what a constant passes on its way

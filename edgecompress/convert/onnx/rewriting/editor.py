@@ -13,9 +13,9 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from edgecompress.convert.onnx.check import STANDARD, least_ir_version
 from edgecompress.convert.onnx.functions import DOMAIN, VERSION, function
 from edgecompress.convert.onnx.rewriting.opening import open_model
-from edgecompress.formats.onnx_graph import infer_shapes
-from edgecompress.formats.onnx_summary import known_shapes
-from edgecompress.formats.onnx_tensors import constant_of, stored
+from edgecompress.formats.onnx.graph import infer_shapes
+from edgecompress.formats.onnx.summary import known_shapes
+from edgecompress.formats.onnx.tensors import constant_of, stored
 
 _NO_FOLDER = Path()  # tensors in other files are refused before any is looked for
 

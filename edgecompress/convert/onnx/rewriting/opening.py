@@ -7,7 +7,7 @@ from onnx import AttributeProto, ModelProto, TensorProto, helper, version_conver
 from edgecompress.convert.onnx.check import LEAST_OPSET, STANDARD
 from edgecompress.convert.onnx.functions import DOMAIN
 from edgecompress.errors import ConversionError, UnsupportedModelError
-from edgecompress.formats.onnx_graph import nested_graphs, parse_model
+from edgecompress.formats.onnx.graph import nested_graphs, parse_model
 
 _REASON_CHARACTERS = 300
 

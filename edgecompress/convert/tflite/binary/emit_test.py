@@ -15,7 +15,7 @@ from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.export import export_float
 from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError, RuntimeRefusal
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.runtimes.process import RuntimeProcess
 
 SIDE = 12

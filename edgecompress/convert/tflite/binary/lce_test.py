@@ -20,7 +20,7 @@ from edgecompress.convert.tflite.binary.emit import emit_binary
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.export import export_float
 from edgecompress.environment import load_keras
-from edgecompress.formats.tflite import parse_graph
+from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.layers.convolution import BinaryConv2D
 from edgecompress.layers.dense import BinaryDense
 from edgecompress.layers.depthwise import BinaryDepthwiseConv2D

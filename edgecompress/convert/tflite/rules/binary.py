@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgecompress.convert.tflite.rules.node import Node, require, require_shape, require_type, rules, shape_of
 from edgecompress.convert.tflite.rules.windows import image, windows
-from edgecompress.formats.tflite_graph import Tensor
+from edgecompress.formats.tflite.graph import Tensor
 
 _WORD_BITS = 32
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecompress.formats.tflite_graph import Graph, Operator, Tensor
+from edgecompress.formats.tflite.graph import Graph, Operator, Tensor
 
 QUANTIZED = ("int8", "uint8", "int16", "int4", "int2")
 INDICES = ("int32", "int64")

@@ -14,7 +14,7 @@ from edgecompress.convert.tflite.rules.node import (
     rules,
     shape_of,
 )
-from edgecompress.formats.tflite_graph import Tensor
+from edgecompress.formats.tflite.graph import Tensor
 
 # Converters that take ranges from training round scales on other ways than one product: some 2^-20 were seen. 2^-16 of
 # a bias is no step of a result of 8 bits, which has 2^8.

@@ -13,7 +13,7 @@ from edgecompress.convert.tflite.rules.node import (
     shape_of,
 )
 from edgecompress.convert.tflite.rules.products import require_bias_size, require_product
-from edgecompress.formats.tflite_graph import Tensor
+from edgecompress.formats.tflite.graph import Tensor
 
 _POOLED = ("float32", "int8", "uint8", "int16")
 
