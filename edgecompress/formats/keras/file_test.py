@@ -15,7 +15,7 @@ from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.keras.file import check_keras, copy_checked, read_keras
 
-VWW = Path(__file__).parents[2] / ".." / "shared" / "models" / "mlperf_vww_mobilenetv1_025_96.h5"
+VWW = Path(__file__).parents[3] / ".." / "shared" / "models" / "mlperf_vww_mobilenetv1_025_96.h5"
 
 
 def small_model(keras):
