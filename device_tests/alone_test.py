@@ -17,8 +17,8 @@ from edgecompress.devices.lock import reserved
 from edgecompress.devices.wire.client import execute
 from edgecompress.errors import DeviceError
 from edgecompress.pipeline.profile import profile_files
-from edgecompress.profiling.holder import holder
 from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.runner.holder import holder
 from edgecompress.runtimes.sample_files_test import partly_delegated
 
 emulated = pytest.mark.emulated
@@ -27,7 +27,7 @@ import sys
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.lock import reserved
-from edgecompress.profiling.holder import holder
+from edgecompress.profiling.runner.holder import holder
 with connect(parse_address(sys.argv[1])) as transport:
     with reserved(transport, holder=holder, on_wait=lambda: print("waits", flush=True)):
         print("holds", *transport.notes, flush=True)

@@ -18,7 +18,7 @@ from edgecompress.devices.configured import resolve
 from edgecompress.errors import DeviceError
 from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.plan import Plan
-from edgecompress.profiling.readiness import check_address
+from edgecompress.profiling.readiness.check import check_address
 from edgecompress.progress import Progress, silent
 from edgecompress.values import Measurement
 

@@ -12,8 +12,8 @@ from device_tests.servers import ALIAS
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.governor import governor
-from edgecompress.profiling import cool_down
 from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.conditions import cool_down
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
 from edgecompress.runtimes.sample_files_test import partly_delegated

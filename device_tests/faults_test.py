@@ -318,7 +318,7 @@ def test_benchmark_model_without_taskset(fleet, small, tmp_path):
 
 
 def test_devices_lists_it(device, capsys, monkeypatch):
-    from edgecompress.profiling.inventory import inventory
+    from edgecompress.profiling.readiness.inventory import inventory
 
     entries = {entry.device: entry for entry in inventory()}
     if device.startswith("ssh:"):

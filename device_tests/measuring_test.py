@@ -16,9 +16,9 @@ from edgecompress.errors import RuntimeRefusal
 from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.instructions import count_instructions
-from edgecompress.profiling.outputs import outputs_on
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
+from edgecompress.profiling.runner.outputs import outputs_on
 from edgecompress.report.trace import write_trace
 from edgecompress.runtimes.binary_files_test import network
 from edgecompress.runtimes.inputs import example_inputs

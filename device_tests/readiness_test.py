@@ -14,8 +14,8 @@ from edgecompress.devices.address import parse_address
 from edgecompress.errors import DeviceError
 from edgecompress.pipeline.profile import profile_files
 from edgecompress.profiling.plan import Plan
-from edgecompress.profiling.readiness import check_address
-from edgecompress.profiling.step import NAMES
+from edgecompress.profiling.readiness.check import check_address
+from edgecompress.profiling.readiness.step import NAMES
 from edgecompress.runtimes.sample_files_test import partly_delegated
 
 emulated = pytest.mark.emulated

@@ -18,7 +18,7 @@ from edgecompress.pipeline import device_verify
 from edgecompress.pipeline.device_verify_test import int8_classifier, tflite_classifier
 from edgecompress.profiling import plan, warmup
 from edgecompress.profiling.bench import MAX_SAMPLE_SPANS
-from edgecompress.profiling.outputs import outputs_on
+from edgecompress.profiling.runner.outputs import outputs_on
 from edgecompress.runtimes.sample_files_test import fixed_classifier
 
 CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens

@@ -19,9 +19,9 @@ from edgecompress.cli.output import (
 
 if TYPE_CHECKING:
     from edgecompress.devices.address import Address
-    from edgecompress.profiling.inventory import Entry
-    from edgecompress.profiling.readiness import Readiness
-    from edgecompress.profiling.step import Step
+    from edgecompress.profiling.readiness.check import Readiness
+    from edgecompress.profiling.readiness.inventory import Entry
+    from edgecompress.profiling.readiness.step import Step
 
 
 @click.group("devices", invoke_without_command=True)
@@ -36,7 +36,7 @@ def command(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from edgecompress.profiling.inventory import inventory
+    from edgecompress.profiling.readiness.inventory import inventory
 
     found = inventory()
     if as_json:
@@ -70,8 +70,8 @@ def check_command(devices: tuple[str | Address, ...], as_json: bool) -> None:
     Example: edgecompress devices check --on ssh:pi@raspberrypi.local
     """
     from edgecompress.devices.configured import resolve
-    from edgecompress.profiling.inventory import Known, known_devices
-    from edgecompress.profiling.readiness import Readiness, check_address
+    from edgecompress.profiling.readiness.check import Readiness, check_address
+    from edgecompress.profiling.readiness.inventory import Known, known_devices
 
     known = [Known(str(each), "", each) for each in map(resolve, devices)] if devices else known_devices()
     told = []
@@ -108,7 +108,7 @@ def clean_command(devices: tuple[str | Address, ...]) -> None:
     from edgecompress.devices.lock import reserved
     from edgecompress.devices.store import clean
     from edgecompress.errors import DeviceError
-    from edgecompress.profiling.holder import holder
+    from edgecompress.profiling.runner.holder import holder
 
     failed = False
     for address in [resolve(device) for device in devices]:

@@ -24,8 +24,8 @@ from edgecompress.methods.protocol import Kept
 from edgecompress.methods.step import Stage
 from edgecompress.pipeline.profile import parse_devices
 from edgecompress.pipeline.stages import optimizer_steps
-from edgecompress.profiling.readiness import Wanted
-from edgecompress.profiling.readiness import check as check_device
+from edgecompress.profiling.readiness.check import Wanted
+from edgecompress.profiling.readiness.check import check as check_device
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.training.batches import HELD_OUT

@@ -14,9 +14,9 @@ from edgecompress.errors import ConversionError, DeviceError, EdgeCompressError,
 from edgecompress.pipeline import check
 from edgecompress.pipeline.check import check_rest, check_training
 from edgecompress.pipeline.run import run_recipe
-from edgecompress.profiling import readiness
-from edgecompress.profiling.about import About
-from edgecompress.profiling.readiness_test import Board
+from edgecompress.profiling.readiness import check as readiness
+from edgecompress.profiling.readiness.check_test import Board
+from edgecompress.profiling.runner.about import About
 from edgecompress.recipes import Recipe, build_recipe, load_recipe
 
 PRUNE = {"method": "magnitude_pruning", "epochs": 1}

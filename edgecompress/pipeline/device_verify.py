@@ -25,8 +25,8 @@ from edgecompress.pipeline.profile import parse_devices
 from edgecompress.pipeline.train import load_for
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.losses import only_itself
-from edgecompress.profiling.outputs import outputs_on
 from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.runner.outputs import outputs_on
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
 from edgecompress.runs import open_run

@@ -18,7 +18,7 @@ from edgecompress.native.build import MACHINES
 from edgecompress.pipeline import device_verify
 from edgecompress.pipeline.device_verify import verify_files
 from edgecompress.profiling.bench import Bench
-from edgecompress.profiling.outputs import outputs_on
+from edgecompress.profiling.runner.outputs import outputs_on
 from edgecompress.runtimes.binary_files_test import network
 from edgecompress.runtimes.sample_files_test import (
     INT8,

@@ -14,7 +14,7 @@ from edgecompress.devices.wire.client import end_clients
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError
 from edgecompress.pipeline.meeting import Meeting
-from edgecompress.profiling.holder import holder
+from edgecompress.profiling.runner.holder import holder
 from edgecompress.progress import Progress, silent
 from edgecompress.values import Failure
 

@@ -16,14 +16,14 @@ from edgecompress.errors import DeviceError, EdgeCompressError, RunFolderError
 from edgecompress.pipeline.fleet import on_each
 from edgecompress.pipeline.kept import KINDS, add_to_run, read_earlier
 from edgecompress.profiling.bench import Bench
+from edgecompress.profiling.benchmark_model.measurement import profile_with_benchmark_model
 from edgecompress.profiling.instructions import count_instructions
-from edgecompress.profiling.launch import RUNTIMES
 from edgecompress.profiling.losses import OnFailure, only_itself
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
-from edgecompress.profiling.readiness import Wanted, check
+from edgecompress.profiling.readiness.check import Wanted, check
+from edgecompress.profiling.runner.launch import RUNTIMES
 from edgecompress.profiling.sustained import sustain
-from edgecompress.profiling.with_benchmark_model import profile_with_benchmark_model
 from edgecompress.progress import Progress, silent
 from edgecompress.runs import RunFolder, alone
 from edgecompress.runtimes.session import RUNTIMES as SUFFIXES

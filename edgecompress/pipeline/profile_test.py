@@ -12,9 +12,11 @@ from edgecompress.formats.tflite.building_test import T, build, svdf
 from edgecompress.pipeline import profile as module
 from edgecompress.pipeline.kept import added
 from edgecompress.pipeline.profile import Extras, profile_files, profile_run
-from edgecompress.profiling import bench, readiness, session, sustained, warmup
+from edgecompress.profiling import bench, sustained, warmup
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
+from edgecompress.profiling.readiness import check as readiness
+from edgecompress.profiling.runner import session
 from edgecompress.report.collect import collect
 from edgecompress.runs import RunFolder
 from edgecompress.runtimes.sample_files_test import endless, int8_relu, logarithm, partly_delegated

@@ -17,11 +17,11 @@ from edgecompress.devices.ways.emulated import EmulatedTransport
 from edgecompress.devices.ways.emulated_info import emulated_info
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError, EdgeCompressError, ModelFileError, RuntimeRefusal
-from edgecompress.profiling.launch import Launch, choose_runner, launch
-from edgecompress.profiling.operator_names import UNKNOWN
+from edgecompress.profiling.operators.names import UNKNOWN
 from edgecompress.profiling.plan import Plan
-from edgecompress.profiling.python_recipe import DEFAULT
-from edgecompress.profiling.session import Block, RunnerSession
+from edgecompress.profiling.runner.launch import Launch, choose_runner, launch
+from edgecompress.profiling.runner.python_recipe import DEFAULT
+from edgecompress.profiling.runner.session import Block, RunnerSession
 from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.session import runtime_name
 from edgecompress.values import Gauge, OperatorTime, Span, Timeline

@@ -16,9 +16,9 @@ from edgecompress.devices.answers import whole
 from edgecompress.errors import DeviceError
 from edgecompress.formats.tflite.uint8 import what_uint8_costs_in
 from edgecompress.profiling.bench import Bench
-from edgecompress.profiling.launch import Launch
 from edgecompress.profiling.losses import OnFailure, only_itself
-from edgecompress.profiling.session import Opened
+from edgecompress.profiling.runner.launch import Launch
+from edgecompress.profiling.runner.session import Opened
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import sha256_of
 from edgecompress.values import InstructionCount

@@ -17,9 +17,8 @@ from edgecompress.errors import DeviceError, DeviceGone, ModelFileError, Runtime
 from edgecompress.formats.tflite.file import read_graph
 from edgecompress.formats.tflite.graph import Graph
 from edgecompress.formats.tflite.uint8 import what_uint8_costs_in
-from edgecompress.profiling import operators
 from edgecompress.profiling.bench import Bench
-from edgecompress.profiling.busy import (
+from edgecompress.profiling.conditions.busy import (
     ENOUGH_BLOCKS,
     cores_may_be_halves,
     is_disturbed,
@@ -28,14 +27,15 @@ from edgecompress.profiling.busy import (
     why_busy,
     why_busy_loading,
 )
-from edgecompress.profiling.cool_down import cool_down
-from edgecompress.profiling.launch import Launch
+from edgecompress.profiling.conditions.cool_down import cool_down
+from edgecompress.profiling.conditions.standing import standing, why_unfit
+from edgecompress.profiling.conditions.validity import why_invalid
 from edgecompress.profiling.losses import OnFailure, once_more, only_itself
+from edgecompress.profiling.operators import times as operators
 from edgecompress.profiling.plan import Plan
-from edgecompress.profiling.session import Block, Report, RunnerSession
-from edgecompress.profiling.standing import standing, why_unfit
+from edgecompress.profiling.runner.launch import Launch
+from edgecompress.profiling.runner.session import Block, Report, RunnerSession
 from edgecompress.profiling.statistics import median_half_width, summarize
-from edgecompress.profiling.validity import why_invalid
 from edgecompress.profiling.warmup import WarmUp, warm_up
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import sha256_of

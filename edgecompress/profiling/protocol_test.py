@@ -16,7 +16,7 @@ from edgecompress.errors import ModelFileError, RuntimeRefusal
 from edgecompress.profiling import bench as bench_module
 from edgecompress.profiling import warmup
 from edgecompress.profiling.bench import Bench
-from edgecompress.profiling.operators import RUNS
+from edgecompress.profiling.operators.times import RUNS
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
 from edgecompress.profiling.statistics import compare, summarize

@@ -10,11 +10,11 @@ import numpy as np
 
 from edgecompress.errors import DeviceError
 from edgecompress.profiling.bench import Bench
-from edgecompress.profiling.launch import Launch
+from edgecompress.profiling.conditions.standing import standing, why_unfit
+from edgecompress.profiling.conditions.validity import hottest, why_hot
 from edgecompress.profiling.losses import once_more
-from edgecompress.profiling.session import RunnerSession
-from edgecompress.profiling.standing import standing, why_unfit
-from edgecompress.profiling.validity import hottest, why_hot
+from edgecompress.profiling.runner.launch import Launch
+from edgecompress.profiling.runner.session import RunnerSession
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import sha256_of
 from edgecompress.values import Sustained, Window

@@ -12,8 +12,8 @@ from edgecompress.devices.ways import emulated
 from edgecompress.devices.ways.emulated import LIBRARIES, QEMU, EmulatedTransport
 from edgecompress.errors import DeviceError
 from edgecompress.native.build import MACHINES
-from edgecompress.profiling.launch import launch
-from edgecompress.profiling.session import RunnerSession
+from edgecompress.profiling.runner.launch import launch
+from edgecompress.profiling.runner.session import RunnerSession
 from edgecompress.runtimes.sample_files_test import int8_relu, partly_delegated, quantized_relu
 
 CAN_EMULATE = shutil.which(QEMU) is not None and LIBRARIES.is_dir()

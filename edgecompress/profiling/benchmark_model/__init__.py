@@ -1,0 +1,1 @@
+"""Measurements by Google's `benchmark_model`."""

@@ -1,0 +1,1 @@
+"""Whether a device can measure, and what there is to do about it."""

@@ -1,0 +1,1 @@
+"""The runner on a device: what it needs there, how it is started, and its answers, each checked."""
