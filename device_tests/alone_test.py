@@ -12,11 +12,11 @@ from device_tests.conftest import SHORT, reconnect
 from device_tests.servers import ALIAS, ROOTS, adb_daemon, free_port, ssh_server
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
+from edgecompress.devices.holding.lock import reserved
 from edgecompress.devices.identity import identify
-from edgecompress.devices.lock import reserved
 from edgecompress.devices.wire.client import execute
 from edgecompress.errors import DeviceError
-from edgecompress.pipeline.profile import profile_files
+from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.runner.holder import holder
 from edgecompress.runtimes.sample_files_test import partly_delegated
@@ -26,7 +26,7 @@ HOLD = """
 import sys
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
-from edgecompress.devices.lock import reserved
+from edgecompress.devices.holding.lock import reserved
 from edgecompress.profiling.runner.holder import holder
 with connect(parse_address(sys.argv[1])) as transport:
     with reserved(transport, holder=holder, on_wait=lambda: print("waits", flush=True)):

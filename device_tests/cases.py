@@ -16,7 +16,7 @@ from device_tests.conftest import SHORT
 from edgecompress.devices.address import Address
 from edgecompress.devices.configured import resolve
 from edgecompress.errors import DeviceError
-from edgecompress.pipeline.profile import profile_files
+from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.readiness.check import check_address
 from edgecompress.progress import Progress, silent

@@ -11,7 +11,7 @@ from device_tests.machines import write_machine
 from device_tests.servers import ALIAS
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
-from edgecompress.devices.governor import governor
+from edgecompress.devices.holding.governor import governor
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.conditions import cool_down
 from edgecompress.profiling.plan import Plan

@@ -34,7 +34,7 @@ from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.ways.adb_server import adb_program
 from edgecompress.devices.wire.client import execute
-from edgecompress.pipeline.profile import profile_files
+from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.runtimes.sample_files_test import partly_delegated

@@ -20,7 +20,7 @@ from edgecompress.devices.store import clean, place
 from edgecompress.devices.ways.socket_folder import PLACE, PREFIX
 from edgecompress.devices.ways.ssh_login import PERSIST_S
 from edgecompress.errors import DeviceError, DeviceGone
-from edgecompress.pipeline.profile import Extras, profile_files
+from edgecompress.pipeline.on_devices.profile import Extras, profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.runtimes.sample_files_test import endless, partly_delegated

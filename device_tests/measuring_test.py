@@ -13,7 +13,7 @@ from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.devices.address import parse_address
 from edgecompress.devices.connect import connect
 from edgecompress.errors import RuntimeRefusal
-from edgecompress.pipeline.profile import profile_files
+from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.instructions import count_instructions
 from edgecompress.profiling.plan import Plan

@@ -12,7 +12,7 @@ from device_tests.variants import NAMES as MADE
 from device_tests.variants import runtime_libraries
 from edgecompress.devices.address import parse_address
 from edgecompress.errors import DeviceError
-from edgecompress.pipeline.profile import profile_files
+from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.readiness.check import check_address
 from edgecompress.profiling.readiness.step import NAMES

@@ -8,7 +8,7 @@ import pytest
 from device_tests.conftest import SHORT, reconnect
 from device_tests.proxy import Line, proxied
 from device_tests.servers import ALIAS
-from edgecompress.pipeline.profile import Extras, profile_files
+from edgecompress.pipeline.on_devices.profile import Extras, profile_files
 from edgecompress.profiling import bench
 from edgecompress.profiling.losses import CAME_BACK
 from edgecompress.profiling.plan import Plan

@@ -152,8 +152,8 @@ def _data_sets() -> Iterator[Check]:
         install = f"{_PIP} install scikit-learn=={KNOWN_GOOD['scikit-learn']}"
         yield Check("data set digits", "missing", "comes with scikit-learn, which is not installed", install)
     try:
-        from edgecompress.data import cifar10, fashion_mnist, mnist
-        from edgecompress.data.sources import root_folders
+        from edgecompress.data.published import cifar10, fashion_mnist, mnist
+        from edgecompress.data.published.sources import root_folders
 
         roots = list(root_folders(None))
     except (ImportError, EdgeCompressError) as error:

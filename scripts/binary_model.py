@@ -20,7 +20,7 @@ from edgecompress.convert.targets import parse_target
 from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.connect import connect
-from edgecompress.devices.lock import reserved
+from edgecompress.devices.holding.lock import reserved
 from edgecompress.environment import load_keras
 from edgecompress.methods.binary import BNN
 from edgecompress.methods.compress import compress

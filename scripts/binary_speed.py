@@ -31,10 +31,10 @@ from edgecompress.convert.targets import parse_target
 from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.connect import connect
-from edgecompress.devices.lock import reserved
+from edgecompress.devices.holding.lock import reserved
 from edgecompress.environment import load_keras
 from edgecompress.native.build import SOURCES, build_binary_kernels
-from edgecompress.pipeline.profile import profile_files
+from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.runs import versions

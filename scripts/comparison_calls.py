@@ -18,7 +18,7 @@ from edgecompress.cli.compare import PROCESSES
 from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.connect import connect
-from edgecompress.devices.lock import reserved
+from edgecompress.devices.holding.lock import reserved
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile

@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 
 from edgecompress.devices.address import EMULATED_CPUS
-from edgecompress.pipeline.profile import profile_files
+from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.runs import versions
 from edgecompress.storage import to_json, write_text

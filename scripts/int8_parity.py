@@ -22,7 +22,7 @@ from edgecompress.pipeline.train import train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.recipes import build_recipe
 from edgecompress.runs import versions
-from edgecompress.runtimes.session import KERNELS
+from edgecompress.runtimes.engines.session import KERNELS
 from edgecompress.storage import to_json, write_text
 
 IMAGES = 1000

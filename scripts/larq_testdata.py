@@ -1,4 +1,4 @@
-"""Make the files of edgecompress/tfmot/testdata: tiny networks of Larq, each with images and its own outputs.
+"""Make the files of edgecompress/tfmot/stand_ins/testdata: tiny networks of Larq, each with images and its own outputs.
 
     TF_USE_LEGACY_KERAS=1 PYTHON scripts/larq_testdata.py
 
@@ -14,7 +14,7 @@ import larq
 import numpy as np
 import tensorflow
 
-FOLDER = Path(__file__).parents[1] / "edgecompress" / "tfmot" / "testdata"
+FOLDER = Path(__file__).parents[1] / "edgecompress" / "tfmot" / "stand_ins" / "testdata"
 IMAGES = 4
 keras = tensorflow.keras
 layers = keras.layers

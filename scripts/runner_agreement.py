@@ -16,7 +16,7 @@ from pathlib import Path
 from edgecompress.devices.address import Address
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.connect import connect
-from edgecompress.devices.lock import reserved
+from edgecompress.devices.holding.lock import reserved
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.runs import versions

@@ -21,10 +21,10 @@ from onnx import numpy_helper
 
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.ways.emulated import QEMU
-from edgecompress.pipeline.profile import profile_files
+from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.runs import versions
-from edgecompress.runtimes.session import open_session
+from edgecompress.runtimes.engines.session import open_session
 from edgecompress.storage import to_json, write_text
 
 CPUS = ("cortex-a53", "cortex-a76")

@@ -26,7 +26,7 @@ def command(first: Path, second: Path, processes: int, strict: bool, as_json: bo
 
     Example: edgecompress compare a.tflite b.tflite --on ssh:pi@raspberrypi.local
     """
-    from edgecompress.pipeline.compare import compare_files
+    from edgecompress.pipeline.on_devices.compare import compare_files
     from edgecompress.profiling.plan import Plan
 
     # short rounds, many of them: luck falls to processes, so that only more of those say more

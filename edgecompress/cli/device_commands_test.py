@@ -14,8 +14,8 @@ from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import KINDS, clusters
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.formats.tflite.building_test import T, build
-from edgecompress.pipeline import device_verify
-from edgecompress.pipeline.device_verify_test import int8_classifier, tflite_classifier
+from edgecompress.pipeline.on_devices import verify as device_verify
+from edgecompress.pipeline.on_devices.verify_test import int8_classifier, tflite_classifier
 from edgecompress.profiling import plan, warmup
 from edgecompress.profiling.bench import MAX_SAMPLE_SPANS
 from edgecompress.profiling.runner.outputs import outputs_on

@@ -105,7 +105,7 @@ def clean_command(devices: tuple[str | Address, ...]) -> None:
     """
     from edgecompress.devices.configured import resolve
     from edgecompress.devices.connect import connect
-    from edgecompress.devices.lock import reserved
+    from edgecompress.devices.holding.lock import reserved
     from edgecompress.devices.store import clean
     from edgecompress.errors import DeviceError
     from edgecompress.profiling.runner.holder import holder

@@ -12,7 +12,7 @@ from edgecompress.cli.device_options import Duration, measuring_options, plan_op
 from edgecompress.cli.output import json_option, print_error, print_json, progress_bars
 
 if TYPE_CHECKING:
-    from edgecompress.pipeline.profile import Profiled
+    from edgecompress.pipeline.on_devices.profile import Profiled
 
 
 @click.command("profile")
@@ -69,7 +69,7 @@ def command(sources: tuple[Path, ...], **options: Any) -> None:
 
 
 def _measure(sources: tuple[Path, ...], options: dict[str, Any]) -> Profiled:
-    from edgecompress.pipeline.profile import Extras, profile_files, profile_run
+    from edgecompress.pipeline.on_devices.profile import Extras, profile_files, profile_run
     from edgecompress.profiling.plan import Plan
     from edgecompress.runs import open_run
 

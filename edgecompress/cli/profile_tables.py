@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgecompress.cli.output import print_line, print_table
 
 if TYPE_CHECKING:
-    from edgecompress.pipeline.profile import Profiled
+    from edgecompress.pipeline.on_devices.profile import Profiled
     from edgecompress.values import InstructionCount, Measurement, Sustained
 
 ROWS = 20  # of a sustained measurement

@@ -41,7 +41,7 @@ def command(
     Example: edgecompress sensitivity runs/lenet_300_100 --max-drop 0.5
     """
     from edgecompress.pipeline.sensitivity import find_sensitivity
-    from edgecompress.report.sensitivity import write_sensitivity
+    from edgecompress.report.plots.sensitivity import write_sensitivity
     from edgecompress.runs import working_in
 
     with progress_bars() as progress:

@@ -25,7 +25,7 @@ class Kernels(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """Return them as a tuple, each once."""
-        from edgecompress.runtimes.session import KERNELS
+        from edgecompress.runtimes.engines.session import KERNELS
 
         if isinstance(value, tuple):
             return value
@@ -116,7 +116,7 @@ def command(
         return
     if max_drop is not None:
         raise click.UsageError("--max-drop needs a RUN, and no --on.")
-    from edgecompress.pipeline.device_verify import verify_files, verify_run_on
+    from edgecompress.pipeline.on_devices.verify import verify_files, verify_run_on
     from edgecompress.verification import require_agreement
 
     places = devices or (() if kernels else ("local",))

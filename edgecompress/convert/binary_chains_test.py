@@ -24,8 +24,8 @@ from edgecompress.convert.tflite.binary.emit import emit_binary
 from edgecompress.convert.tflite.check import check_tflite
 from edgecompress.formats.tflite.building_test import T, build, options, run_litert
 from edgecompress.formats.tflite.file import parse_graph
-from edgecompress.runtimes.registration import can_register
-from edgecompress.runtimes.tflite_binary import BinaryTfliteSession
+from edgecompress.runtimes.engines.registration import can_register
+from edgecompress.runtimes.engines.tflite_binary import BinaryTfliteSession
 
 pytestmark = pytest.mark.skipif(not can_register(), reason="needs ziglang, and a processor that there are kernels for")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from edgecompress.data.base import Dataset, Loader, Request, Split
 from edgecompress.data.bounds import reading
-from edgecompress.data.cifar10 import CIFAR10
-from edgecompress.data.digits import DIGITS
-from edgecompress.data.fashion_mnist import FASHION_MNIST
 from edgecompress.data.folder import FOLDER
-from edgecompress.data.mnist import MNIST
 from edgecompress.data.npz import NPZ
-from edgecompress.data.sources import user_path
+from edgecompress.data.published.cifar10 import CIFAR10
+from edgecompress.data.published.digits import DIGITS
+from edgecompress.data.published.fashion_mnist import FASHION_MNIST
+from edgecompress.data.published.mnist import MNIST
+from edgecompress.data.published.sources import user_path
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent
 

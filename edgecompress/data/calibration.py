@@ -13,7 +13,7 @@ from edgecompress.data.bounds import reading
 from edgecompress.data.images import list_folder, read_images
 from edgecompress.data.npz import read_arrays, unlabelled_images
 from edgecompress.data.preprocessing import apply, scale_pixels
-from edgecompress.data.sources import user_path
+from edgecompress.data.published.sources import user_path
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent

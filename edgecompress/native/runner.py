@@ -25,7 +25,7 @@ import numpy as np
 REFUSED, GONE, TOO_LATE, CRASHED = 3, 4, 5, 6  # exit statuses
 WARM_UP_RUNS = 3
 CHUNK_BYTES = 1 << 16
-# An ONNX file with one node, MatMulInteger; see `runtimes/precision.py`.
+# An ONNX file with one node, MatMulInteger; see `runtimes/engines/precision.py`.
 PROBE = "CAU6QgoYCgF4CgF3EgF5Ig1NYXRNdWxJbnRlZ2VyEgFnKg0IAggBEANCAXdKAn9/WgkKAXgSBAoCCAJiCQoBeRIECgIIBkIECgAQCg=="
 
 

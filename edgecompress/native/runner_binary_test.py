@@ -14,9 +14,9 @@ from edgecompress.native.libraries import library_file, library_for
 from edgecompress.native.runner_test import ends_with, fnv, seeded
 from edgecompress.native.running_test import REFUSED, running
 from edgecompress.runtimes.binary_files_test import BinaryModel, network
+from edgecompress.runtimes.engines.tflite_binary_test import lying
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.sample_files_test import FACE, quantized_relu
-from edgecompress.runtimes.tflite_binary_test import lying
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no runner for {platform.machine()}")
 

@@ -22,7 +22,7 @@ from edgecompress.methods.compress import check
 from edgecompress.methods.patterns import require_match
 from edgecompress.methods.protocol import Kept
 from edgecompress.methods.step import Stage
-from edgecompress.pipeline.profile import parse_devices
+from edgecompress.pipeline.on_devices.profile import parse_devices
 from edgecompress.pipeline.stages import optimizer_steps
 from edgecompress.profiling.readiness.check import Wanted
 from edgecompress.profiling.readiness.check import check as check_device

@@ -10,8 +10,8 @@ from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION, Calibration
 from edgecompress.data.calibration import calibration_batch, read_calibration
 from edgecompress.errors import ConversionError, RunFolderError, UnsupportedModelError
-from edgecompress.pipeline.emit_service import Opened
-from edgecompress.pipeline.emitting import emitter
+from edgecompress.pipeline.emitting.process import emitter
+from edgecompress.pipeline.emitting.service import Opened
 from edgecompress.pipeline.preparation import Range, prepare
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent

@@ -23,7 +23,7 @@ from edgecompress.errors import (
 from edgecompress.loading import load_model
 from edgecompress.numerics.affine import dequantize
 from edgecompress.pipeline.convert import convert_file
-from edgecompress.pipeline.emitting import emitter
+from edgecompress.pipeline.emitting.process import emitter
 from edgecompress.runs import RunFolder
 from edgecompress.runtimes.process import RuntimeProcess
 

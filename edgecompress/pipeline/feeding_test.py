@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 from edgecompress.convert.embedded import METADATA_KEY
 from edgecompress.data import load
 from edgecompress.errors import DataError, UnsupportedModelError
-from edgecompress.pipeline.device_verify_test import int8_classifier, onnx_classifier, tflite_classifier
 from edgecompress.pipeline.feeding import feed_images, feed_noise
+from edgecompress.pipeline.on_devices.verify_test import int8_classifier, onnx_classifier, tflite_classifier
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.sample_files_test import (
     INT32,

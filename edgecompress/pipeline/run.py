@@ -8,7 +8,7 @@ from edgecompress.convert.targets import Options, parse_target
 from edgecompress.pipeline.check import check_rest
 from edgecompress.pipeline.claim import held_recipe, same
 from edgecompress.pipeline.convert import convert_run
-from edgecompress.pipeline.profile import profile_run
+from edgecompress.pipeline.on_devices.profile import profile_run
 from edgecompress.pipeline.train import train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.profiling.plan import Plan

@@ -26,8 +26,8 @@ from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.runs import RunFolder, working_in
 from edgecompress.storage import written_whole
-from edgecompress.tfmot.door import reset_names
 from edgecompress.tfmot.keras2_file import save_keras2
+from edgecompress.tfmot.wrapping.door import reset_names
 from edgecompress.training.augmentation import Augmentation
 from edgecompress.training.batches import TrainingData, training_data
 from edgecompress.training.fit import Training, fit, write_history

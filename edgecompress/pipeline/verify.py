@@ -16,7 +16,7 @@ from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
 from edgecompress.runs import RunFolder, alone
-from edgecompress.runtimes.session import DEFAULT_KERNELS
+from edgecompress.runtimes.engines.session import DEFAULT_KERNELS
 from edgecompress.storage import sha256_of
 from edgecompress.values import Preprocessing
 from edgecompress.verification import CHUNK, Verification, verify

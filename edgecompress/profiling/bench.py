@@ -23,7 +23,7 @@ from edgecompress.profiling.runner.launch import Launch, choose_runner, launch
 from edgecompress.profiling.runner.python_recipe import DEFAULT
 from edgecompress.profiling.runner.session import Block, RunnerSession
 from edgecompress.progress import Progress, silent
-from edgecompress.runtimes.session import runtime_name
+from edgecompress.runtimes.engines.session import runtime_name
 from edgecompress.values import Gauge, OperatorTime, Span, Timeline
 
 SESSION_LIMIT_S = 1800.0  # of a runner's life, which the device itself enforces

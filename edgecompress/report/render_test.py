@@ -9,10 +9,10 @@ from markdown_it.token import Token
 
 from edgecompress.report.collect import collect
 from edgecompress.report.content import Content, Notice, Setting
-from edgecompress.report.drawing import style, to_svg
+from edgecompress.report.plots.drawing import style, to_svg
+from edgecompress.report.plots.scatter import scatter, size_points
+from edgecompress.report.plots.training_curves import training_curves
 from edgecompress.report.render import fenced, markdown_text, to_html, to_markdown, visible
-from edgecompress.report.scatter import scatter, size_points
-from edgecompress.report.training_curves import training_curves
 from edgecompress.runs import RunFolder
 from edgecompress.values import LayerNote, OperatorTime
 

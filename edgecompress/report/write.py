@@ -9,10 +9,10 @@ from typing import Any
 from edgecompress.progress import Progress, silent
 from edgecompress.report.collect import collect
 from edgecompress.report.content import Content
-from edgecompress.report.drawing import label, style, to_png, to_svg
+from edgecompress.report.plots.drawing import label, style, to_png, to_svg
+from edgecompress.report.plots.scatter import latency_points, scatter, size_points
+from edgecompress.report.plots.training_curves import training_curves
 from edgecompress.report.render import to_html, to_markdown
-from edgecompress.report.scatter import latency_points, scatter, size_points
-from edgecompress.report.training_curves import training_curves
 from edgecompress.runs import RunFolder, alone
 from edgecompress.storage import to_json, write_bytes
 

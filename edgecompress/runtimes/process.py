@@ -17,7 +17,7 @@ from edgecompress.child.service import Service
 from edgecompress.errors import ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.numerics.affine import quantize
 from edgecompress.progress import Progress, silent
-from edgecompress.runtimes.session import DEFAULT_KERNELS, prepare, runtime_name
+from edgecompress.runtimes.engines.session import DEFAULT_KERNELS, prepare, runtime_name
 from edgecompress.values import QuantScheme, TensorSpec
 
 RUNTIME = Service("edgecompress.runtimes.service", preload=("ai_edge_litert.interpreter", "onnxruntime"))

@@ -13,6 +13,7 @@ from edgecompress.child.kept import kept
 from edgecompress.errors import EdgeCompressError, ModelFileError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.formats.tflite.building_test import T, build, options
 from edgecompress.numerics.affine import dequantize, quantize
+from edgecompress.runtimes.engines.session import open_session
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import CHUNK_ROWS, RuntimeProcess
 from edgecompress.runtimes.sample_files_test import (
@@ -25,7 +26,6 @@ from edgecompress.runtimes.sample_files_test import (
     logarithm,
     quantized_relu,
 )
-from edgecompress.runtimes.session import open_session
 from edgecompress.values import QuantScheme
 
 

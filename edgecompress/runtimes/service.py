@@ -7,9 +7,9 @@ from dataclasses import asdict
 import numpy as np
 
 from edgecompress.child.service import Answer, Handler, Request
+from edgecompress.runtimes.engines.session import Session, open_session
 from edgecompress.runtimes.indices import index_bounds
 from edgecompress.runtimes.inner import answer as inner_tensor
-from edgecompress.runtimes.session import Session, open_session
 
 _open: list[Session] = []  # the model that is held, if there is one
 

@@ -6,7 +6,8 @@ from edgecompress.runtimes.sample_files_test import FACE, fixed_classifier
 
 def test_it_never_imports_tensorflow(tmp_path):
     code = (
-        "import sys; import edgecompress.runtimes.service; from edgecompress.runtimes.session import open_session\n"
+        "import sys; import edgecompress.runtimes.service\n"
+        "from edgecompress.runtimes.engines.session import open_session\n"
         "for path in sys.argv[1:]: open_session(path)\n"
         "print(sorted(name for name in sys.modules if name.partition('.')[0] in ('tensorflow', 'tf_keras', 'keras')))"
     )

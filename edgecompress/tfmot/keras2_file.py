@@ -11,7 +11,7 @@ from edgecompress.keras_bridge.bounded import no_more_weights
 from edgecompress.keras_bridge.precision import in_float32
 from edgecompress.keras_bridge.reading import explained
 from edgecompress.tfmot.graph import copy_model, walk_layers
-from edgecompress.tfmot.wrappers import unwrapped
+from edgecompress.tfmot.wrapping.wrappers import unwrapped
 from edgecompress.values import LayerNote
 
 # Classes of Keras 2 and TF-MOT that are not among their public ones, or not in their scopes.
@@ -33,7 +33,7 @@ def load_keras2(
         ModelFileError: its weights or its graph do not fit its layers, or these need more weights.
         UnsupportedModelError: a layer cannot be rebuilt, or the model is subclassed.
     """
-    from edgecompress.tfmot import stand_ins
+    from edgecompress.tfmot.stand_ins import translation as stand_ins
 
     keras, tfmot = load_tf_keras(), load_tfmot()
     known = keras.utils.custom_object_scope(stand_ins.classes())

@@ -13,8 +13,8 @@ from edgecompress.errors import RuntimeRefusal, UnsupportedModelError
 from edgecompress.numerics.affine import dequantize
 from edgecompress.numerics.paired import PairedDrop, paired_drop
 from edgecompress.progress import Progress, silent
+from edgecompress.runtimes.engines.session import DEFAULT_KERNELS, OUR_KERNELS, has_binary_operators
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.session import DEFAULT_KERNELS, OUR_KERNELS, has_binary_operators
 from edgecompress.values import Artifact, Preprocessing
 from edgecompress.verification.accuracy import Accuracy, accuracy_of, packed_flags, right_flags
 from edgecompress.verification.comparing import Compared, compare, output_step

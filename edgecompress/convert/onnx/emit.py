@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgecompress.convert.onnx import (
+from edgecompress.convert.onnx.check import check_onnx
+from edgecompress.convert.onnx.emission import Emission
+from edgecompress.convert.onnx.operators import (
     binary,
     choices,
     convolution,
@@ -19,12 +21,10 @@ from edgecompress.convert.onnx import (
     resize,
     shape,
 )
-from edgecompress.convert.onnx.check import check_onnx
-from edgecompress.convert.onnx.emission import Emission
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.graph import Graph, Operator
-from edgecompress.runtimes import precision
+from edgecompress.runtimes.engines import precision
 
 OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "CONV_2D": convolution.convolution,

@@ -16,7 +16,7 @@ from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.errors import ConversionError, EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.tflite.building_test import T, build, model_table, options, pack, run_litert
 from edgecompress.formats.tflite.file_test import mutated, published_files
-from edgecompress.runtimes import precision
+from edgecompress.runtimes.engines import precision
 
 LEVELS = {
     "off": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,

@@ -28,8 +28,8 @@ from edgecompress.convert.onnx.functions_test import (
     start,
 )
 from edgecompress.native.build import SOURCES, build_binary_kernels
+from edgecompress.runtimes.engines.registration import can_register, register
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.registration import can_register, register
 
 pytestmark = pytest.mark.skipif(not can_register(), reason="needs ziglang, and a processor that there are kernels for")
 

@@ -14,7 +14,7 @@ import pytest
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.onnx.emit_test import LEVELS, checked, kinds, start_session
 from edgecompress.convert.onnx.functions_test import start
-from edgecompress.convert.onnx.operators_test import (
+from edgecompress.convert.onnx.operators.operators_test import (
     DEPTHWISE,
     KERNEL,
     Case,

@@ -13,7 +13,7 @@ from edgecompress.methods.pruning.rounds import due
 from edgecompress.methods.pruning.wrapping import stripped, wrapped
 from edgecompress.methods.shares import require_share
 from edgecompress.methods.step import Step, option
-from edgecompress.tfmot.pruning import schedule
+from edgecompress.tfmot.wrapping.pruning import schedule
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from edgecompress.errors import MethodError
 from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning, XNNPACKLatencyPruning
-from edgecompress.tfmot.pruning import schedule
+from edgecompress.tfmot.wrapping.pruning import schedule
 from edgecompress.training.stepper import Stepper
 
 

@@ -11,8 +11,8 @@ from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Constraint, Kept, LayerFilter, Model, Outcome, Prepared, StepCallback
 from edgecompress.methods.pruning.connections import PRUNED
-from edgecompress.tfmot import pruning
-from edgecompress.tfmot.door import enter
+from edgecompress.tfmot.wrapping import pruning
+from edgecompress.tfmot.wrapping.door import enter
 from edgecompress.values import LayerNote
 
 

@@ -9,7 +9,7 @@ from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepare
 from edgecompress.methods.pruning.wrapping import stripped, wrapped
 from edgecompress.methods.shares import require_share
 from edgecompress.methods.step import Step, option
-from edgecompress.tfmot.pruning import require_runs_sparse, runs_sparse, schedule
+from edgecompress.tfmot.wrapping.pruning import require_runs_sparse, runs_sparse, schedule
 
 NEEDED = (
     "XNNPACK runs float32 models sparse that begin with ZeroPadding2D(1) and a 3x3 convolution of stride 2 without "

@@ -9,7 +9,7 @@ from typing import ClassVar
 from edgecompress.methods.patterns import require_pattern
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.step import Step, option
-from edgecompress.tfmot.quantization import strip, wrap
+from edgecompress.tfmot.wrapping.quantization import strip, wrap
 from edgecompress.values import LayerNote
 
 

@@ -12,8 +12,8 @@ from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
 from edgecompress.methods.step import Step, option
-from edgecompress.tfmot.clustering import strip, unclusterable, wrap
-from edgecompress.tfmot.door import enter
+from edgecompress.tfmot.wrapping.clustering import strip, unclusterable, wrap
+from edgecompress.tfmot.wrapping.door import enter
 
 
 @dataclass(frozen=True)

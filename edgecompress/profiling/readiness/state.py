@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgecompress.devices.cores import clusters, in_ranges, listed
-from edgecompress.devices.governor import FOLDER
+from edgecompress.devices.holding.governor import FOLDER
 from edgecompress.devices.probe import DeviceInfo
 from edgecompress.devices.wire.transport import Transport
 from edgecompress.profiling.conditions.standing import LIMITED, LOADED

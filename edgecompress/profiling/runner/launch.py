@@ -25,7 +25,7 @@ from edgecompress.profiling.runner.native_fit import library_on, loader_words, o
 from edgecompress.profiling.runner.python_recipe import DEFAULT, python_on, require_modules
 from edgecompress.profiling.runner.session import Opened
 from edgecompress.progress import Progress, silent
-from edgecompress.runtimes.session import has_binary_operators, runtime_name
+from edgecompress.runtimes.engines.session import has_binary_operators, runtime_name
 from edgecompress.runtimes.shapes import Shapes, shape_text, shapes_to_ask
 
 RUNNERS = ("auto", "native", "python", "benchmark_model")

@@ -13,7 +13,7 @@ from edgecompress.convert.onnx.functions_test import start
 from edgecompress.convert.onnx.kernels_test import with_kernels
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
 from edgecompress.convert.tflite.binary.emit import BinaryFile
-from edgecompress.runtimes.registration import can_register
+from edgecompress.runtimes.engines.registration import can_register
 
 CHANNELS, SIDE = 12, 9
 

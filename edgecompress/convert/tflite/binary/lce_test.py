@@ -29,7 +29,7 @@ from edgecompress.loading import load_model
 PYTHON = os.environ.get("EDGECOMPRESS_LCE_PYTHON", "")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="EDGECOMPRESS_LCE_PYTHON names no Python with larq_compute_engine")
 
-LARQ = Path(__file__).parents[3] / "tfmot" / "testdata"
+LARQ = Path(__file__).parents[3] / "tfmot" / "stand_ins" / "testdata"
 INTERPRETER = """
 import glob, importlib.util, os, sys
 import numpy as np

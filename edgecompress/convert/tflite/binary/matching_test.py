@@ -12,7 +12,7 @@ from edgecompress.convert.tflite.binary.emit import emit_binary
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite.building_test import T, build, options, run_litert
 from edgecompress.formats.tflite.file import parse_graph
-from edgecompress.runtimes.registration import can_register
+from edgecompress.runtimes.engines.registration import can_register
 
 pytestmark = pytest.mark.skipif(not can_register(), reason="needs ziglang, and a processor that there are kernels for")
 

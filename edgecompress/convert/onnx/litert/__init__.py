@@ -1,0 +1,1 @@
+"""How LiteRT's int8 kernels round, in ONNX."""

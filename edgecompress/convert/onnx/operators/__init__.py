@@ -1,0 +1,1 @@
+"""TFLite's operators in ONNX, a module a kind."""

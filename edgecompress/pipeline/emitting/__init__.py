@@ -1,0 +1,1 @@
+"""A model in a child process that emits files of it."""

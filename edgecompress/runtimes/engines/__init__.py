@@ -1,0 +1,1 @@
+"""The runtimes that hold a model, in a child process only."""

@@ -1,0 +1,85 @@
+"""Pruning by TF-MOT's wrappers: what they take, their schedules and steps, and the weights that come out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from edgecompress.environment import load_tfmot
+from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.tfmot.graph import replay
+from edgecompress.tfmot.wrapping.door import enter, leave
+
+Model = Any
+Layer = Any
+UPDATES = 20  # how often the mask is recomputed while the sparsity rises
+RISING = 0.7  # share of the training in which it rises; the rest lets the survivors settle
+
+
+def schedule(kind: str, *, initial_sparsity: float, sparsity: float, optimizer_steps: int) -> Any:
+    """Return TF-MOT's schedule: constant, or s(t) = s_f + (s_0 - s_f) (1 - t / T)^3 (Zhu and Gupta, arXiv:1710.01878).
+
+    T is a multiple of the update interval, so that the last update reaches the final sparsity exactly.
+    """
+    sparsity_schedules = load_tfmot().sparsity.keras
+    frequency = max(1, int(optimizer_steps * RISING) // UPDATES)
+    if kind == "constant":
+        return sparsity_schedules.ConstantSparsity(sparsity, begin_step=0, end_step=-1, frequency=frequency)
+    end_step = min(frequency * UPDATES, max(1, optimizer_steps - 1))
+    return sparsity_schedules.PolynomialDecay(
+        initial_sparsity, sparsity, begin_step=0, end_step=end_step, frequency=frequency
+    )
+
+
+def unprunable(layer: Layer) -> str:
+    """Return why TF-MOT cannot prune a layer of a translation, or ''."""
+    from tensorflow_model_optimization.python.core.sparsity.keras import prune_registry
+
+    registry = prune_registry.PruneRegistry
+    supported = registry.supports(layer) and registry.make_prunable(layer).get_prunable_weights()
+    return "" if supported else f"TF-MOT does not prune {type(layer).__name__}"
+
+
+def runs_sparse(layer: Layer) -> bool:
+    """Return whether XNNPACK has a sparse kernel for a layer of a translation."""
+    return bool(load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack().allow_pruning(layer))
+
+
+def require_runs_sparse(model: Model, *, method: str, hint: str) -> None:
+    """Refuse a network with a layer that XNNPACK cannot run sparse, naming it.
+
+    Raises:
+        MethodError: there is one.
+    """
+    try:
+        policy = load_tfmot().sparsity.keras.PruneForLatencyOnXNNPack()
+        policy.ensure_model_supports_pruning(enter(model, method=method))
+    except ValueError as error:
+        raise MethodError(f"'{model.name}' would not run sparse: {error}.", hint=hint) from error
+
+
+def wrap(twin: Model, layers: Collection[Layer], **arguments: Any) -> Model:
+    """Return the translation with these layers of it wrapped; `arguments` are TF-MOT's."""
+    prune = load_tfmot().sparsity.keras.prune_low_magnitude
+    return replay(twin, lambda layer, prefix: prune(layer, **arguments) if layer in layers else layer)
+
+
+def tell_step(wrapped: Model, done: int) -> None:
+    """Tell the wrappers how many optimizer steps were done, by which they rise and update their masks."""
+    for wrapper in _wrappers(wrapped):
+        wrapper.pruning_step.assign(done)
+
+
+def strip(wrapped: Model, model: Model) -> Model:
+    """Return a copy of `model` with the weights of the wrapped translation, masks applied."""
+    for wrapper in _wrappers(wrapped):
+        wrapper.pruning_obj.weight_mask_op()  # the last step moved what is masked
+    plain = leave(load_tfmot().sparsity.keras.strip_pruning(wrapped), model)
+    for kernel in (kernel for layer in plain.layers for kernel in kernels(layer)):
+        kernel.assign(kernel + 0.0)  # a mask makes negative zeros of negative weights: noise to whatever packs them
+    return plain
+
+
+def _wrappers(wrapped: Model) -> list[Layer]:
+    return [layer for layer in wrapped.layers if hasattr(layer, "pruning_step")]
