@@ -14,7 +14,7 @@ LEVELS = {
     "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0, "testing": 0,
     "storage": 1, "child": 1, "numerics": 1, "environment": 1, "locking": 1,
     "formats": 2,
-    "runs": 3, "devices": 3, "native": 3, "layers": 3, "packing": 3, "generators": 3,
+    "runs": 3, "devices": 3, "native": 3, "layers": 3, "packing": 3,
     "runtimes": 4, "keras_bridge": 4,
     "tfmot": 5, "zoo": 5, "data": 5, "profiling": 5,
     "loading": 6, "methods": 6, "convert": 6,

@@ -27,7 +27,8 @@ from edgecompress.loading import load_model
 from edgecompress.pipeline.run import run_recipe
 from edgecompress.pipeline.train import load_for
 from edgecompress.recipes import Recipe, load_recipe
-from edgecompress.runs import RunFolder, versions
+from edgecompress.runs.folder import RunFolder
+from edgecompress.runs.versions import versions
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.storage import to_json, write_text
 

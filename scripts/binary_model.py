@@ -28,7 +28,7 @@ from edgecompress.methods.protocol import Prepared
 from edgecompress.methods.step import Stage
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 from edgecompress.zoo import find
 

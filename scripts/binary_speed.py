@@ -37,7 +37,7 @@ from edgecompress.native.build import SOURCES, build_binary_kernels
 from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 SHAPES = ((56, 64), (28, 128), (14, 256))

@@ -35,7 +35,7 @@ from variations.variation import Variation
 from edgecompress.child.kept import kept
 from edgecompress.child.limits import die_with_parent
 from edgecompress.devices.conditions import snapshot
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 GOOD = ("right", "right, with a warning", "refused", "not built", "not made")

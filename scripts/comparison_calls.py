@@ -23,7 +23,7 @@ from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
 from edgecompress.profiling.statistics import compare
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_bytes, write_text, written_whole
 
 TRIALS = 500

@@ -31,7 +31,7 @@ from edgecompress.data.preprocessing import standard
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.quiet import quiet
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.storage import to_json, write_text
 from edgecompress.zoo import find

@@ -22,7 +22,7 @@ from edgecompress.formats.sizes import compressed_sizes
 from edgecompress.pipeline.run import run_recipe
 from edgecompress.pipeline.train import load_for
 from edgecompress.recipes import Recipe, load_recipe
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import from_json, to_json, write_text
 from edgecompress.training.batches import training_data
 from edgecompress.training.schedule import cosine_with_warmup

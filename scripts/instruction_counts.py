@@ -12,7 +12,7 @@ from pathlib import Path
 from edgecompress.devices.address import EMULATED_CPUS
 from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 FILES = ("dense.float32.tflite", "dense.int8.tflite", "dense.float32.onnx", "dense.int8.onnx")

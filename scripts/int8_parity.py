@@ -21,7 +21,7 @@ from edgecompress.pipeline.convert import convert_run
 from edgecompress.pipeline.train import train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.recipes import build_recipe
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.runtimes.engines.session import KERNELS
 from edgecompress.storage import to_json, write_text
 

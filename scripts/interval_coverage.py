@@ -21,7 +21,7 @@ from edgecompress.devices.conditions import snapshot
 from edgecompress.profiling.statistics import summarize
 from edgecompress.report.content import Interval
 from edgecompress.report.ranking import CANNOT_TELL, rank
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 RECORDED = Path("edgecompress/profiling/testdata/recorded_pairs.npz")

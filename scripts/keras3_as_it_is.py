@@ -25,7 +25,7 @@ from edgecompress.convert.targets import parse_target
 from edgecompress.errors import ConversionError, EdgeCompressError, UnsupportedModelError
 from edgecompress.keras_bridge import batches
 from edgecompress.keras_bridge.native import NativeModel
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 from edgecompress.tfmot.to_keras2.translation import translate
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 from edgecompress.tfmot.to_keras2.translation import translate as to_keras2
 from edgecompress.tfmot.to_keras3.translation import translate as to_keras3

@@ -17,7 +17,7 @@ from edgecompress.formats.sizes import zstd_bytes
 from edgecompress.packing.lzma_streams import compress_bare
 from edgecompress.packing.regions import onnx, tflite
 from edgecompress.packing.regions.region import without_overlaps
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 

@@ -35,7 +35,7 @@ from edgecompress.pipeline.convert import convert_run
 from edgecompress.pipeline.pack import STOCK
 from edgecompress.pipeline.train import train
 from edgecompress.recipes import load_recipe
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 from edgecompress.zoo import find
 

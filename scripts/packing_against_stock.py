@@ -28,7 +28,7 @@ from edgecompress.cli.output import print_table
 from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.container import unpack
 from edgecompress.packing.pack import pack
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 ALLOWED_BYTES = 16

@@ -35,7 +35,7 @@ from edgecompress.packing.pack import pack
 from edgecompress.pipeline.convert import convert_run
 from edgecompress.pipeline.train import load_for, train
 from edgecompress.recipes import Recipe, load_recipe
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 MODELS = Path(__file__).parents[1] / "models"

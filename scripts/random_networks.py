@@ -39,7 +39,7 @@ from edgecompress.environment import load_tf_keras
 from edgecompress.errors import EdgeCompressError
 from edgecompress.formats.tflite.file import read_graph
 from edgecompress.pipeline.convert import convert_file
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.samples import run_samples
 from edgecompress.storage import to_json, write_text

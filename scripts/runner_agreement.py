@@ -19,7 +19,7 @@ from edgecompress.devices.connect import connect
 from edgecompress.devices.holding.lock import reserved
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 LIMIT = 0.05

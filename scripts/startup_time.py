@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from edgecompress.devices.conditions import snapshot
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 
 LIMIT_S = 0.4

@@ -20,7 +20,7 @@ import numpy as np
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import keras_of, load_keras, load_tensorflow
 from edgecompress.methods.protocol import Prepared
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
 from edgecompress.tfmot.wrapping.door import enter
 from edgecompress.training.stepper import Stepper

@@ -23,7 +23,7 @@ from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.ways.emulated import QEMU
 from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
-from edgecompress.runs import versions
+from edgecompress.runs.versions import versions
 from edgecompress.runtimes.engines.session import open_session
 from edgecompress.storage import to_json, write_text
 

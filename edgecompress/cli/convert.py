@@ -67,7 +67,7 @@ def command(
     from edgecompress.convert.targets import Options, parse_target
     from edgecompress.errors import RunFolderError
     from edgecompress.pipeline.convert import convert_file, convert_run
-    from edgecompress.runs import open_run
+    from edgecompress.runs.folder import open_run
 
     wanted = tuple(dict.fromkeys(parse_target(text) for text in targets))
     options = Options(io=settings["io"], keep_float=settings["keep_float"], sparse=settings["sparse"])

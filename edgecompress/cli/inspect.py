@@ -83,7 +83,7 @@ def command(file: Path, variant: str, as_json: bool) -> None:
 def _model_of(path: Path, variant: str) -> Path:
     """Return a run's model of the variant, or the file that was given."""
     from edgecompress.errors import RunFolderError
-    from edgecompress.runs import open_run
+    from edgecompress.runs.folder import open_run
 
     if not path.is_dir():
         if variant:

@@ -71,7 +71,7 @@ def command(sources: tuple[Path, ...], **options: Any) -> None:
 def _measure(sources: tuple[Path, ...], options: dict[str, Any]) -> Profiled:
     from edgecompress.pipeline.on_devices.profile import Extras, profile_files, profile_run
     from edgecompress.profiling.plan import Plan
-    from edgecompress.runs import open_run
+    from edgecompress.runs.folder import open_run
 
     if options["shapes"] and options["benchmark_model"]:
         raise click.UsageError("--shape is not for --benchmark-model, which is not told of shapes.")

@@ -24,7 +24,7 @@ def command(run_folder: Path, as_json: bool) -> None:
     Example: edgecompress report runs/m1
     """
     from edgecompress.report.write import write_report
-    from edgecompress.runs import open_run
+    from edgecompress.runs.folder import open_run
 
     with progress_bars() as progress:
         report = write_report(open_run(run_folder), on_progress=progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact
 

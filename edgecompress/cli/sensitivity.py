@@ -42,7 +42,7 @@ def command(
     """
     from edgecompress.pipeline.sensitivity import find_sensitivity
     from edgecompress.report.plots.sensitivity import write_sensitivity
-    from edgecompress.runs import working_in
+    from edgecompress.runs.working import working_in
 
     with progress_bars() as progress:
         found = find_sensitivity(

@@ -166,7 +166,7 @@ def _verify_run(
     as_json: bool,
 ) -> None:
     from edgecompress.pipeline.verify import verify_run
-    from edgecompress.runs import open_run
+    from edgecompress.runs.folder import open_run
     from edgecompress.verification import require_agreement, require_drop
 
     with progress_bars() as progress:
@@ -244,7 +244,7 @@ def _drop(found: PairedDrop | None) -> list[str]:
 
 def _strays(run_folder: Path) -> list[str]:
     """Say which files lie among a run's artifacts and are none of them; nothing where there are no such files."""
-    from edgecompress.runs import open_run
+    from edgecompress.runs.folder import open_run
 
     strays = open_run(run_folder).strays()
     more = f" and {len(strays) - _NAMED} more" if len(strays) > _NAMED else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgecompress.errors import RunFolderError
 from edgecompress.recipes import Recipe, load_recipe, to_toml
-from edgecompress.runs import FORMAT, RunFolder
+from edgecompress.runs.folder import FORMAT, RunFolder
 from edgecompress.storage import write_text
 from edgecompress.values import DataRecord
 

@@ -16,7 +16,7 @@ from edgecompress.locking import locked
 from edgecompress.pipeline.train import load_for, train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.recipes import Recipe, build_recipe, load_recipe
-from edgecompress.runs import FORMAT, RunFolder
+from edgecompress.runs.folder import FORMAT, RunFolder
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact
 

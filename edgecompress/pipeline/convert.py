@@ -16,7 +16,8 @@ from edgecompress.pipeline.preparation import Range, prepare
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
-from edgecompress.runs import RunFolder, alone
+from edgecompress.runs.folder import RunFolder
+from edgecompress.runs.working import alone
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact, Preprocessing
 

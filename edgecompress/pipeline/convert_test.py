@@ -24,7 +24,7 @@ from edgecompress.loading import load_model
 from edgecompress.numerics.affine import dequantize
 from edgecompress.pipeline.convert import convert_file
 from edgecompress.pipeline.emitting.process import emitter
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.runtimes.process import RuntimeProcess
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "models" / "mlperf_vww_mobilenetv1_025_96.h5"

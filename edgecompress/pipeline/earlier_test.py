@@ -21,7 +21,7 @@ from edgecompress.pipeline.train import train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.recipes import load_recipe
 from edgecompress.report.collect import collect
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.storage import from_json
 from edgecompress.verification import Verification
 

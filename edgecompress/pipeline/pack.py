@@ -9,13 +9,13 @@ from pathlib import Path
 
 from edgecompress.errors import ModelFileError
 from edgecompress.formats.sizes import gzip_bytes, xz_bytes, zstd_bytes
-from edgecompress.generators import read_generators
 from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 from edgecompress.packing.files import read_model
 from edgecompress.packing.generators import MAX_WORDS, Generator, Vectors
 from edgecompress.packing.pack import Packed, pack_files
 from edgecompress.progress import Progress, silent
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
+from edgecompress.runs.generators import read_generators
 from edgecompress.storage import require_replaceable, write_bytes
 
 STOCK: dict[str, Callable[[bytes], int]] = {"gzip -9": gzip_bytes, "zstd -19": zstd_bytes, "xz -9": xz_bytes}

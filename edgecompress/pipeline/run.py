@@ -14,7 +14,8 @@ from edgecompress.pipeline.verify import verify_run
 from edgecompress.profiling.plan import Plan
 from edgecompress.progress import Progress, Tell, silent, untold
 from edgecompress.recipes import Recipe, to_toml
-from edgecompress.runs import RunFolder, working_in
+from edgecompress.runs.folder import RunFolder
+from edgecompress.runs.working import working_in
 from edgecompress.storage import write_text
 from edgecompress.values import Failure
 from edgecompress.verification import Verification

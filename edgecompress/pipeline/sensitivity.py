@@ -23,7 +23,7 @@ from edgecompress.numerics.paired import MOST_IMAGES, PairedDrop, finest_drop, i
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import DataSection, load_recipe
-from edgecompress.runs import open_run
+from edgecompress.runs.folder import open_run
 from edgecompress.values import LayerNote, Preprocessing
 from edgecompress.verification import CHUNK, Accuracy, accuracy_of, right_flags
 

@@ -14,7 +14,6 @@ from edgecompress.data import Dataset
 from edgecompress.data.preprocessing import scale_pixels
 from edgecompress.environment import load_keras
 from edgecompress.errors import DataError
-from edgecompress.generators import write_generators
 from edgecompress.keras_bridge.keras3_file import save_keras3
 from edgecompress.methods.compress import compress
 from edgecompress.methods.protocol import Outcome, Prepared
@@ -24,7 +23,9 @@ from edgecompress.pipeline.claim import claim, release
 from edgecompress.pipeline.stages import optimizer_steps, stage_folder, stage_name
 from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
-from edgecompress.runs import RunFolder, working_in
+from edgecompress.runs.folder import RunFolder
+from edgecompress.runs.generators import write_generators
+from edgecompress.runs.working import working_in
 from edgecompress.storage import written_whole
 from edgecompress.tfmot.keras2_file import save_keras2
 from edgecompress.tfmot.wrapping.door import reset_names

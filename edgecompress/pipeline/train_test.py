@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecompress.generators import read_generators, write_generators
 from edgecompress.loading import load_model
 from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 from edgecompress.pipeline.pack import generators_of
 from edgecompress.pipeline.train import train
 from edgecompress.recipes import load_recipe
+from edgecompress.runs.generators import read_generators, write_generators
 
 RECIPE = """
 [model]

@@ -15,7 +15,8 @@ from edgecompress.loading import load_noted
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
-from edgecompress.runs import RunFolder, alone
+from edgecompress.runs.folder import RunFolder
+from edgecompress.runs.working import alone
 from edgecompress.runtimes.engines.session import DEFAULT_KERNELS
 from edgecompress.storage import sha256_of
 from edgecompress.values import Preprocessing

@@ -15,7 +15,7 @@ from edgecompress.report.content import Content, Epoch, FloatOperators, Notice, 
 from edgecompress.report.stale import current_verification
 from edgecompress.report.timings import conditions_of, setting_of, settings_of, slow_operators_of, timing_of
 from edgecompress.report.words import in_words, title
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.storage import from_json
 from edgecompress.values import Artifact, Measurement
 from edgecompress.verification import Verification

@@ -10,7 +10,7 @@ from edgecompress.report.collect import FEW_FILES, collect, to_profile, to_verif
 from edgecompress.report.conftest import measurement, verification
 from edgecompress.report.content import Notice, Setting
 from edgecompress.report.render import to_html, to_markdown
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.storage import from_json
 from edgecompress.verification import Verification
 

@@ -8,7 +8,7 @@ from edgecompress.report.collect import collect
 from edgecompress.report.columns import columns, front, marks, table
 from edgecompress.report.conftest import right as right_of
 from edgecompress.report.content import Interval, Row, Setting, Timing
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.verification import Accuracy, packed_flags
 
 generator = np.random.default_rng(0)

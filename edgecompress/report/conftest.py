@@ -11,7 +11,7 @@ import pytest
 from edgecompress.numerics.paired import paired_drop
 from edgecompress.profiling.statistics import summarize
 from edgecompress.recipes import build_recipe, to_toml
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.storage import sha256_of, to_json, write_text
 from edgecompress.values import (
     Artifact,

@@ -13,7 +13,7 @@ from edgecompress.report.plots.drawing import style, to_svg
 from edgecompress.report.plots.scatter import scatter, size_points
 from edgecompress.report.plots.training_curves import training_curves
 from edgecompress.report.render import fenced, markdown_text, to_html, to_markdown, visible
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.values import LayerNote, OperatorTime
 
 HOSTILE = (

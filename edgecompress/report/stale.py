@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact
 from edgecompress.verification import Verification

@@ -5,7 +5,7 @@ import pytest
 from edgecompress.report.collect import collect
 from edgecompress.report.content import Conditions, Content, Epoch, FloatOperators, Setting, SlowOperators
 from edgecompress.report.summaries import before_and_after, grouped, kept_float, legend, share, stages
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.values import LayerNote, OperatorTime
 
 SETTING = Setting("local", 1)

@@ -6,7 +6,7 @@ import pytest
 from edgecompress.report.conftest import measurement
 from edgecompress.report.content import Interval, Setting
 from edgecompress.report.timings import conditions_of, remarks_of, settings_of, slow_operators_of, timing_of
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.values import Measurement
 
 

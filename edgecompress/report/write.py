@@ -13,7 +13,8 @@ from edgecompress.report.plots.drawing import label, style, to_png, to_svg
 from edgecompress.report.plots.scatter import latency_points, scatter, size_points
 from edgecompress.report.plots.training_curves import training_curves
 from edgecompress.report.render import to_html, to_markdown
-from edgecompress.runs import RunFolder, alone
+from edgecompress.runs.folder import RunFolder
+from edgecompress.runs.working import alone
 from edgecompress.storage import to_json, write_bytes
 
 FOLDER = "report"

@@ -12,7 +12,7 @@ from edgecompress.errors import RunFolderError
 from edgecompress.report.conftest import add_file, artifact, measurement, verification
 from edgecompress.report.content import Content
 from edgecompress.report.write import write_report
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.storage import from_json
 
 NAMES = {"report.json", "report.md", "report.html", "tradeoff.png", "latency.png"}
@@ -46,7 +46,7 @@ def test_the_same_run_gives_the_same_bytes_elsewhere_and_again(complete: RunFold
     shutil.rmtree(complete.path / "report")
     moved = Path(shutil.copytree(complete.path, tmp_path / "elsewhere" / complete.path.name))
     code = "from pathlib import Path; from edgecompress.report.write import write_report; "
-    code += "from edgecompress.runs import open_run; write_report(open_run(Path('.')))"
+    code += "from edgecompress.runs.folder import open_run; write_report(open_run(Path('.')))"
     environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     subprocess.run([sys.executable, "-c", code], cwd=moved, env=environment, check=True)
     assert written(RunFolder(moved)) == first
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_written_is_named(complete: RunFolder) -> None:
 def test_neither_tensorflow_nor_a_runtime_is_loaded(complete: RunFolder) -> None:
     code = (
         "import sys; from pathlib import Path; from edgecompress.report.write import write_report; "
-        f"from edgecompress.runs import open_run; write_report(open_run(Path({str(complete.path)!r}))); "
+        f"from edgecompress.runs.folder import open_run; write_report(open_run(Path({str(complete.path)!r}))); "
         "heavy = {'tensorflow', 'tf_keras', 'keras', 'onnx', 'onnxruntime', 'ai_edge_litert', 'sklearn'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -21,7 +21,7 @@ from edgecompress.convert.targets import Options, parse_target
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import ConversionError, EdgeCompressError
 from edgecompress.pipeline.convert import convert_file
-from edgecompress.runs import open_run
+from edgecompress.runs.folder import open_run
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.samples import run_samples
 from variations.packed import Packed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edgecompress.errors import RunFolderError
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.values import InstructionCount, Measurement, Sustained
 
 Measured = Measurement | InstructionCount | Sustained

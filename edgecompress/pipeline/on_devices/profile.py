@@ -25,7 +25,8 @@ from edgecompress.profiling.readiness.check import Wanted, check
 from edgecompress.profiling.runner.launch import RUNTIMES
 from edgecompress.profiling.sustained import sustain
 from edgecompress.progress import Progress, silent
-from edgecompress.runs import RunFolder, alone
+from edgecompress.runs.folder import RunFolder
+from edgecompress.runs.working import alone
 from edgecompress.runtimes.engines.session import RUNTIMES as SUFFIXES
 from edgecompress.runtimes.shapes import require_known_names
 from edgecompress.values import Failure, InstructionCount, Measurement, Sustained, Timeline

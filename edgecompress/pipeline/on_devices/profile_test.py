@@ -18,7 +18,7 @@ from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.readiness import check as readiness
 from edgecompress.profiling.runner import session
 from edgecompress.report.collect import collect
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.runtimes.sample_files_test import endless, int8_relu, logarithm, partly_delegated
 from edgecompress.storage import sha256_of
 from edgecompress.values import Artifact, InstructionCount, TensorSpec

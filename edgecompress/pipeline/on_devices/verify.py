@@ -36,7 +36,7 @@ from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.runner.outputs import outputs_on
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
-from edgecompress.runs import open_run
+from edgecompress.runs.folder import open_run
 from edgecompress.runtimes.engines.session import DEFAULT_KERNELS
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.shapes import require_known_names

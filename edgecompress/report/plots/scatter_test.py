@@ -12,7 +12,7 @@ from edgecompress.report.content import Interval
 from edgecompress.report.plots.drawing import PAPER, SERIES, style, to_png
 from edgecompress.report.plots.scatter import MARKER, Point, latency_points, scatter, size_points
 from edgecompress.report.render import to_markdown
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 
 
 def point(x: float, accuracy: float, text: str = "int8", *, variant="dense", form="tflite", pareto=False) -> Point:

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgecompress.pipeline.sensitivity import Sensitivity
 from edgecompress.report.plots.drawing import INK, MARKERS, MUTED, SERIES, label, style, to_png
-from edgecompress.runs import RunFolder
+from edgecompress.runs.folder import RunFolder
 from edgecompress.storage import write_bytes
 
 DASHES = ("solid", "dashed", "dotted")  # a line's colour, marker and dashes are its own for the first 60 layers

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import ModelFileError
-from edgecompress.generators import read_generators, write_generators
+from edgecompress.runs.generators import read_generators, write_generators
 from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 
 GENERATORS = {

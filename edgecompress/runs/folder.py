@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import wraps
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from edgecompress.errors import RunFolderError
-from edgecompress.locking import locked
-from edgecompress.storage import from_json, is_part, remove_parts, sha256_of, to_json, write_text
+from edgecompress.runs.versions import versions
+from edgecompress.storage import from_json, is_part, sha256_of, to_json, write_text
 from edgecompress.values import (
     Artifact,
     DataRecord,
@@ -27,21 +22,7 @@ from edgecompress.values import (
     Sustained,
 )
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
 FORMAT = 2  # of the folder; 1 held models of Keras 2 alone, and its manifest does not say so
-LIBRARIES = (
-    "tensorflow",
-    "keras",
-    "tf-keras",
-    "tensorflow-model-optimization",
-    "ai-edge-litert",
-    "ai-edge-quantizer",
-    "onnx",
-    "onnxruntime",
-    "numpy",
-)
 
 
 @dataclass(frozen=True)
@@ -193,46 +174,6 @@ class RunFolder:
         return file
 
 
-def alone(function: Callable[Concatenate[RunFolder, Arguments], Result]) -> Callable[..., Result]:
-    """Let `function`, whose first argument is a run, work in its folder while no other process does.
-
-    What a process that was killed there has left half-written is removed first.
-    """
-
-    @wraps(function)
-    def guarded(run: RunFolder, *arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
-        with locked(run.path):
-            remove_parts(run.path)
-            return function(run, *arguments, **options)
-
-    return guarded
-
-
-@contextmanager
-def working_in(path: Path) -> Iterator[RunFolder]:
-    """Make a run's folder if there is none, keep it to this process, and leave no empty one behind.
-
-    Raises:
-        RunFolderError: another process is at work there, or the folder cannot be made.
-    """
-    missing: list[Path] = []
-    try:
-        missing += [folder for folder in (path, *path.parents) if not folder.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(
-            f"Cannot write '{path}': {error.strerror or error}.", hint="Choose a folder that is writable with --out."
-        ) from error
-    try:
-        with locked(path):
-            remove_parts(path)
-            yield RunFolder(path)
-    finally:
-        with suppress(OSError):  # the first that is not empty
-            for folder in missing:
-                folder.rmdir()
-
-
 def open_run(path: Path) -> RunFolder:
     """Return the run folder at `path`.
 
@@ -251,16 +192,3 @@ def open_run(path: Path) -> RunFolder:
             hint="`edgecompress train ... --out FOLDER` makes one.",
         )
     return folder
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python, edgecompress and the libraries that the figures depend on."""
-    from edgecompress import __version__
-
-    found = {"python": platform.python_version(), "edgecompress": __version__}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found | {"platform": sys.platform}
