@@ -19,7 +19,7 @@ from edgecompress.errors import DeviceError
 from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.runner.holder import holder
-from edgecompress.runtimes.sample_files_test import partly_delegated
+from edgecompress.testing.sample_files import partly_delegated
 
 emulated = pytest.mark.emulated
 HOLD = """

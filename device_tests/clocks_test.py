@@ -16,7 +16,7 @@ from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.conditions import cool_down
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
-from edgecompress.runtimes.sample_files_test import partly_delegated
+from edgecompress.testing.sample_files import partly_delegated
 
 LIMIT_S = 15
 emulated = pytest.mark.emulated

@@ -37,7 +37,7 @@ from edgecompress.devices.wire.client import execute
 from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
-from edgecompress.runtimes.sample_files_test import partly_delegated
+from edgecompress.testing.sample_files import partly_delegated
 
 SHORT = {"processes": 1, "min_runs": 5, "min_seconds": 0.05, "max_seconds": 0.5, "cool_down_s": 0.0, "repeats": 0}
 

@@ -23,7 +23,7 @@ from edgecompress.errors import DeviceError, DeviceGone
 from edgecompress.pipeline.on_devices.profile import Extras, profile_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
-from edgecompress.runtimes.sample_files_test import endless, partly_delegated
+from edgecompress.testing.sample_files import endless, partly_delegated
 
 LIMIT_S = 15
 emulated = pytest.mark.emulated

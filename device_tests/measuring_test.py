@@ -20,10 +20,10 @@ from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
 from edgecompress.profiling.runner.outputs import outputs_on
 from edgecompress.report.trace import write_trace
-from edgecompress.runtimes.binary_files_test import network
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.sample_files_test import FACE, fixed_classifier, partly_delegated
+from edgecompress.testing.binary_files import network
+from edgecompress.testing.sample_files import FACE, fixed_classifier, partly_delegated
 
 # Float kernels of two processors add in another order: some hundred products of float32, whose sum is then off by at
 # most that many times 2^-24 of its terms' size, and layers hand the difference on. Seen: 5e-6 of the largest output.

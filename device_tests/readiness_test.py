@@ -16,7 +16,7 @@ from edgecompress.pipeline.on_devices.profile import profile_files
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.readiness.check import check_address
 from edgecompress.profiling.readiness.step import NAMES
-from edgecompress.runtimes.sample_files_test import partly_delegated
+from edgecompress.testing.sample_files import partly_delegated
 
 emulated = pytest.mark.emulated
 FOLDERS = ("root", "tmp", "var/tmp", "dev/shm")  # that our files may lie in

@@ -12,7 +12,7 @@ from edgecompress.pipeline.on_devices.profile import Extras, profile_files
 from edgecompress.profiling import bench
 from edgecompress.profiling.losses import CAME_BACK
 from edgecompress.profiling.plan import Plan
-from edgecompress.runtimes.sample_files_test import partly_delegated
+from edgecompress.testing.sample_files import partly_delegated
 
 pytestmark = pytest.mark.emulated
 TWICE = replace(Plan(**SHORT), processes=2)

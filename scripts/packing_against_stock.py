@@ -25,11 +25,11 @@ import zstandard
 from onnx import TensorProto, helper
 
 from edgecompress.cli.output import print_table
-from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.container import unpack
 from edgecompress.packing.pack import pack
 from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
+from edgecompress.testing.tflite_files import T, build
 
 ALLOWED_BYTES = 16
 MAX_FILE_BYTES = 32 << 20

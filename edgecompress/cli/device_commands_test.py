@@ -13,13 +13,13 @@ import pytest
 from edgecompress.devices.conditions import snapshot
 from edgecompress.devices.cores import KINDS, clusters
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.pipeline.on_devices import verify as device_verify
 from edgecompress.pipeline.on_devices.verify_test import int8_classifier, tflite_classifier
 from edgecompress.profiling import plan, warmup
 from edgecompress.profiling.bench import MAX_SAMPLE_SPANS
 from edgecompress.profiling.runner.outputs import outputs_on
-from edgecompress.runtimes.sample_files_test import fixed_classifier
+from edgecompress.testing.sample_files import fixed_classifier
+from edgecompress.testing.tflite_files import T, build
 
 CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
 pytestmark = pytest.mark.usefixtures("on_our_own")

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edgecompress.runtimes.sample_files_test import partly_delegated
+from edgecompress.testing.sample_files import partly_delegated
 
 PATIENCE_S = 60
 WORDS = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Ended by SIGTERM.", signal.SIGHUP: "Ended by SIGHUP"}

@@ -11,10 +11,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.container import unpack_files
 from edgecompress.packing.header import Header, PackedFile, SegmentPlace, content_hash, write_header
 from edgecompress.packing.pack import pack_files
+from edgecompress.testing.tflite_files import T, build
 
 RANDOM = np.random.default_rng(0)
 KERNEL = RANDOM.integers(-100, 100, (30, 20)).astype(np.float32) * RANDOM.random(20).astype(np.float32)

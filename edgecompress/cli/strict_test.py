@@ -9,7 +9,7 @@ import pytest
 from edgecompress.cli.device_options import require_good_conditions
 from edgecompress.errors import LimitNotMet
 from edgecompress.profiling import bench, plan, warmup
-from edgecompress.runtimes.sample_files_test import fixed_classifier
+from edgecompress.testing.sample_files import fixed_classifier
 
 
 @pytest.fixture(autouse=True)

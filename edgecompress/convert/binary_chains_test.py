@@ -16,16 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.functions_test import start
-from edgecompress.convert.onnx.kernels_test import with_kernels
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
-from edgecompress.convert.onnx.rewriting.float_network_test import Net
 from edgecompress.convert.tflite.binary.emit import emit_binary
 from edgecompress.convert.tflite.check import check_tflite
-from edgecompress.formats.tflite.building_test import T, build, options, run_litert
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.runtimes.engines.registration import can_register
 from edgecompress.runtimes.engines.tflite_binary import BinaryTfliteSession
+from edgecompress.testing.float_network import Net
+from edgecompress.testing.onnx_sessions import start, with_kernels
+from edgecompress.testing.tflite_files import T, build, options, run_litert
 
 pytestmark = pytest.mark.skipif(not can_register(), reason="needs ziglang, and a processor that there are kernels for")
 

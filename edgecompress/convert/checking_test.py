@@ -11,10 +11,10 @@ from edgecompress.child.kept import kept
 from edgecompress.convert.checking import Checking
 from edgecompress.convert.making import Making, Source
 from edgecompress.convert.making_test import CALIBRATION, dense, making
-from edgecompress.convert.onnx.rewriting.float_network_test import CHANNELS, Net
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.errors import ConversionError, RuntimeRefusal
 from edgecompress.numerics.signal import EQUAL_DB
+from edgecompress.testing.float_network import CHANNELS, Net
 
 FLOAT, INT8, ONNX = map(parse_target, ("tflite:float32", "tflite:int8", "onnx:float32"))
 

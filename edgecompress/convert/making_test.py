@@ -12,8 +12,8 @@ from edgecompress.convert.embedded import METADATA_KEY
 from edgecompress.convert.making import Making, Source
 from edgecompress.convert.targets import TARGETS, Options, parse_target
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import T, model_table, options, pack
 from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.testing.tflite_files import T, model_table, options, pack
 from edgecompress.values import Preprocessing
 
 CALIBRATION = (np.random.default_rng(1).normal(size=(20, 8)).astype(np.float32),)

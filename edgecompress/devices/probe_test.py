@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecompress.devices.probe import DeviceInfo, describe, probe
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire.client import Finished
+from edgecompress.testing.devices import FolderTransport
 
 NOTHING = DeviceInfo("", "", "", "", "", None, False, None, "", (), False)
 

@@ -9,27 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgecompress.devices import store
-from edgecompress.devices.address import Address
 from edgecompress.devices.store import clean, place
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.devices.wire.transport import Transport
 from edgecompress.errors import DeviceError
 from edgecompress.storage import sha256_of
-
-
-class FolderTransport(Transport):
-    """A device whose home is a folder; all its commands run in `shell`."""
-
-    def __init__(self, home, *, path=None, shell=("/bin/sh",), folder="cache of it's"):
-        home.mkdir(exist_ok=True)
-        self.address = Address("ssh", "board", folder=folder)
-        self.home, self.path, self.sh = home, path or os.environ["PATH"], shell
-
-    def entry(self):
-        return ["env", "-C", str(self.home), f"HOME={self.home}", f"PATH={self.path}", *self.sh]
-
-    def refusal(self, finished):
-        return None
+from edgecompress.testing.devices import FolderTransport
 
 
 @pytest.fixture

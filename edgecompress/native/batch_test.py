@@ -8,8 +8,8 @@ from onnx import TensorProto, helper
 
 from edgecompress.native.build import MACHINES
 from edgecompress.native.runner_test import ends_with
-from edgecompress.native.running_test import REFUSED, RUNNERS, running
-from edgecompress.runtimes.sample_files_test import logarithm, write_onnx
+from edgecompress.testing.runners import REFUSED, RUNNERS, running
+from edgecompress.testing.sample_files import logarithm, write_onnx
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no runner for {platform.machine()}")
 

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from edgecompress.native.runner_test import COUNTERS
-from edgecompress.native.running_test import RUNNERS, running
-from edgecompress.runtimes.sample_files_test import int8_relu
+from edgecompress.testing.runners import RUNNERS, running
+from edgecompress.testing.sample_files import int8_relu
 
 
 @pytest.mark.parametrize("runner", RUNNERS)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from flatbuffers import flexbuffers
 
-from edgecompress.formats.tflite.building_test import pack
 from edgecompress.native.build import MACHINES, SOURCES, build_binary_kernels
-from edgecompress.runtimes.binary_files_test import SAME, VALID, BinaryModel, bits_of, network, signs
+from edgecompress.testing.binary_files import SAME, VALID, BinaryModel, bits_of, network, signs
+from edgecompress.testing.tflite_files import pack
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no kernels for {platform.machine()}")
 

@@ -12,11 +12,11 @@ from edgecompress.devices.ways.emulated import LIBRARIES, QEMU, EmulatedTranspor
 from edgecompress.native.build import MACHINES, build_binary_kernels, build_instruction_counter, build_runner
 from edgecompress.native.libraries import library_file, library_for
 from edgecompress.native.runner_test import ends_with, fnv, seeded
-from edgecompress.native.running_test import REFUSED, running
-from edgecompress.runtimes.binary_files_test import BinaryModel, network
 from edgecompress.runtimes.engines.tflite_binary_test import lying
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.sample_files_test import FACE, quantized_relu
+from edgecompress.testing.binary_files import BinaryModel, network
+from edgecompress.testing.runners import REFUSED, running
+from edgecompress.testing.sample_files import FACE, quantized_relu
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no runner for {platform.machine()}")
 

@@ -8,11 +8,11 @@ from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper
 
 from edgecompress.environment import load_tensorflow
-from edgecompress.formats.tflite.building_test import T, build, options, recurrent, svdf
 from edgecompress.formats.tflite.inputs import peek_inputs
 from edgecompress.native.runner_test import pytestmark, seeded  # noqa: F401 (skips there and here)
-from edgecompress.native.running_test import RUNNERS, running
-from edgecompress.runtimes.sample_files_test import write_onnx
+from edgecompress.testing.runners import RUNNERS, running
+from edgecompress.testing.sample_files import write_onnx
+from edgecompress.testing.tflite_files import T, build, options, recurrent, svdf
 
 REFUSED = "refusal"
 

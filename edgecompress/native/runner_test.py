@@ -13,16 +13,9 @@ from onnx import TensorProto, helper
 
 from edgecompress.native.build import MACHINES
 from edgecompress.native.libraries import library_file, library_for
-from edgecompress.native.running_test import (
-    CRASHED,
-    ENDS_WITHIN_S,
-    REFUSED,
-    RUNNERS,
-    running,
-    words,
-)
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.sample_files_test import (
+from edgecompress.testing.runners import CRASHED, ENDS_WITHIN_S, REFUSED, RUNNERS, running, words
+from edgecompress.testing.sample_files import (
     FACE,
     TFLITE_FILES,
     endless,

@@ -10,8 +10,8 @@ import pytest
 
 from edgecompress.native.build import MACHINES
 from edgecompress.native.runner_test import ends_with
-from edgecompress.native.running_test import CRASHED, RUNNERS, TOO_LATE, Running, running, wait_until
-from edgecompress.runtimes.sample_files_test import FACE, endless, fixed_classifier, int8_relu, logarithm
+from edgecompress.testing.runners import CRASHED, RUNNERS, TOO_LATE, Running, running, wait_until
+from edgecompress.testing.sample_files import FACE, endless, fixed_classifier, int8_relu, logarithm
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no runner for {platform.machine()}")
 

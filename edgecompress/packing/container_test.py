@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.errors import PackedFileError
-from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing import segment
 from edgecompress.packing.codings import Fill
 from edgecompress.packing.container import segments, unpack, unpack_files, unpack_segment
@@ -32,6 +31,7 @@ from edgecompress.packing.header import (
 )
 from edgecompress.packing.pack import pack, pack_files
 from edgecompress.packing.segment import Piece, pack_segment
+from edgecompress.testing.tflite_files import T, build
 
 RANDOM = np.random.default_rng(0)
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import PackedFileError
-from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.numerics.generated.vector_codebook import VectorCodebook
 from edgecompress.numerics.hashing import hashed_index, hashed_sign
 from edgecompress.packing.choosing.generated import layout, pack_generated
@@ -18,6 +17,7 @@ from edgecompress.packing.generators import Generator, Hashed, Vectors
 from edgecompress.packing.pack import pack_files
 from edgecompress.packing.regions.region import Region
 from edgecompress.packing.wire import Writer
+from edgecompress.testing.tflite_files import T, build
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=50).astype(np.float32)

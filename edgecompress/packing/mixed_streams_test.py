@@ -6,10 +6,10 @@ import pytest
 from onnx import helper
 
 from edgecompress.errors import PackedFileError
-from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.codings.base import FREE_STEPS, Work
 from edgecompress.packing.lzma_streams import compress_bare
 from edgecompress.packing.mixed_streams import MAX_MIXED_BYTES, STEPS_PER_BYTE, compress_mixed, decompress_mixed
+from edgecompress.testing.tflite_files import T, build
 
 NODE = helper.make_node("Conv", ["x", "weight"], ["y"], strides=[1, 1], pads=[1, 1, 1, 1], kernel_shape=[3, 3])
 ONNX = helper.make_model(helper.make_graph([NODE], "graph", [], [])).SerializeToString()

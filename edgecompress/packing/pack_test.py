@@ -15,13 +15,13 @@ from onnx import TensorProto, helper, numpy_helper
 from edgecompress.errors import PackedFileError
 from edgecompress.formats.onnx.fuzz_test import small_model
 from edgecompress.formats.sizes import xz_bytes
-from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.codings import base
 from edgecompress.packing.container import segments, unpack, unpack_files
 from edgecompress.packing.files import read_model
 from edgecompress.packing.header import MAX_SEGMENT_BYTES, read_header
 from edgecompress.packing.pack import Packed, pack, pack_files
-from edgecompress.runtimes.sample_files_test import ONNX_FILES, TFLITE_FILES
+from edgecompress.testing.sample_files import ONNX_FILES, TFLITE_FILES
+from edgecompress.testing.tflite_files import T, build
 
 RANDOM = np.random.default_rng(1)
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from edgecompress.formats.tflite.building_test import T, build
 from edgecompress.packing.container import unpack
 from edgecompress.packing.header import is_compact, read_header
 from edgecompress.packing.pack import Packed, pack_files
+from edgecompress.testing.tflite_files import T, build
 
 ALLOWED_BYTES = 16
 

@@ -17,7 +17,8 @@ from edgecompress.errors import DataError, UnsupportedModelError
 from edgecompress.pipeline.feeding import feed_images, feed_noise
 from edgecompress.pipeline.on_devices.verify_test import int8_classifier, onnx_classifier, tflite_classifier
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.sample_files_test import (
+from edgecompress.storage import to_json
+from edgecompress.testing.sample_files import (
     INT32,
     graph,
     int8_relu,
@@ -27,7 +28,6 @@ from edgecompress.runtimes.sample_files_test import (
     write_onnx,
     write_tflite,
 )
-from edgecompress.storage import to_json
 from edgecompress.values import Preprocessing
 
 

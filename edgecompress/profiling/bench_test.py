@@ -7,7 +7,7 @@ from edgecompress.devices.address import Address
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
-from edgecompress.runtimes.sample_files_test import FACE
+from edgecompress.testing.sample_files import FACE
 
 
 @pytest.mark.parametrize(

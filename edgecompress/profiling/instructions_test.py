@@ -13,8 +13,8 @@ from edgecompress.native.build import MACHINES
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.instructions import RUNS, count_instructions
 from edgecompress.profiling.plan import Plan
-from edgecompress.runtimes.sample_files_test import fixed_classifier, int8_relu, quantized_relu
 from edgecompress.storage import sha256_of
+from edgecompress.testing.sample_files import fixed_classifier, int8_relu, quantized_relu
 
 pytestmark = [
     pytest.mark.skipif(shutil.which(QEMU) is None or not LIBRARIES.is_dir(), reason=f"it takes {QEMU} and {LIBRARIES}"),

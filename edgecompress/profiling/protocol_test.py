@@ -20,7 +20,7 @@ from edgecompress.profiling.operators.times import RUNS
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol import profile
 from edgecompress.profiling.statistics import compare, summarize
-from edgecompress.runtimes.sample_files_test import FACE, TFLITE_FILES, fixed_classifier, partly_delegated
+from edgecompress.testing.sample_files import FACE, TFLITE_FILES, fixed_classifier, partly_delegated
 
 SHORT = Plan(processes=2, min_runs=10, min_seconds=0.1, max_seconds=0.2, repeats=0, busy_pause_s=0.0)
 BUSY = "the machine was busy: "

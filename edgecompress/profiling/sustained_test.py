@@ -10,8 +10,8 @@ from edgecompress.profiling import sustained
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.sustained import sustain
-from edgecompress.runtimes.sample_files_test import FACE
 from edgecompress.storage import sha256_of
+from edgecompress.testing.sample_files import FACE
 
 SECONDS, WINDOWS = 2.0, 5
 

@@ -2,7 +2,7 @@ import pytest
 
 from edgecompress.errors import RuntimeRefusal, UnsupportedModelError
 from edgecompress.runtimes.check import check_runs
-from edgecompress.runtimes.sample_files_test import CLASSIFIER, FACE, endless, logarithm
+from edgecompress.testing.sample_files import CLASSIFIER, FACE, endless, logarithm
 
 
 def test_a_good_file_is_described():

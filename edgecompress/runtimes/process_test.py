@@ -11,12 +11,11 @@ import pytest
 
 from edgecompress.child.kept import kept
 from edgecompress.errors import EdgeCompressError, ModelFileError, RuntimeRefusal, UnsupportedModelError
-from edgecompress.formats.tflite.building_test import T, build, options
 from edgecompress.numerics.affine import dequantize, quantize
 from edgecompress.runtimes.engines.session import open_session
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import CHUNK_ROWS, RuntimeProcess
-from edgecompress.runtimes.sample_files_test import (
+from edgecompress.testing.sample_files import (
     CLASSIFIER,
     FACE,
     TFLITE_FILES,
@@ -26,6 +25,7 @@ from edgecompress.runtimes.sample_files_test import (
     logarithm,
     quantized_relu,
 )
+from edgecompress.testing.tflite_files import T, build, options
 from edgecompress.values import QuantScheme
 
 

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from edgecompress.runtimes.sample_files_test import FACE, fixed_classifier
+from edgecompress.testing.sample_files import FACE, fixed_classifier
 
 
 def test_it_never_imports_tensorflow(tmp_path):

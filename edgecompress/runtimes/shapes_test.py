@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.formats.tflite.building_test import T, build
-from edgecompress.runtimes.sample_files_test import CLASSIFIER, FACE, int8_relu
 from edgecompress.runtimes.shapes import fixed_shapes, require_known_names, shape_text, shapes_to_ask
+from edgecompress.testing.sample_files import CLASSIFIER, FACE, int8_relu
+from edgecompress.testing.tflite_files import T, build
 from edgecompress.values import TensorSpec
 
 

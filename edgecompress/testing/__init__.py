@@ -1,1 +1,1 @@
-"""Builders of networks for tests and scripts; not part of the installed package."""
+"""Builders of files, networks and devices for tests and scripts; not part of the installed package."""

@@ -17,7 +17,7 @@ from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.onnx.emit_test import convolutions
 from edgecompress.convert.onnx.functions_test import CASES as BINARY_CASES
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import T, build, options
+from edgecompress.testing.tflite_files import T, build, options
 
 FUZZED_FILES = 300
 

@@ -5,48 +5,19 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.errors import ConversionError, EdgeCompressError, ModelFileError, UnsupportedModelError
-from edgecompress.formats.tflite.building_test import T, build, model_table, options, pack, run_litert
 from edgecompress.formats.tflite.file_test import mutated, published_files
-from edgecompress.runtimes.engines import precision
+from edgecompress.testing.onnx_sessions import run_onnx
+from edgecompress.testing.tflite_files import T, build, model_table, options, pack, run_litert
 
-LEVELS = {
-    "off": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
-    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
-    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-    "full": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
-}
 RELU6 = 3
 SAME = 0
-
-
-def start_session(
-    content: bytes, *, optimized: Path | None = None, without_vnni: bool = False, level: str = "full"
-) -> onnxruntime.InferenceSession:
-    """Load a model as our sessions do, or as on a processor without VNNI; write what was made of it to `optimized`."""
-    session_options = onnxruntime.SessionOptions()
-    session_options.log_severity_level = 3
-    session_options.graph_optimization_level = LEVELS[level]
-    if without_vnni:
-        session_options.add_session_config_entry(precision.KEY, precision.VALUE)
-    precision.require_precision(session_options)
-    if optimized is not None:
-        session_options.optimized_model_filepath = str(optimized)
-    return onnxruntime.InferenceSession(content, session_options, providers=["CPUExecutionProvider"])
-
-
-def run_onnx(content: bytes, *inputs: np.ndarray, **session_options: Any) -> list[np.ndarray]:
-    """Run a model once in ONNX Runtime."""
-    session = start_session(content, **session_options)
-    return session.run(None, dict(zip((entry.name for entry in session.get_inputs()), inputs, strict=True)))
 
 
 def checked(tflite: bytes, **metadata: str) -> onnx.ModelProto:

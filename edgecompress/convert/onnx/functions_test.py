@@ -15,6 +15,7 @@ from onnx.reference import ReferenceEvaluator
 
 from edgecompress.convert.onnx.functions import DOMAIN, VERSION, function
 from edgecompress.numerics.binary import Window, affine, binary_convolution, max_pool, pack_signs, unpack_signs
+from edgecompress.testing.onnx_sessions import start
 
 NAMES = ("BinaryQuantize", "BinaryConv2d", "BinaryConv2dBits", "BinaryMaxPool", "BinaryDequantize")
 OPSET = 20
@@ -43,15 +44,6 @@ def model_of(
 
 def call(name: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
     return helper.make_node(name, inputs, [output], domain=DOMAIN, **attributes)
-
-
-def start(model: onnx.ModelProto, **changes: Any) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 2
-    for name, value in changes.items():
-        setattr(options, name, value)
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 @dataclass

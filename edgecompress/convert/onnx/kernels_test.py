@@ -25,25 +25,15 @@ from edgecompress.convert.onnx.functions_test import (
     damaged,
     model_of,
     random_case,
-    start,
 )
 from edgecompress.native.build import SOURCES, build_binary_kernels
 from edgecompress.runtimes.engines.registration import can_register, register
 from edgecompress.runtimes.process import RuntimeProcess
+from edgecompress.testing.onnx_sessions import start, with_kernels
 
 pytestmark = pytest.mark.skipif(not can_register(), reason="needs ziglang, and a processor that there are kernels for")
-
 FUZZED_FILES, FUZZ_LIMIT_S = 2400, 300
 MEMORY_BYTES = 4 << 30
-
-
-def with_kernels(model: onnx.ModelProto, **changes: Any) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    for name, value in changes.items():
-        setattr(options, name, value)
-    register(options)
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -13,10 +13,10 @@ import onnx
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.emit_test import start_session
 from edgecompress.environment import load_tensorflow, load_tf_keras, load_tfmot
-from edgecompress.formats.tflite.building_test import pack
 from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.testing.onnx_sessions import start_session
+from edgecompress.testing.tflite_files import pack
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,7 @@ import onnx
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.emit_test import LEVELS, checked, kinds, start_session
-from edgecompress.convert.onnx.functions_test import start
+from edgecompress.convert.onnx.emit_test import checked, kinds
 from edgecompress.convert.onnx.operators.operators_test import (
     DEPTHWISE,
     KERNEL,
@@ -24,7 +23,8 @@ from edgecompress.convert.onnx.operators.operators_test import (
     constant,
     convert,
 )
-from edgecompress.convert.onnx.rewriting.float_network_test import CHANNELS, Net, rewritten
+from edgecompress.testing.float_network import CHANNELS, Net, rewritten
+from edgecompress.testing.onnx_sessions import LEVELS, start, start_session
 
 pytestmark = pytest.mark.slow
 

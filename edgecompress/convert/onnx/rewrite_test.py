@@ -14,12 +14,12 @@ from onnx import TensorProto, helper
 
 from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
-from edgecompress.convert.onnx.rewriting.float_network_test import CHANNELS, SIDE, Net, agrees, rewritten, where
 from edgecompress.convert.targets import Target
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import ConversionError, EdgeCompressError, ModelFileError, UnsupportedModelError
 from edgecompress.formats.tflite.file_test import mutated
 from edgecompress.runtimes.process import RuntimeProcess
+from edgecompress.testing.float_network import CHANNELS, SIDE, Net, agrees, rewritten, where
 
 
 @pytest.mark.parametrize("seed", range(20))

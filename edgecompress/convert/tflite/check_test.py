@@ -13,7 +13,7 @@ from edgecompress.convert.tflite.annotate import annotate
 from edgecompress.convert.tflite.check import check_tflite
 from edgecompress.convert.tflite.flatbuffer import unpack
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import T, build, model_table, options, pack, run_litert
+from edgecompress.testing.tflite_files import T, build, model_table, options, pack, run_litert
 
 QUANTIZE, CONV, DEPTHWISE, POOL, FLATTEN, DENSE, SOFTMAX, DEQUANTIZE = range(8)  # the operators in their order
 (IMAGE, CODES, KERNEL, BIAS, CONVOLVED, SMALL_KERNEL, SMALL_BIAS, DEPTHS, POOLED, SHAPE, ROWS, WEIGHTS, OFFSETS, LOGITS,

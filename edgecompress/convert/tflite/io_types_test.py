@@ -10,8 +10,8 @@ import pytest
 from edgecompress.convert.targets import Io
 from edgecompress.convert.tflite.io_types import set_io
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import T, build, run_litert
 from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.testing.tflite_files import T, build, run_litert
 
 SHAPE = (1, 6)
 WIDE, NARROW = {"scale": 1 / 16, "zero_point": 3}, {"scale": 1 / 64, "zero_point": -5}

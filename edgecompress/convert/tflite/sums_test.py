@@ -13,8 +13,8 @@ from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.targets import parse_target
 from edgecompress.convert.tflite.sums import with_any_scales
 from edgecompress.environment import load_tf_keras
-from edgecompress.formats.tflite.building_test import T, model_table, options, pack
 from edgecompress.formats.tflite.file import parse_graph, read_graph
+from edgecompress.testing.tflite_files import T, model_table, options, pack
 
 INPUTS = np.random.default_rng(3).uniform(-4, 4, (64, 6)).astype(np.float32)
 

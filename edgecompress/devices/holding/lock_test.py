@@ -13,9 +13,9 @@ import pytest
 
 from edgecompress.devices.holding import lock
 from edgecompress.devices.holding.lock import NOT_LOCKED, reserved
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError
+from edgecompress.testing.devices import FolderTransport
 
 PATIENCE_S = 30
 WAYS = ("tool", "holder", "python", "local")

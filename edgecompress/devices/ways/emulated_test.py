@@ -14,7 +14,7 @@ from edgecompress.errors import DeviceError
 from edgecompress.native.build import MACHINES
 from edgecompress.profiling.runner.launch import launch
 from edgecompress.profiling.runner.session import RunnerSession
-from edgecompress.runtimes.sample_files_test import int8_relu, partly_delegated, quantized_relu
+from edgecompress.testing.sample_files import int8_relu, partly_delegated, quantized_relu
 
 CAN_EMULATE = shutil.which(QEMU) is not None and LIBRARIES.is_dir()
 pytestmark = pytest.mark.skipif(not CAN_EMULATE, reason=f"it takes {QEMU} and {LIBRARIES}")

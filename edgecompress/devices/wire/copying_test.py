@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.errors import DeviceError, DeviceGone
+from edgecompress.testing.devices import FolderTransport
 
 CONTENT = random.Random(1).randbytes(300_000)
 TARGET = "some where/it's it"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecompress.devices.store import place
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.wire.greeting import ENOUGH_KIB, Greeting, parse_greeting
 from edgecompress.errors import DeviceError
+from edgecompress.testing.devices import FolderTransport
 
 SHELLS = [["dash"], ["bash"], ["busybox", "sh"], ["mksh"], ["zsh", "--emulate", "sh"]]
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="it takes root to be somebody else")

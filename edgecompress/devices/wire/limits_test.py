@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.wire.limits import FORMS, limited, was_ended
 from edgecompress.errors import DeviceError
+from edgecompress.testing.devices import FolderTransport
 
 # Busybox before 1.30 knows `-t` only; 1.30 neither `-t` nor `-k`.
 ONLY = {

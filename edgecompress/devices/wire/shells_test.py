@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from edgecompress.devices.store import place
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.wire import unanswered
 from edgecompress.errors import DeviceError
+from edgecompress.testing.devices import FolderTransport
 
 CONTENT = b"".join(bytes([n % 251, 10, 0, 255]) for n in range(200_000))
 SHELLS = {

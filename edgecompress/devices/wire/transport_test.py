@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire import channel, transport
 from edgecompress.devices.wire.client_test import is_alive
 from edgecompress.devices.wire.limits import FORMS, limited
 from edgecompress.errors import DeviceError, DeviceGone
+from edgecompress.testing.devices import FolderTransport
 
 LOCAL = LocalTransport()
 

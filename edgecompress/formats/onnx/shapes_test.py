@@ -16,7 +16,7 @@ from edgecompress.formats.onnx.operators import BINARY_DOMAIN, BINARY_FUNCTIONS
 from edgecompress.formats.onnx.summary import summarize
 from edgecompress.formats.onnx.summary_test import floats, only, read
 from edgecompress.formats.tflite.summary import read_tflite
-from edgecompress.runtimes.binary_files_test import network
+from edgecompress.testing.binary_files import network
 
 
 def binary(kind: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:

@@ -10,10 +10,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecompress.errors import EdgeCompressError, ModelFileError, UnsupportedModelError
-from edgecompress.formats.tflite.building_test import T, build, model_table, options, pack
 from edgecompress.formats.tflite.file import parse_graph, read_graph
 from edgecompress.formats.tflite.graph import Graph, Tensor
 from edgecompress.formats.tflite.sparse import SparseLevel, Sparsity, densify
+from edgecompress.testing.tflite_files import T, build, model_table, options, pack
 from edgecompress.values import QuantScheme
 
 

@@ -3,10 +3,10 @@ import struct
 
 import pytest
 
-from edgecompress.formats.tflite.building_test import T, build, model_table, pack, recurrent, svdf
 from edgecompress.formats.tflite.file import read_graph
 from edgecompress.formats.tflite.inputs import MAX_INPUTS, TfliteInputs, peek_inputs
-from edgecompress.runtimes.sample_files_test import TFLITE_FILES, endless, partly_delegated
+from edgecompress.testing.sample_files import TFLITE_FILES, endless, partly_delegated
+from edgecompress.testing.tflite_files import T, build, model_table, pack, recurrent, svdf
 
 
 @pytest.mark.parametrize("path", TFLITE_FILES, ids=lambda path: path.stem)

@@ -11,10 +11,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecompress.errors import ModelFileError
 from edgecompress.formats.summary import LayerSummary
-from edgecompress.formats.tflite.building_test import T, build, model_table, options, pack
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.summary import read_tflite, summarize
 from edgecompress.formats.tflite.summary_test import float_zeros, layer_of
+from edgecompress.testing.tflite_files import T, build, model_table, options, pack
 
 CONVOLUTION = options("Conv2DOptions", strideH=1, strideW=1)
 LSTM_KERNELS = [(3, 5)] * 4 + [(3, 3)] * 4  # of five inputs and three cells

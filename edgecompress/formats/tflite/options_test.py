@@ -11,8 +11,8 @@ import pytest
 from flatbuffers import flexbuffers
 
 from edgecompress.errors import EdgeCompressError, ModelFileError
-from edgecompress.formats.tflite.building_test import T, model_table, pack
 from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.testing.tflite_files import T, model_table, pack
 
 CONVOLUTION = {
     "channels_in": 70, "dilation_height_factor": 1, "dilation_width_factor": 2, "fused_activation_function": 1,

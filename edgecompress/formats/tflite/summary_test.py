@@ -7,11 +7,11 @@ import pytest
 
 from edgecompress.errors import ModelFileError
 from edgecompress.formats.summary import LayerSummary
-from edgecompress.formats.tflite.building_test import T, build, options
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.file_test import published_files
 from edgecompress.formats.tflite.summary import read_tflite, summarize
-from edgecompress.runtimes.binary_files_test import VALID, BinaryModel, bits_of, signs
+from edgecompress.testing.binary_files import VALID, BinaryModel, bits_of, signs
+from edgecompress.testing.tflite_files import T, build, options
 
 
 def layer_of(tensors: list[T], kind: str, inputs: list[int], table: object) -> LayerSummary:

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from edgecompress.cli.output import shown
-from edgecompress.formats.tflite.building_test import T, build, options
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.summary import read_tflite
 from edgecompress.formats.tflite.uint8 import what_uint8_costs, what_uint8_costs_in
+from edgecompress.testing.tflite_files import T, build, options
 
 
 def dense(dtype="UINT8", *, scale=0.01, constant=True, kind="FULLY_CONNECTED"):

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from edgecompress.packing.choosing.array import Array, coded_bytes, smallest
 from edgecompress.packing.codings import Codebook, Coding, Fill, Packed, Planes, Raw, Scaled, Sparse, Symbols
-from edgecompress.packing.codings.base_test import decoded
+from edgecompress.testing.codings import decoded
 
 COUNT = 1 << 14
 

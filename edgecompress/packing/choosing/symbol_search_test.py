@@ -6,7 +6,7 @@ import pytest
 from edgecompress.numerics.codecs.symbol_coder import code_length_bits, decode, probabilities
 from edgecompress.packing.choosing.symbol_search import SYMBOLS_PER_STEP, code_symbols
 from edgecompress.packing.codings import Fill, Raw, Symbols
-from edgecompress.packing.codings.base_test import decoded
+from edgecompress.testing.codings import decoded
 
 
 def laplacian(scale: float, count: int, seed: int = 0) -> np.ndarray:

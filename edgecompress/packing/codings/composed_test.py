@@ -5,7 +5,7 @@ import pytest
 
 from edgecompress.errors import PackedFileError
 from edgecompress.packing.codings import Codebook, Fill, Packed, Raw, Sparse
-from edgecompress.packing.codings.base_test import decoded, read
+from edgecompress.testing.codings import decoded, read
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8, 16])

@@ -4,7 +4,7 @@ import pytest
 
 from edgecompress.errors import PackedFileError
 from edgecompress.packing.codings import Fill, Raw
-from edgecompress.packing.codings.base_test import decoded, parts, read
+from edgecompress.testing.codings import decoded, parts, read
 
 
 @pytest.mark.parametrize("data", [b"", b"a", bytes(range(256))])

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from edgecompress.errors import PackedFileError
 from edgecompress.packing.codings import Fill, Planes, Raw
-from edgecompress.packing.codings.base_test import decoded, read
 from edgecompress.packing.codings.planes import split
+from edgecompress.testing.codings import decoded, read
 
 
 @settings(max_examples=60)

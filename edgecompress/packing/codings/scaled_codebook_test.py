@@ -5,7 +5,7 @@ import pytest
 
 from edgecompress.errors import PackedFileError
 from edgecompress.packing.codings import Fill, Raw, ScaledCodebook
-from edgecompress.packing.codings.base_test import decoded, read
+from edgecompress.testing.codings import decoded, read
 
 
 def scaled_codebook(channels: int, inner: int, scales, values, steps, indices) -> ScaledCodebook:

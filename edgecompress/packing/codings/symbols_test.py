@@ -11,8 +11,8 @@ from edgecompress.errors import PackedFileError
 from edgecompress.numerics.codecs.symbol_coder import SymbolCoding
 from edgecompress.packing.codings import Symbols
 from edgecompress.packing.codings.base import FREE_STEPS
-from edgecompress.packing.codings.base_test import decoded, parts, read
 from edgecompress.packing.codings.symbols import code
+from edgecompress.testing.codings import decoded, parts, read
 
 
 @settings(max_examples=80, deadline=None)

@@ -13,7 +13,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, external_d
 
 from edgecompress.formats.onnx.fuzz_test import small_model
 from edgecompress.packing.regions.onnx import find
-from edgecompress.runtimes.sample_files_test import ONNX_FILES
+from edgecompress.testing.sample_files import ONNX_FILES
 
 
 def tensors_of(graph: GraphProto) -> Iterator[TensorProto]:

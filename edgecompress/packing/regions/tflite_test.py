@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecompress.formats.tflite.building_test import T, build, model_table, options, pack, tensor_table
 from edgecompress.formats.tflite.file import read_graph
 from edgecompress.packing.regions.region import Region
 from edgecompress.packing.regions.tflite import SHARED, WIDTHS, find
-from edgecompress.runtimes.sample_files_test import TFLITE_FILES
+from edgecompress.testing.sample_files import TFLITE_FILES
+from edgecompress.testing.tflite_files import T, build, model_table, options, pack, tensor_table
 
 RANDOM = np.random.default_rng(0)
 

@@ -13,7 +13,7 @@ from edgecompress.profiling import warmup
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.protocol_test import BUSY, load
 from edgecompress.profiling.statistics import compare, summarize
-from edgecompress.runtimes.sample_files_test import FACE, fixed_classifier
+from edgecompress.testing.sample_files import FACE, fixed_classifier
 from edgecompress.values import Failure, InstructionCount, Measurement
 
 SHORT = Plan(processes=3, min_runs=5, min_seconds=0.05, max_seconds=0.2, repeats=0)

@@ -12,11 +12,11 @@ import pytest
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.identity import Identity
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError, ModelFileError
 from edgecompress.pipeline.on_devices import meeting
 from edgecompress.pipeline.on_devices.fleet import on_each
+from edgecompress.testing.devices import FolderTransport
 from edgecompress.values import Failure
 
 CLOSED = Address("ssh", "nobody@127.0.0.1", 1)  # where nothing listens

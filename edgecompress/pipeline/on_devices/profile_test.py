@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from edgecompress.errors import DeviceError, ModelFileError, RunFolderError, RuntimeRefusal
-from edgecompress.formats.tflite.building_test import T, build, svdf
 from edgecompress.pipeline.on_devices import profile as module
 from edgecompress.pipeline.on_devices.kept import added
 from edgecompress.pipeline.on_devices.profile import Extras, profile_files, profile_run
@@ -19,8 +18,9 @@ from edgecompress.profiling.readiness import check as readiness
 from edgecompress.profiling.runner import session
 from edgecompress.report.collect import collect
 from edgecompress.runs.folder import RunFolder
-from edgecompress.runtimes.sample_files_test import endless, int8_relu, logarithm, partly_delegated
 from edgecompress.storage import sha256_of
+from edgecompress.testing.sample_files import endless, int8_relu, logarithm, partly_delegated
+from edgecompress.testing.tflite_files import T, build, svdf
 from edgecompress.values import Artifact, InstructionCount, TensorSpec
 
 SHORT = Plan(processes=1, min_runs=5, min_seconds=0.02, max_seconds=0.05)

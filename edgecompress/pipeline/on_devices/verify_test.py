@@ -19,8 +19,9 @@ from edgecompress.pipeline.on_devices import verify as device_verify
 from edgecompress.pipeline.on_devices.verify import verify_files
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.runner.outputs import outputs_on
-from edgecompress.runtimes.binary_files_test import network
-from edgecompress.runtimes.sample_files_test import (
+from edgecompress.storage import to_json
+from edgecompress.testing.binary_files import network
+from edgecompress.testing.sample_files import (
     INT8,
     INT32,
     graph,
@@ -31,7 +32,6 @@ from edgecompress.runtimes.sample_files_test import (
     write_onnx,
     write_tflite,
 )
-from edgecompress.storage import to_json
 from edgecompress.values import Preprocessing
 
 IMAGES = 40

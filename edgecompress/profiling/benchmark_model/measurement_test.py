@@ -11,8 +11,8 @@ from edgecompress.profiling.benchmark_model.measurement import profile_with_benc
 from edgecompress.profiling.benchmark_model.tool import parse_operators_csv, parse_output
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.statistics import summarize
-from edgecompress.runtimes.sample_files_test import fixed_classifier, int8_relu, partly_delegated
 from edgecompress.storage import sha256_of
+from edgecompress.testing.sample_files import fixed_classifier, int8_relu, partly_delegated
 
 TESTDATA = Path(__file__).parent / "testdata"
 WITH_MEDIAN = TESTDATA / "tensorflow_2_20_percentiles.txt"

@@ -7,12 +7,12 @@ import pytest
 
 from edgecompress.devices.probe import probe
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.formats.tflite.building_test import T, build, options
 from edgecompress.formats.tflite.file import parse_graph, read_graph
 from edgecompress.profiling.operators.names import UNKNOWN, Event, layer_names
 from edgecompress.profiling.runner.launch import launch
 from edgecompress.profiling.runner.session import RunnerSession
-from edgecompress.runtimes.sample_files_test import TFLITE_FILES
+from edgecompress.testing.sample_files import TFLITE_FILES
+from edgecompress.testing.tflite_files import T, build, options
 
 LOCAL = LocalTransport()
 FORM = [1, 4, 4, 2]

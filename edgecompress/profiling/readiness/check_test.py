@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from edgecompress.devices.address import Address, parse_address
 from edgecompress.devices.probe import probe
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.emulated import LIBRARIES, QEMU
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire.client import Finished
@@ -20,6 +19,7 @@ from edgecompress.errors import DeviceError
 from edgecompress.profiling.readiness import check as readiness
 from edgecompress.profiling.readiness.check import Wanted, check, check_address
 from edgecompress.profiling.readiness.step import NAMES, REMEDIES
+from edgecompress.testing.devices import FolderTransport
 
 BRIEFLY = Wanted(with_library=False)
 INFO = probe(LocalTransport())

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from edgecompress.devices.probe import probe
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.profiling.readiness.state import _governor, the_state
+from edgecompress.testing.devices import FolderTransport
 
 INFO = replace(probe(LocalTransport()), model="", android=False)
 PHONE = replace(INFO, android=True, system="Android 10 (API 29)")

@@ -1,10 +1,10 @@
 import pytest
 
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways import ssh_refusals
 from edgecompress.devices.ways.adb_refusals import STATES, known
 from edgecompress.errors import DeviceError
 from edgecompress.profiling.readiness.way import pushed, refused
+from edgecompress.testing.devices import FolderTransport
 
 
 def steps(message, kind="ssh"):

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgecompress.devices.probe import probe
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.devices.wire.client import Finished
 from edgecompress.errors import DeviceError
 from edgecompress.native.build import MACHINES, build_runner
 from edgecompress.native.libraries import library_for
 from edgecompress.profiling.runner.about import About, _parsed, ask_runner
+from edgecompress.testing.devices import FolderTransport
 
 LOCAL = LocalTransport()
 INFO = probe(LOCAL)

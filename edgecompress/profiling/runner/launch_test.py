@@ -7,7 +7,6 @@ import pytest
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.probe import probe
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.emulated import LIBRARIES as ARM_LIBRARIES
 from edgecompress.devices.ways.emulated import QEMU, EmulatedTransport
 from edgecompress.devices.ways.emulated_test import CAN_EMULATE
@@ -18,8 +17,9 @@ from edgecompress.native.libraries import library_for
 from edgecompress.profiling.runner.launch import choose_runner, launch
 from edgecompress.profiling.runner.native_fit import LOADER
 from edgecompress.profiling.runner.session import Opened, RunnerSession
-from edgecompress.runtimes.binary_files_test import network
-from edgecompress.runtimes.sample_files_test import int8_relu, logarithm
+from edgecompress.testing.binary_files import network
+from edgecompress.testing.devices import FolderTransport
+from edgecompress.testing.sample_files import int8_relu, logarithm
 
 LOCAL = LocalTransport()
 INFO = probe(LOCAL)

@@ -12,7 +12,7 @@ from edgecompress.profiling.runner.outputs import MAX_OUTPUT_BYTES, _split, outp
 from edgecompress.profiling.runner.session import RunnerSession, RunnerTensor
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.sample_files_test import (
+from edgecompress.testing.sample_files import (
     FACE,
     fixed_classifier,
     int8_relu,

@@ -10,14 +10,14 @@ import pytest
 
 from edgecompress.devices.address import Address
 from edgecompress.devices.probe import probe
-from edgecompress.devices.store_test import FolderTransport
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import DeviceError
 from edgecompress.profiling.bench import Bench
 from edgecompress.profiling.plan import Plan
 from edgecompress.profiling.runner.launch import launch
 from edgecompress.profiling.runner.python_recipe import python_on, recipe, require_modules
-from edgecompress.runtimes.sample_files_test import int8_relu
+from edgecompress.testing.devices import FolderTransport
+from edgecompress.testing.sample_files import int8_relu
 
 PI = replace(
     probe(LocalTransport()), machine="aarch64", glibc=(2, 36), bits=64, system="Debian GNU/Linux 12", root=False

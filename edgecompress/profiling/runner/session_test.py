@@ -17,7 +17,7 @@ from edgecompress.formats.tflite.file import read_graph
 from edgecompress.profiling.runner import session as module
 from edgecompress.profiling.runner.launch import launch
 from edgecompress.profiling.runner.session import RunnerSession
-from edgecompress.runtimes.sample_files_test import FACE, endless, int8_relu, partly_delegated, quantized_relu
+from edgecompress.testing.sample_files import FACE, endless, int8_relu, partly_delegated, quantized_relu
 
 LOCAL = LocalTransport()
 TENSOR = {"name": "x", "dtype": "float32", "shape": [1, 4]}

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgecompress.runtimes.engines.onnx import OnnxSession
-from edgecompress.runtimes.sample_files_test import logarithm
+from edgecompress.testing.sample_files import logarithm
 
 
 def test_inputs_may_be_strided_and_replaced(tmp_path):

@@ -18,14 +18,14 @@ import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.formats.tflite.building_test import T, build, options, run_litert
 from edgecompress.native import runner
-from edgecompress.native.running_test import words
-from edgecompress.runtimes.binary_files_test import BinaryModel
 from edgecompress.runtimes.engines import precision
 from edgecompress.runtimes.engines.precision import KEY, PROBE, require_precision
 from edgecompress.runtimes.engines.registration import can_register
 from edgecompress.runtimes.process import RuntimeProcess
+from edgecompress.testing.binary_files import BinaryModel
+from edgecompress.testing.runners import words
+from edgecompress.testing.tflite_files import T, build, options, run_litert
 
 QEMU = "qemu-x86_64"
 PROCESSORS = ("Haswell", "Nehalem")  # with AVX2 and without VNNI; with SSE4.2 alone

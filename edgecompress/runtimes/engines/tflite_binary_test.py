@@ -8,23 +8,14 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecompress.errors import RuntimeRefusal
-from edgecompress.formats.tflite.building_test import options
 from edgecompress.native.build import MACHINES
 from edgecompress.numerics.binary import unpack_signs
-from edgecompress.runtimes.binary_files_test import (
-    SAME,
-    VALID,
-    BinaryModel,
-    bits_of,
-    convolved,
-    network,
-    pooled,
-    signs,
-)
 from edgecompress.runtimes.engines.session import has_binary_operators, open_session
 from edgecompress.runtimes.engines.tflite_binary import BinaryTfliteSession
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.sample_files_test import FACE
+from edgecompress.testing.binary_files import SAME, VALID, BinaryModel, bits_of, convolved, network, pooled, signs
+from edgecompress.testing.sample_files import FACE
+from edgecompress.testing.tflite_files import options
 from edgecompress.values import QuantScheme, TensorSpec
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"no kernels for {platform.machine()}")

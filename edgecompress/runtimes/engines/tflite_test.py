@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from edgecompress.formats.tflite.building_test import recurrent, svdf
 from edgecompress.runtimes.engines.session import open_session
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.runtimes.sample_files_test import FACE
+from edgecompress.testing.sample_files import FACE
+from edgecompress.testing.tflite_files import recurrent, svdf
 
 
 @pytest.mark.parametrize("make", [svdf, recurrent])

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.emit_test import run_onnx
 from edgecompress.convert.onnx.litert.hard_swish import hard_swish_scale, hard_swish_table
 from edgecompress.convert.onnx.litert.rounding_test import ALL_CODES, scheme
 from edgecompress.convert.onnx.litert.sum import Codes
-from edgecompress.formats.tflite.building_test import T, build, run_litert
+from edgecompress.testing.onnx_sessions import run_onnx
+from edgecompress.testing.tflite_files import T, build, run_litert
 
 
 def codes(values: dict) -> Codes:

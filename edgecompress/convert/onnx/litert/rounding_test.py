@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.emit_test import run_onnx
 from edgecompress.convert.onnx.litert.rounding import pool_scale, slope
-from edgecompress.formats.tflite.building_test import T, build, options, run_litert
+from edgecompress.testing.onnx_sessions import run_onnx
+from edgecompress.testing.tflite_files import T, build, options, run_litert
 
 ALL_CODES = np.arange(-128, 128, dtype=np.int8)
 

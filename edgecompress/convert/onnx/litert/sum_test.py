@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.emit_test import run_onnx
 from edgecompress.convert.onnx.litert.rounding_test import ALL_CODES, scheme
 from edgecompress.convert.onnx.litert.sum import Codes, sum_like_litert
-from edgecompress.formats.tflite.building_test import T, build, options, run_litert
+from edgecompress.testing.onnx_sessions import run_onnx
+from edgecompress.testing.tflite_files import T, build, options, run_litert
 
 SHAPE = [1, 256, 256, 1]
 PAIRS = [codes.reshape(SHAPE) for codes in np.meshgrid(ALL_CODES, ALL_CODES)]

@@ -13,12 +13,11 @@ import onnx
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.emit_test import checked, kinds, run_onnx
+from edgecompress.convert.onnx.emit_test import checked, kinds
 from edgecompress.errors import ConversionError, EdgeCompressError
-from edgecompress.formats.tflite.building_test import options
 from edgecompress.formats.tflite.file_test import mutated
 from edgecompress.numerics.binary import affine
-from edgecompress.runtimes.binary_files_test import (
+from edgecompress.testing.binary_files import (
     OPTIONS,
     SAME,
     VALID,
@@ -29,6 +28,8 @@ from edgecompress.runtimes.binary_files_test import (
     signs,
     words,
 )
+from edgecompress.testing.onnx_sessions import run_onnx
+from edgecompress.testing.tflite_files import options
 
 RELU, TANH = 1, 4
 

@@ -7,11 +7,11 @@ import onnx
 import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
-from edgecompress.convert.onnx.functions_test import start
 from edgecompress.convert.onnx.operators.choices import CONDITIONS
 from edgecompress.convert.tflite.rules.operators_test import CASES, content
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import T, build, run_litert
+from edgecompress.testing.onnx_sessions import start
+from edgecompress.testing.tflite_files import T, build, run_litert
 
 
 @pytest.mark.parametrize("kind", [*CONDITIONS, "SELECT_V2"])

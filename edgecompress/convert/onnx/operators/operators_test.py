@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from edgecompress.convert.onnx.emit import OPERATORS, emit_onnx
-from edgecompress.convert.onnx.emit_test import LEVELS, checked, run_onnx, start_session
+from edgecompress.convert.onnx.emit_test import checked
 from edgecompress.convert.onnx.operators.choices import CONDITIONS
 from edgecompress.environment import load_tensorflow
-from edgecompress.formats.tflite.building_test import run_litert
 from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.testing.onnx_sessions import LEVELS, run_onnx, start_session
+from edgecompress.testing.tflite_files import run_litert
 
 pytestmark = pytest.mark.slow
 

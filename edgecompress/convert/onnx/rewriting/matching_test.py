@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from edgecompress.convert.onnx.rewriting.float_network_test import CHANNELS, Net, agrees, rewritten, where
 from edgecompress.errors import ConversionError
+from edgecompress.testing.float_network import CHANNELS, Net, agrees, rewritten, where
 
 
 def negated(net: Net, x: str) -> str:

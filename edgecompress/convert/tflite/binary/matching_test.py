@@ -10,9 +10,9 @@ import pytest
 from edgecompress.convert.binary_chains_test import Link, Network, Plan, assert_equal, in_litert
 from edgecompress.convert.tflite.binary.emit import emit_binary
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import T, build, options, run_litert
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.runtimes.engines.registration import can_register
+from edgecompress.testing.tflite_files import T, build, options, run_litert
 
 pytestmark = pytest.mark.skipif(not can_register(), reason="needs ziglang, and a processor that there are kernels for")
 

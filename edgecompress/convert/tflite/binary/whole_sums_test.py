@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from edgecompress.convert.binary_chains_test import CHANNELS, SIDE, Link, Network, Plan, assert_equal, plans
 from edgecompress.convert.tflite.binary.whole_sums import with_whole_sums
 from edgecompress.convert.tflite.editor import Editor
-from edgecompress.formats.tflite.building_test import build, options, run_litert
+from edgecompress.testing.tflite_files import build, options, run_litert
 
 PLAN = Plan(seed=0, padding="valid", activation="NONE", biased=False, chain=(), open=False)
 SCALE = np.float32(1 / np.sqrt(1.001))  # of a batch norm that has learnt nothing: no sum of it is exact

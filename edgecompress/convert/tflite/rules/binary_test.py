@@ -14,8 +14,8 @@ from edgecompress.convert.tflite.check import check_tflite
 from edgecompress.convert.tflite.check_test import on_tensor, shaped, typed
 from edgecompress.convert.tflite.flatbuffer import unpack
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import pack
-from edgecompress.runtimes.binary_files_test import BinaryModel, network, signs
+from edgecompress.testing.binary_files import BinaryModel, network, signs
+from edgecompress.testing.tflite_files import pack
 
 
 @pytest.mark.parametrize("zeros", [False, True])

@@ -11,7 +11,7 @@ from edgecompress.convert.tflite.check import check_tflite
 from edgecompress.convert.tflite.rules.elementwise import BINARY, FIXED, UNARY
 from edgecompress.convert.tflite.rules.versions import NEWEST
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import T, model_table, options, pack, run_litert
+from edgecompress.testing.tflite_files import T, model_table, options, pack, run_litert
 
 TABLES = {
     "ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions", "DIV": "DivOptions", "GELU": "GeluOptions",

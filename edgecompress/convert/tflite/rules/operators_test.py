@@ -13,7 +13,7 @@ from edgecompress.convert.tflite.check import RULES, check_tflite
 from edgecompress.convert.tflite.rules.elementwise import BINARY, UNARY
 from edgecompress.convert.tflite.rules.versions import NEWEST
 from edgecompress.errors import ConversionError
-from edgecompress.formats.tflite.building_test import T, model_table, options, pack, run_litert
+from edgecompress.testing.tflite_files import T, model_table, options, pack, run_litert
 
 STEPS = {"strideW": 2, "strideH": 1, "padding": 0}
 DILATED = {**STEPS, "strideW": 1, "padding": 1, "dilationWFactor": 2, "dilationHFactor": 1}

@@ -7,7 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from edgecompress.convert.tflite.rules.versions import NEWEST
-from edgecompress.formats.tflite.building_test import model_table, pack
+from edgecompress.testing.tflite_files import model_table, pack
 
 
 def resolves(kind: str, version: int) -> bool:

@@ -1,4 +1,6 @@
-"""Runners started by themselves, for the tests of what they do."""
+"""A runner without a device around it, and what is asked of it."""
+
+from __future__ import annotations
 
 import contextlib
 import json

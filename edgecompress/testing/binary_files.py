@@ -1,11 +1,12 @@
 """Small TFLite files with binary operators, made here, and what they compute by `numerics.binary`."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np
 from flatbuffers import flexbuffers
 
-from edgecompress.formats.tflite.building_test import T, model_table, pack
 from edgecompress.numerics.binary import (
     Window,
     affine,
@@ -15,6 +16,7 @@ from edgecompress.numerics.binary import (
     same_pads,
     unpack_signs,
 )
+from edgecompress.testing.tflite_files import T, model_table, pack
 
 SAME, VALID = 0, 1
 WORD_BYTES = 4

@@ -1,4 +1,6 @@
-"""Model files for the tests of this package and of `profiling`: from installed packages, or small and made here."""
+"""Model files: from installed packages, or small and made here."""
+
+from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
@@ -6,11 +8,8 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 import onnx
-import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper
-
-from edgecompress.runtimes.check import check_runs
 
 FLOAT32, INT32, BOOL, INT8 = 0, 2, 6, 9  # TFLite's numbers for them
 
@@ -148,12 +147,3 @@ def greedy(folder, size_bytes):
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
     nodes = [helper.make_node("Expand", ["x", "shape"], ["y"])]
     return write_onnx(Path(folder) / "greedy.onnx", nodes, [x], [y], [shape])
-
-
-@pytest.mark.parametrize("make", [fixed_classifier, int8_relu, partly_delegated, quantized_relu])
-def test_what_is_made_here_runs(make, tmp_path):
-    check_runs(make(tmp_path))
-
-
-def test_the_packages_have_the_files():
-    assert (len(TFLITE_FILES), len(ONNX_FILES)) == (7, 3)

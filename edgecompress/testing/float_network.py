@@ -9,11 +9,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edgecompress.convert.onnx.functions_test import start
-from edgecompress.convert.onnx.kernels_test import with_kernels
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
 from edgecompress.convert.tflite.binary.emit import BinaryFile
 from edgecompress.runtimes.engines.registration import can_register
+from edgecompress.testing.onnx_sessions import start, with_kernels
 
 CHANNELS, SIDE = 12, 9
 
