@@ -14,6 +14,7 @@ from pathlib import Path
 from edgecompress.cli.output import print_table
 from edgecompress.devices.conditions import snapshot
 from edgecompress.formats.sizes import zstd_bytes
+from edgecompress.formats.tflite.tables import IDENTIFIER
 from edgecompress.packing.lzma_streams import compress_bare
 from edgecompress.packing.regions import onnx, tflite
 from edgecompress.packing.regions.region import without_overlaps
@@ -52,7 +53,7 @@ def main() -> None:
 
 def _rest(content: bytes) -> bytes:
     """Return all that lies between the constant tensors of a model."""
-    is_tflite = content[4:8] == tflite.IDENTIFIER
+    is_tflite = content[4:8] == IDENTIFIER
     regions = without_overlaps(tflite.find(content) if is_tflite else onnx.find(content)[0], len(content))
     ends = [0, *(region.end for region in regions)]
     starts = [*(region.start for region in regions), len(content)]

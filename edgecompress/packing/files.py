@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edgecompress.errors import ModelFileError, PackedFileError, RunFolderError
+from edgecompress.formats.tflite.tables import IDENTIFIER
 from edgecompress.packing.header import MAX_NAME_BYTES, is_safe
-from edgecompress.packing.regions import onnx, tflite
+from edgecompress.packing.regions import onnx
 from edgecompress.storage import written_whole
 
 MAX_BYTES = 1 << 32  # of a model with all its files: they are held in memory
@@ -25,7 +26,7 @@ def read_model(path: Path) -> dict[str, bytes]:
         raise ModelFileError(f"A .tflite or .onnx file was expected; '{path}' {found}.")
     files = {_name(path.name): _read(path, 0)}
     content = next(iter(files.values()))
-    if content[4:8] == tflite.IDENTIFIER:
+    if content[4:8] == IDENTIFIER:
         return files
     _, places = onnx.find(content)
     folder = path.parent.resolve()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgecompress.errors import PackedFileError
+from edgecompress.formats.tflite.tables import IDENTIFIER
 from edgecompress.packing.choosing.array import Array, coded_bytes, payload_bytes, smallest
 from edgecompress.packing.choosing.generated import layout, pack_generated
 from edgecompress.packing.codings import Coding
@@ -191,7 +192,7 @@ def _regions(files: dict[str, bytes], log: _Log) -> list[Region]:
     found: list[Region] = []
     model = next(iter(files))
     content = files[model]
-    if content[4:8] == tflite.IDENTIFIER:
+    if content[4:8] == IDENTIFIER:
         found = tflite.find(content)
     else:
         found, external = onnx.find(content)

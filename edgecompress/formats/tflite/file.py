@@ -1,15 +1,13 @@
 """Reads a `.tflite` file into plain values, believing nothing that it says about its own sizes.
 
-The schema's generated accessors fetch one field at a time; every length they report is paid for out of a budget
-proportional to the file before anything of that length is touched.
+Every length that it reports is paid for out of a budget proportional to the file before anything of that length is
+touched.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,22 +22,17 @@ from edgecompress.formats.tflite.graph import (
     Operator,
     Signature,
     Tensor,
-    integer_range,
     problems_of_order,
 )
 from edgecompress.formats.tflite.options import read_custom_options, read_options
-from edgecompress.formats.tflite.sparse import SparseLevel, Sparsity
-from edgecompress.values import QuantScheme
+from edgecompress.formats.tflite.quantization import read_quantization
+from edgecompress.formats.tflite.sparse import read_sparsity
+from edgecompress.formats.tflite.tables import DAMAGE, IDENTIFIER, MAX_RANK, Budget, dtypes, names_of, opened, place_of
 
-_IDENTIFIER = b"TFL3"
-_TABLE_COST = 32  # bytes that a table with its vtable and offset takes at the very least, about
-_MAX_TABLES = 1 << 16  # tensors, and operators; the largest published graphs have a tenth of that
-_MAX_RANK = 16
 _MAX_EXPANSION = 100  # dense bytes of constants for each byte of the file: they may be sparse, or share their bytes
 CONTROL_FLOW = {"CALL", "CALL_ONCE", "IF", "WHILE", "STABLEHLO_WHILE", "STABLEHLO_COMPOSITE"}
 _MAX_DOUBTS = 100
 T = TypeVar("T")
-_DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError)  # what reading outside of the file raises
 
 
 def read_graph(path: str | Path) -> Graph:
@@ -95,14 +88,14 @@ def _parsed(content: bytes) -> Graph:
 
 
 def _read(content: bytes, name: str, read: Callable[[], T]) -> T:
-    if len(content) < 8 or content[4:8] != _IDENTIFIER:
+    if len(content) < 8 or content[4:8] != IDENTIFIER:
         raise ModelFileError(
             f"{name} is not a TFLite file: 'TFL3' is expected at byte 4, found {content[4:8]!r}.",
             hint="Is it complete, and of the right format?",
         )
     try:
         return read()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ModelFileError(
             f"{name} is damaged: an offset in it points outside of its {len(content)} bytes ({error}).",
             hint="Fetch or convert it again.",
@@ -111,10 +104,6 @@ def _read(content: bytes, name: str, read: Callable[[], T]) -> T:
         raise ModelFileError(f"{name}: {error.message}", hint=error.hint or "Fetch or convert it again.") from error
     except UnsupportedModelError as error:
         raise UnsupportedModelError(f"{name}: {error.message}", hint=error.hint) from error
-
-
-def _names(enumeration: type) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
 
 
 def _refuse(error: EdgeCompressError) -> None:
@@ -127,14 +116,13 @@ class _Reader:
     def __init__(self, content: bytes, *, doubt: Callable[[EdgeCompressError], None] = _refuse) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
-        self.doubt = doubt
+        self.budget = Budget(len(content), doubt)
         self.schema = schema
         self.content = content
-        self.budget = 4 * len(content) + 4096  # parts may share bytes, but not without end
         self.dense_budget = _MAX_EXPANSION * len(content)
-        self.model = schema.Model.GetRootAs(content)
-        self.kinds = _names(schema.BuiltinOperator)
-        self.dtypes = {code: name.lower() for code, name in _names(schema.TensorType).items()}
+        self.model = opened(content)
+        self.kinds = names_of(schema.BuiltinOperator)
+        self.dtypes = dtypes()
 
     def graph(self) -> Graph:
         subgraphs = self.model.SubgraphsLength()
@@ -152,75 +140,51 @@ class _Reader:
         count = self.model.SubgraphsLength()
         if count == 0:
             raise ModelFileError("it holds no subgraph.")
-        return tuple(self._subgraph(index) for index, _ in self._tables("subgraphs", count, self.model.Subgraphs))
+        return tuple(self._subgraph(index) for index, _ in self.budget.tables("subgraphs", count, self.model.Subgraphs))
 
     def _subgraph(self, position: int) -> Graph:
         subgraph = self.model.Subgraphs(position)
         tensors = tuple(
             self._tensor(index, table)
-            for index, table in self._tables("tensors", subgraph.TensorsLength(), subgraph.Tensors)
+            for index, table in self.budget.tables("tensors", subgraph.TensorsLength(), subgraph.Tensors)
         )
         operators = tuple(
             self._operator(index, table, len(tensors))
-            for index, table in self._tables("operators", subgraph.OperatorsLength(), subgraph.Operators)
+            for index, table in self.budget.tables("operators", subgraph.OperatorsLength(), subgraph.Operators)
         )
         graph = Graph(
             inputs=self._indices(subgraph, "Inputs", len(tensors), "the graph's inputs"),
             outputs=self._indices(subgraph, "Outputs", len(tensors), "the graph's outputs"),
             tensors=tensors,
             operators=operators,
-            description=self._text(self.model.Description()),
+            description=self.budget.text(self.model.Description()),
             metadata=self._metadata() if position == 0 else {},
             signatures=self._signatures(position, len(tensors)),
-            name=self._text(subgraph.Name()),
+            name=self.budget.text(subgraph.Name()),
         )
         for problem in problems_of_order(graph):
-            self.doubt(ModelFileError(problem))
+            self.budget.doubt(ModelFileError(problem))
         return graph
 
-    def _spend(self, size_bytes: int, what: str) -> None:
-        self.budget -= size_bytes
-        if self.budget < 0:
-            raise ModelFileError(f"{what}: more elements are named than {len(self.content)} bytes can hold.")
-
-    def _tables(self, what: str, count: int, fetch: Callable[[int], Any]) -> Iterator[tuple[int, Any]]:
-        if count > _MAX_TABLES:
-            raise ModelFileError(f"{count} {what} are named; {_MAX_TABLES} is the limit.")
-        self._spend(count * _TABLE_COST, what)
-        return ((index, fetch(index)) for index in range(count))
-
-    def _vector(self, table: Any, field: str, what: str) -> list[Any]:
-        """All elements of a vector of numbers, paid for first."""
-        if getattr(table, field + "IsNone")():
-            return []
-        length = getattr(table, field + "Length")()
-        self._spend(4 * length, f"{what}, {field}")
-        return getattr(table, field + "AsNumpy")().tolist() if length else []
-
     def _indices(self, table: Any, field: str, count: int, what: str, *, lowest: int = 0) -> tuple[int, ...]:
-        indices = self._vector(table, field, what)
+        indices = self.budget.vector(table, field, what)
         for index in indices:
             if not lowest <= index < count:
                 raise ModelFileError(f"{what}: tensor {index} is named where there are {count}.")
         return tuple(indices)
 
-    def _text(self, raw: bytes | None) -> str:
-        raw = raw or b""
-        self._spend(len(raw), "names")
-        return raw.decode("utf-8", "replace")
-
     def _tensor(self, index: int, table: Any) -> Tensor:
-        name = self._text(table.Name())
+        name = self.budget.text(table.Name())
         where = f"tensor {index} '{name}'"
-        shape = tuple(self._vector(table, "Shape", where))
-        signature = tuple(self._vector(table, "ShapeSignature", where)) or shape
-        if len(shape) > _MAX_RANK or min(shape, default=1) < 0:
-            raise ModelFileError(f"{where}: its shape is {list(shape)[: _MAX_RANK + 1]}.")
+        shape = tuple(self.budget.vector(table, "Shape", where))
+        signature = tuple(self.budget.vector(table, "ShapeSignature", where)) or shape
+        if len(shape) > MAX_RANK or min(shape, default=1) < 0:
+            raise ModelFileError(f"{where}: its shape is {list(shape)[: MAX_RANK + 1]}.")
         if len(signature) != len(shape) or any(s not in {n, -1} for s, n in zip(signature, shape, strict=True)):
-            self.doubt(ModelFileError(f"{where}: its shape is {shape} and its shape signature {signature}."))
+            self.budget.doubt(ModelFileError(f"{where}: its shape is {shape} and its shape signature {signature}."))
             signature = shape
         if (dtype := self.dtypes.get(table.Type())) is None:
-            self.doubt(ModelFileError(f"{where}: its type has the unknown code {table.Type()}."))
+            self.budget.doubt(ModelFileError(f"{where}: its type has the unknown code {table.Type()}."))
             dtype = f"type {table.Type()}"
         tensor = Tensor(
             index=index,
@@ -228,8 +192,8 @@ class _Reader:
             shape=shape,
             shape_signature=signature,
             dtype=dtype,
-            quant=self._quant(table.Quantization(), shape, dtype, where),
-            sparsity=self._sparsity(table.Sparsity(), shape, where),
+            quant=read_quantization(self.budget, table.Quantization(), shape, dtype, where),
+            sparsity=read_sparsity(self.budget, table.Sparsity(), shape, where),
             is_variable=table.IsVariable(),
         )
         raw = self._buffer(table.Buffer(), where)
@@ -254,75 +218,15 @@ class _Reader:
         count = self.model.BuffersLength()
         if index >= count:
             raise ModelFileError(f"{where}: buffer {index} is named where there are {count}.")
-        buffer = self.model.Buffers(index)
-        if buffer.Offset() > 1:
-            start, size = buffer.Offset(), buffer.Size()
-            if start + size > len(self.content):
-                raise ModelFileError(
-                    f"{where}: its buffer is bytes {start} to {start + size} of a file of {len(self.content)}."
-                )
-            return np.frombuffer(self.content, np.uint8, size, start)
-        return None if buffer.DataIsNone() else buffer.DataAsNumpy()
-
-    def _quant(self, table: Any, shape: tuple[int, ...], dtype: str, where: str) -> QuantScheme | None:
-        if table is None:
+        place = place_of(self.model.Buffers(index))
+        if place is None:
             return None
-        if table.DetailsType():
-            self.doubt(
-                UnsupportedModelError(
-                    f"{where} is quantized by blocks or a custom scheme; one scale, or one a channel, is supported."
-                )
+        start, size = place
+        if start + size > len(self.content):
+            raise ModelFileError(
+                f"{where}: its buffer is bytes {start} to {start + size} of a file of {len(self.content)}."
             )
-            return None
-        scales, zero_points = self._vector(table, "Scale", where), self._vector(table, "ZeroPoint", where)
-        if not scales:  # a range alone, as the converter leaves it on float tensors
-            return None
-        axis = table.QuantizedDimension() if len(scales) > 1 else None
-        zero_points = zero_points or [0]
-        if len(zero_points) not in {1, len(scales)}:
-            raise ModelFileError(f"{where}: {len(scales)} scales and {len(zero_points)} zero points.")
-        if axis is not None and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
-            raise ModelFileError(f"{where}: {len(scales)} scales for axis {axis} of shape {shape}.")
-        low, high = integer_range(dtype) if dtype in BITS else (-(2**63), 2**63 - 1)
-        if not all(0 < scale < math.inf for scale in scales):
-            self.doubt(ModelFileError(f"{where}: a scale is not a positive number."))
-            return None
-        if not all(low <= zero_point <= high for zero_point in zero_points):
-            self.doubt(ModelFileError(f"{where}: a zero point is outside of {dtype}."))
-            return None
-        return QuantScheme(tuple(scales), tuple(zero_points * (len(scales) // len(zero_points))), axis)
-
-    def _sparsity(self, table: Any, shape: tuple[int, ...], where: str) -> Sparsity | None:
-        if table is None:
-            return None
-        traversal, block_map = self._vector(table, "TraversalOrder", where), self._vector(table, "BlockMap", where)
-        levels = tuple(
-            self._sparse_level(level, where)
-            for _, level in self._tables(f"levels of {where}", table.DimMetadataLength(), table.DimMetadata)
-        )
-        axes = len(shape) + len(block_map)
-        if (
-            sorted(traversal) != list(range(axes))
-            or len(levels) != axes
-            or not set(block_map) <= set(range(len(shape)))
-        ):
-            raise ModelFileError(f"{where}: a sparse structure of {len(levels)} levels in the order {traversal}.")
-        return Sparsity(tuple(traversal), tuple(block_map), levels)
-
-    def _sparse_level(self, table: Any, where: str) -> SparseLevel:
-        if table.Format() == self.schema.DimensionType.DENSE:
-            return SparseLevel(table.DenseSize())
-        segments = self._sparse_indices(table.ArraySegmentsType(), table.ArraySegments(), where)
-        indices = self._sparse_indices(table.ArrayIndicesType(), table.ArrayIndices(), where)
-        return SparseLevel(0, segments, indices)
-
-    def _sparse_indices(self, code: int, union: Any, where: str) -> np.ndarray:
-        kind = _names(self.schema.SparseIndexVector).get(code, "NONE")
-        if kind == "NONE" or union is None:
-            raise ModelFileError(f"{where}: a compressed level of its sparse structure lists no indices.")
-        vector = getattr(self.schema, kind)()
-        vector.Init(union.Bytes, union.Pos)
-        return np.array(self._vector(vector, "Values", where), np.int64)
+        return np.frombuffer(self.content, np.uint8, size, start)
 
     def _operator(self, index: int, table: Any, tensors: int) -> Operator:
         where = f"operator {index}"
@@ -332,11 +236,11 @@ class _Reader:
         code = self.model.OperatorCodes(opcode)
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # the latter, one byte, came first
         if (kind := self.kinds.get(number)) is None:
-            self.doubt(ModelFileError(f"{where}: its kind has the unknown code {number}."))
+            self.budget.doubt(ModelFileError(f"{where}: its kind has the unknown code {number}."))
             kind = f"BUILTIN_{number}"
         if kind in CONTROL_FLOW:
-            self.doubt(UnsupportedModelError(f"{where} is {kind}; models without control flow are supported."))
-        where, custom_code = f"{where} {kind}", self._text(code.CustomCode())
+            self.budget.doubt(UnsupportedModelError(f"{where} is {kind}; models without control flow are supported."))
+        where, custom_code = f"{where} {kind}", self.budget.text(code.CustomCode())
         try:
             options = (
                 read_custom_options(self.schema, custom_code, table, where)
@@ -344,7 +248,7 @@ class _Reader:
                 else read_options(self.schema, kind, table, where)
             )
         except ModelFileError as error:
-            self.doubt(error)
+            self.budget.doubt(error)
             options = {}
         return Operator(
             index=index,
@@ -358,10 +262,10 @@ class _Reader:
 
     def _metadata(self) -> dict[str, bytes]:
         entries = {}
-        for _, entry in self._tables("metadata entries", self.model.MetadataLength(), self.model.Metadata):
-            name = self._text(entry.Name())
+        for _, entry in self.budget.tables("metadata entries", self.model.MetadataLength(), self.model.Metadata):
+            name = self.budget.text(entry.Name())
             raw = self._buffer(entry.Buffer(), f"metadata '{name}'")
-            self._spend(0 if raw is None else raw.size, f"metadata '{name}'")
+            self.budget.spend(0 if raw is None else raw.size, f"metadata '{name}'")
             entries[name] = b"" if raw is None else raw.tobytes()
         return entries
 
@@ -369,7 +273,7 @@ class _Reader:
         """Those that call a subgraph of so many tensors."""
 
         def names(what: str, count: int, fetch: Callable[[int], Any]) -> dict[str, int]:
-            entries = {self._text(e.Name()): e.TensorIndex() for _, e in self._tables(what, count, fetch)}
+            entries = {self.budget.text(e.Name()): e.TensorIndex() for _, e in self.budget.tables(what, count, fetch)}
             for name, index in entries.items():
                 if index >= tensors:
                     raise ModelFileError(f"{what} '{name}': tensor {index} is named where there are {tensors}.")
@@ -377,10 +281,10 @@ class _Reader:
 
         return tuple(
             Signature(
-                key=self._text(table.SignatureKey()),
+                key=self.budget.text(table.SignatureKey()),
                 inputs=names("signature inputs", table.InputsLength(), table.Inputs),
                 outputs=names("signature outputs", table.OutputsLength(), table.Outputs),
             )
-            for _, table in self._tables("signatures", self.model.SignatureDefsLength(), self.model.SignatureDefs)
+            for _, table in self.budget.tables("signatures", self.model.SignatureDefsLength(), self.model.SignatureDefs)
             if table.SubgraphIndex() == subgraph
         )

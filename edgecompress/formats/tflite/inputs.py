@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgecompress.formats.tflite.tables import DAMAGE, IDENTIFIER, MAX_RANK, dtypes, name_of, opened, tensors_of
 from edgecompress.values import TensorSpec
 
-MAX_TENSORS = 1 << 16  # of all subgraphs; a file that names more, or more inputs, is left to the runtime
-MAX_INPUTS = 64
-MAX_RANK = 16
+MAX_INPUTS = 64  # a file that names more is left to the runtime
 _IS_VARIABLE = 14  # where a tensor's table says where the flag lies: field 5
-_DAMAGE = (struct.error, ValueError, TypeError, IndexError, OverflowError, KeyError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -31,23 +28,17 @@ def peek_inputs(path: Path) -> TfliteInputs:
     """
     try:
         return _peek(path.read_bytes())
-    except (OSError, *_DAMAGE):
+    except (OSError, AttributeError, *DAMAGE):
         return TfliteInputs()
 
 
 def _peek(content: bytes) -> TfliteInputs:
-    from ai_edge_litert import schema_py_generated as schema
-
-    if content[4:8] != b"TFL3":
+    if content[4:8] != IDENTIFIER:
         return TfliteInputs()
-    model = schema.Model.GetRootAs(content)
-    dtypes = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
-    subgraphs = [model.Subgraphs(index) for index in range(_bounded(model.SubgraphsLength(), MAX_TENSORS))]
-    _bounded(sum(subgraph.TensorsLength() for subgraph in subgraphs), MAX_TENSORS)
-    tensors = [subgraph.Tensors(index) for subgraph in subgraphs for index in range(subgraph.TensorsLength())]
-    variables = {tensor._tab.Pos + tensor._tab.Offset(_IS_VARIABLE) for tensor in tensors if tensor.IsVariable()}
+    model = opened(content)
+    variables = {each._tab.Pos + each._tab.Offset(_IS_VARIABLE) for each in tensors_of(model) if each.IsVariable()}
     main, indices = _entry(model)
-    return TfliteInputs(tuple(_spec(main.Tensors(index), dtypes) for index in indices), tuple(sorted(variables)))
+    return TfliteInputs(tuple(_spec(main.Tensors(index)) for index in indices), tuple(sorted(variables)))
 
 
 def _bounded(count: int, most: int) -> int:
@@ -67,9 +58,8 @@ def _entry(model: Any) -> tuple[Any, list[int]]:
     return main, [main.Inputs(index) for index in range(_bounded(main.InputsLength(), MAX_INPUTS))]
 
 
-def _spec(tensor: Any, dtypes: dict[int, str]) -> TensorSpec:
+def _spec(tensor: Any) -> TensorSpec:
     shape = [tensor.Shape(axis) for axis in range(_bounded(tensor.ShapeLength(), MAX_RANK))]
     if tensor.ShapeSignatureLength() == len(shape):
         shape = [tensor.ShapeSignature(axis) for axis in range(len(shape))]
-    name = (tensor.Name() or b"").decode("utf-8", "replace")
-    return TensorSpec(name, tuple(shape), dtypes.get(tensor.Type(), "unknown"))
+    return TensorSpec(name_of(tensor), tuple(shape), dtypes().get(tensor.Type(), "unknown"))

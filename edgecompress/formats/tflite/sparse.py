@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from edgecompress.errors import ModelFileError
+from edgecompress.formats.tflite.tables import Budget, names_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,46 @@ class Sparsity:
     traversal: tuple[int, ...]
     block_map: tuple[int, ...]
     levels: tuple[SparseLevel, ...]
+
+
+def read_sparsity(budget: Budget, table: Any, shape: tuple[int, ...], where: str) -> Sparsity | None:
+    """Return the structure of a tensor that is stored sparsely.
+
+    Raises:
+        ModelFileError: its parts contradict each other.
+    """
+    if table is None:
+        return None
+    traversal, block_map = budget.vector(table, "TraversalOrder", where), budget.vector(table, "BlockMap", where)
+    levels = tuple(
+        _level(budget, level, where)
+        for _, level in budget.tables(f"levels of {where}", table.DimMetadataLength(), table.DimMetadata)
+    )
+    axes = len(shape) + len(block_map)
+    if sorted(traversal) != list(range(axes)) or len(levels) != axes or not set(block_map) <= set(range(len(shape))):
+        raise ModelFileError(f"{where}: a sparse structure of {len(levels)} levels in the order {traversal}.")
+    return Sparsity(tuple(traversal), tuple(block_map), levels)
+
+
+def _level(budget: Budget, table: Any, where: str) -> SparseLevel:
+    from ai_edge_litert import schema_py_generated as schema
+
+    if table.Format() == schema.DimensionType.DENSE:
+        return SparseLevel(table.DenseSize())
+    segments = _indices(budget, table.ArraySegmentsType(), table.ArraySegments(), where)
+    indices = _indices(budget, table.ArrayIndicesType(), table.ArrayIndices(), where)
+    return SparseLevel(0, segments, indices)
+
+
+def _indices(budget: Budget, code: int, union: Any, where: str) -> np.ndarray:
+    from ai_edge_litert import schema_py_generated as schema
+
+    kind = names_of(schema.SparseIndexVector).get(code, "NONE")
+    if kind == "NONE" or union is None:
+        raise ModelFileError(f"{where}: a compressed level of its sparse structure lists no indices.")
+    vector = getattr(schema, kind)()
+    vector.Init(union.Bytes, union.Pos)
+    return np.array(budget.vector(vector, "Values", where), np.int64)
 
 
 def densify(stored: np.ndarray, shape: tuple[int, ...], sparsity: Sparsity) -> np.ndarray:
