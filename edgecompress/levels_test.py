@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent
-# A package or module may import those on lower levels, and itself; packages on one level do not know each other.
+ARCHITECTURE = (ROOT.parent / "docs" / "architecture.md").read_text()
 LEVELS = {
-    "__init__": 0, "errors": 0, "values": 0, "progress": 0, "quiet": 0, "suggest": 0,
-    "storage": 1, "child": 1, "numerics": 1, "environment": 1, "locking": 1,
-    "formats": 2,
-    "runs": 3, "devices": 3, "native": 3, "layers": 3, "packing": 3,
-    "runtimes": 4, "keras_bridge": 4,
-    "tfmot": 5, "zoo": 5, "data": 5, "profiling": 5,
-    "loading": 6, "methods": 6, "convert": 6,
-    "training": 7, "recipes": 7, "verification": 7,
-    "pipeline": 8,
-    "report": 9, "doctor": 9,
-    "cli": 10, "__main__": 11, "testing": 12,
-}  # fmt: skip
+    name: int(level)
+    for level, names in re.findall(r"^\| (\d+) \| ([^|]+) \|", ARCHITECTURE, re.MULTILINE)
+    for name in re.findall(r"`(\w+)`", names)
+} | {"__init__": 0}
 TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras")
 MAY_USE_TENSORFLOW = (
     "environment.py", "layers/", "keras_bridge/", "tfmot/", "zoo/", "data/", "methods/", "training/",
@@ -90,5 +84,24 @@ def test_keras_2_and_tf_mot_are_used_in_their_room_alone() -> None:
     assert users, "the names of what loads them have changed"
 
 
-def test_no_module_is_longer_than_400_lines() -> None:
-    assert not [path for path in ROOT.rglob("*.py") if len(path.read_text().splitlines()) > 400]
+def test_every_place_that_the_architecture_names_is_there() -> None:
+    named = re.findall(r"`([\w/]+(?:/|\.py))`", ARCHITECTURE)
+    assert len(named) > 50
+    places = (ROOT, ROOT.parent, *(ROOT / room for room in ("formats", "native")))
+    assert [name for name in named if not any((place / name).exists() for place in places)] == ["x.py", "x_test.py"]
+
+
+def test_every_module_has_a_level_and_no_level_is_of_a_module_that_is_gone() -> None:
+    there = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in MODULES if path.name != "conftest.py"}
+    assert there == set(LEVELS)
+
+
+def test_no_file_is_longer_than_350_lines() -> None:
+    assert not [path for path in MODULES if len(path.read_text().splitlines()) > 350]
+
+
+def test_no_package_has_more_than_twelve_modules() -> None:
+    """But those that hold a thing a file, which are listed in one place."""
+    counted = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    large = {str(folder.relative_to(ROOT)) for folder, count in counted.items() if count > 12}
+    assert large <= {".", "cli", "zoo"}

@@ -100,9 +100,10 @@ def launch(
             )
         program = python_on(transport, python)
         require_modules(transport, info, program, runtime)
-        files |= {name: SOURCES / name for name in ("runner.py", "runner_machine.py")}
+        parts = {part: f"runner_{part}.py" for part in ("machine", "runtimes")}
+        files |= {name: SOURCES / name for name in ("runner.py", *parts.values())}
         where = place(transport, files, on_push=on_push)
-        words = [program, where["runner.py"], "--machine", where["runner_machine.py"]]
+        words = [program, where["runner.py"], *(word for part in parts for word in (f"--{part}", where[parts[part]]))]
     else:
         library = library_on(transport, info, runtime)
         machine = library.machine
