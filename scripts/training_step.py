@@ -22,7 +22,7 @@ from edgecompress.environment import keras_of, load_keras, load_tensorflow
 from edgecompress.methods.protocol import Prepared
 from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
-from edgecompress.tfmot.wrapping.door import enter
+from edgecompress.tfmot.wrapping.translating import enter
 from edgecompress.training.stepper import Stepper
 from edgecompress.zoo import find
 

@@ -26,7 +26,7 @@ from edgecompress.convert.parting import first_parting
 from edgecompress.convert.probes import Probes, calibration_probes, noise_probes
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.binary.emit import has_binary_operators
-from edgecompress.convert.tflite.ends import with_float_weights
+from edgecompress.convert.tflite.boundary_layers import with_float_weights
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
 from edgecompress.errors import ConversionError, UnsupportedModelError
 from edgecompress.formats.tflite.file import parse_graph
@@ -92,9 +92,9 @@ class Checking:
             return replace(alone, agreement=(), warnings=(said,))
         self._require_float()
         # In front of int8 weights LiteRT quantizes activations as it runs, and ONNX Runtime does not.
-        ends = making.ends if path.suffix == ".tflite" else with_float_weights(making.ends)
+        ends = making.boundary if path.suffix == ".tflite" else with_float_weights(making.boundary)
         before = self._written("ends.tflite", ends)
-        precision = "float32" if making.ends == making.dense_float else "ends"
+        precision = "float32" if making.boundary == making.dense_float else "ends"
         warnings = compare(before, self._float, precision=precision).warnings
         reference = Reference(self._source.variant, self._noise, file_function(before))
         compared = compare(path, reference, precision="binary")

@@ -123,7 +123,7 @@ def keras_function(model: Any) -> Callable[[Arrays], list[np.ndarray]]:
             ) from error
 
     def compute(arrays: Arrays) -> list[np.ndarray]:
-        if all(door.shape[0] is None for door in computing.inputs):
+        if all(each.shape[0] is None for each in computing.inputs):
             return call(arrays)
         rows = [call([array[row : row + 1] for array in arrays]) for row in range(len(arrays[0]))]
         return [np.concatenate(column) for column in zip(*rows, strict=True)]

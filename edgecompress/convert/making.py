@@ -15,7 +15,7 @@ from edgecompress.convert.tflite.annotate import annotate, with_signature
 from edgecompress.convert.tflite.binary.emit import BinaryFile, binary_tensors, emit_binary
 from edgecompress.convert.tflite.binary.meant import meant_binary
 from edgecompress.convert.tflite.binary.whole_sums import with_whole_sums
-from edgecompress.convert.tflite.ends import quantize_ends
+from edgecompress.convert.tflite.boundary_layers import quantize_boundary_layers
 from edgecompress.convert.tflite.io_types import set_io
 from edgecompress.convert.tflite.post_training import (
     NEED_CALIBRATION,
@@ -152,7 +152,7 @@ class Making:
         if self.is_onnx:
             metadata = {METADATA_KEY: embed_json(self.source.preprocessing, Target("onnx", "binary"))}
             return rewrite_onnx(self.source.model, metadata=metadata)
-        file = emit_binary(self.ends, expected=self._meant_binary)
+        file = emit_binary(self.boundary, expected=self._meant_binary)
         return replace(file, content=self._named(file.content, Target("tflite", "binary")))
 
     @property
@@ -161,10 +161,10 @@ class Making:
         return self.int8 if self.source.model is self.source.quantized else self.dense_float
 
     @cached_property
-    def ends(self) -> bytes:
+    def boundary(self) -> bytes:
         """A binary network before its binary layers become bits: the others are in int8, as far as they can be."""
         content = self.dense_float
-        return quantize_ends(
+        return quantize_boundary_layers(
             content, binary_tensors(content), calibration=self.calibration, keep_float=self.options.keep_float
         )
 
@@ -192,11 +192,11 @@ class Making:
         return self._named(set_io(content, self.options.io), target)
 
     def _named(self, content: bytes, target: Target) -> bytes:
-        inputs, outputs = self._doors()
+        inputs, outputs = self._boundary_names()
         metadata = {METADATA_KEY: embed_json(self.source.preprocessing, target)}
         return annotate(content, inputs=inputs, outputs=outputs, metadata=metadata)
 
-    def _doors(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _boundary_names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The names of the model's inputs and outputs."""
         model = self.source.model
         if not isinstance(model, bytes):

@@ -1,1 +1,1 @@
-"""The door to Keras: which Keras is live, loading model files, flattening and stripping models."""
+"""Graphs of Keras 3 models: copied, walked, replayed, read, and compared."""

@@ -19,7 +19,7 @@ _SCOPE = re.compile(r"L(\d{4,})__/")  # in front of all that a layer computes
 
 
 @dataclass(frozen=True)
-class Door:
+class GraphInput:
     """An input: its name, its shape with None for what is free, and TensorFlow's type of it."""
 
     name: str
@@ -45,15 +45,15 @@ class NativeModel:
         return self._model.name
 
     @cached_property
-    def inputs(self) -> tuple[Door, ...]:
+    def inputs(self) -> tuple[GraphInput, ...]:
         """The inputs, in order."""
         as_dtype = load_tensorflow().as_dtype
-        return tuple(Door(each.name, tuple(each.shape), as_dtype(each.dtype)) for each in self._functional.inputs)
+        return tuple(GraphInput(each.name, tuple(each.shape), as_dtype(each.dtype)) for each in self._functional.inputs)
 
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs."""
-        return [door.name for door in self.inputs]
+        return [each.name for each in self.inputs]
 
     @property
     def output_names(self) -> list[str]:
@@ -136,11 +136,11 @@ class NativeModel:
         """Return the layer that alone reads the only input, if there is such a one."""
         if len(self.inputs) != 1:
             return None
-        (door,) = self._functional.inputs
+        (only,) = self._functional.inputs
         readers = [
             node.operation
             for node in nodes_of(self._functional)
-            if any(each is door for each in node.arguments.keras_tensors)
+            if any(each is only for each in node.arguments.keras_tensors)
         ]
         return readers[0] if len(readers) == 1 else None
 

@@ -28,7 +28,7 @@ from edgecompress.runs.generators import write_generators
 from edgecompress.runs.working import working_in
 from edgecompress.storage import written_whole
 from edgecompress.tfmot.keras2_file import save_keras2
-from edgecompress.tfmot.wrapping.door import reset_names
+from edgecompress.tfmot.wrapping.translating import reset_names
 from edgecompress.training.augmentation import Augmentation
 from edgecompress.training.batches import TrainingData, training_data
 from edgecompress.training.fit import Training, fit, write_history

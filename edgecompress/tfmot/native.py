@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import keras_of, load_tensorflow, load_tf_keras
-from edgecompress.keras_bridge.native import Door, NativeModel
+from edgecompress.keras_bridge.native import GraphInput, NativeModel
 from edgecompress.tfmot.graph import inbound_layers, walk_layers
 
 
@@ -19,7 +19,7 @@ class NativeKeras2Model:
         self._model = model
         self.name: str = model.name
         self.inputs = tuple(
-            Door(name, tuple(tensor.shape), tensor.dtype)
+            GraphInput(name, tuple(tensor.shape), tensor.dtype)
             for name, tensor in zip(model.input_names, model.inputs, strict=True)
         )
         self.input_names: list[str] = list(model.input_names)
@@ -48,8 +48,8 @@ class NativeKeras2Model:
         """Return the layer that alone reads the only input, if there is such a one."""
         if len(self.inputs) != 1:
             return None
-        doors = {id(layer) for layer in self._model.layers if isinstance(layer, load_tf_keras().layers.InputLayer)}
-        readers = [layer for layer in self._model.layers if doors & {id(each) for each in inbound_layers(layer)}]
+        inputs = {id(layer) for layer in self._model.layers if isinstance(layer, load_tf_keras().layers.InputLayer)}
+        readers = [layer for layer in self._model.layers if inputs & {id(each) for each in inbound_layers(layer)}]
         return readers[0] if len(readers) == 1 else None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import ArchitectureError, ModelFileError
-from edgecompress.tfmot.wrapping.door import enter
+from edgecompress.tfmot.wrapping.translating import enter
 from edgecompress.zoo import find
 from edgecompress.zoo.weights import load_weights
 

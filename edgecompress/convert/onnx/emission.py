@@ -43,8 +43,8 @@ class Emission(GraphWriter):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        doors = dict.fromkeys((*graph.inputs, *graph.outputs))
-        self._doors = {index: self.claim(_identifier(self.tensor(index).name)) for index in doors}
+        boundary = dict.fromkeys((*graph.inputs, *graph.outputs))
+        self._boundary = {index: self.claim(_identifier(self.tensor(index).name)) for index in boundary}
         self._stored: dict[tuple[int, bool], str] = {}  # (tensor, channels first) -> value
         self._real: dict[tuple[int, bool], str] = {}
         self._kernels: dict[tuple[int, tuple[int, ...]], str] = {}
@@ -198,10 +198,10 @@ class Emission(GraphWriter):
 
     def model(self, metadata: Mapping[str, str]) -> ModelProto:
         """The finished model, with the inputs and outputs of the TFLite graph."""
-        inputs = [self._value_info(self._doors[index], index) for index in self.graph.inputs]
+        inputs = [self._value_info(self._boundary[index], index) for index in self.graph.inputs]
         outputs = []
         for position, index in enumerate(self.graph.outputs):
-            name = self._doors[index]
+            name = self._boundary[index]
             if index in self.graph.inputs or index in self.graph.outputs[:position]:
                 name = self.claim(name)
             outputs.append((self._leave(index), self._value_info(name, index)))
@@ -210,7 +210,7 @@ class Emission(GraphWriter):
     def _enter(self, index: int) -> str:
         """The stored form of a graph input."""
         tensor = self.tensor(index)
-        value = self.scope = self._doors[index]
+        value = self.scope = self._boundary[index]
         if tensor.quant is None or tensor.dtype != "int8":
             return value
         scale, _ = self.code_scheme(index)
@@ -220,7 +220,7 @@ class Emission(GraphWriter):
     def _leave(self, index: int) -> str:
         """The value that holds a graph output in its own type."""
         tensor = self.tensor(index)
-        self.scope = self._doors[index]
+        self.scope = self._boundary[index]
         if tensor.quant is None or tensor.dtype != "int8":
             return self.stored(index)
         scale = self.constant(np.array(tensor.quant.scales[0], np.float32), "scale")

@@ -32,7 +32,7 @@ def annotate(
     return pack(editor.model, len(content))
 
 
-def name_doors(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> bytes:
+def name_boundary(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> bytes:
     """Return the file with its inputs and outputs so named, and a signature of the same names.
 
     The signature is what calibration and applications address tensors by; the converter leaves it out of files made
@@ -44,7 +44,7 @@ def name_doors(content: bytes, *, inputs: tuple[str, ...], outputs: tuple[str, .
 
 
 def rename(content: bytes, named: Callable[[str], str], *, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> bytes:
-    """Return what `name_doors` does, with every other tensor called as `named` says, once for each layer in its name.
+    """Return what `name_boundary` does, with every other tensor called as `named` says, each layer once in its name.
 
     Of what is fused the converter lists every operation, several of a batch norm, which adds up in a small file.
     """
@@ -68,7 +68,7 @@ def with_signature(content: bytes) -> bytes:
     if any(signature.signatureKey in (SIGNATURE, SIGNATURE.encode()) for signature in editor.model.signatureDefs or []):
         return content
     inputs, outputs = (tuple(map(editor.name, indices)) for indices in (editor.graph.inputs, editor.graph.outputs))
-    return name_doors(content, inputs=inputs, outputs=outputs)
+    return name_boundary(content, inputs=inputs, outputs=outputs)
 
 
 def _name(editor: Editor, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:

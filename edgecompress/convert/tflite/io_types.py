@@ -17,7 +17,7 @@ UINT8_SHIFT = 128  # a uint8 code is the int8 code of the same real number plus 
 def set_io(content: bytes, io: Io) -> bytes:
     """Return a file whose float32 inputs and outputs take and give `io`, with the scales of the tensors behind them.
 
-    int8 takes the QUANTIZE and DEQUANTIZE at the doors away; uint8 turns them into a shift by 128. An input that has
+    int8 takes the QUANTIZE and DEQUANTIZE next to them away; uint8 turns those into a shift by 128. An input that has
     several scales behind it takes the widest. Inputs and outputs that are integers, such as indices, stay as they are.
 
     Raises:
@@ -94,9 +94,9 @@ def _as_uint8(editor: Editor, index: int, inner: int) -> int:
     return tensor
 
 
-def _refusal(editor: Editor, door: str, operator: Any | None, io: Io) -> ConversionError:
+def _refusal(editor: Editor, place: str, operator: Any | None, io: Io) -> ConversionError:
     what = f"'{layer_of(editor.name(operator.outputs[0]))}' ({editor.kind(operator)})" if operator else "what makes it"
     return ConversionError(
-        f"The {door} cannot be {io}: {what} computes in float32 there, so that there is no scale for codes.",
+        f"The {place} cannot be {io}: {what} computes in float32 there, so that there is no scale for codes.",
         hint="Use --io float32, or do not keep these layers float.",
     )

@@ -177,8 +177,8 @@ def _recipe(target: Target, keep_float: str, operators: tuple[str, ...]) -> Any:
             bits = 16 if target.precision == "int16x8" else 8
             recipe.add_static_config(regex=".*", operation_name=operator, activation_num_bits=bits, weight_num_bits=8)
     if target.precision in NEED_CALIBRATION:
-        for door in (names.INPUT, names.OUTPUT):
-            recipe.add_quantization_config(regex=".*", operation_name=door, algorithm_key=AlgorithmName.NO_QUANTIZE)
+        for boundary in (names.INPUT, names.OUTPUT):
+            recipe.add_quantization_config(regex=".*", operation_name=boundary, algorithm_key=AlgorithmName.NO_QUANTIZE)
     if keep_float:
         recipe.add_quantization_config(
             regex=layer_pattern(keep_float),

@@ -10,9 +10,9 @@ import numpy as np
 from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import copy_model, replay
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.methods.binary.initialization import MOMENTUM, start
 from edgecompress.methods.binary.order import Order, order_around
 from edgecompress.methods.binary.scheme import Scheme
-from edgecompress.methods.binary.start import MOMENTUM, start
 from edgecompress.methods.binary.surroundings import Surroundings, has_activation
 from edgecompress.methods.protocol import LayerFilter, Model
 from edgecompress.values import LayerNote

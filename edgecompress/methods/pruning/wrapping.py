@@ -12,7 +12,7 @@ from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Constraint, Kept, LayerFilter, Model, Outcome, Prepared, StepCallback
 from edgecompress.methods.pruning.connections import PRUNED
 from edgecompress.tfmot.wrapping import pruning
-from edgecompress.tfmot.wrapping.door import enter
+from edgecompress.tfmot.wrapping.translating import enter
 from edgecompress.values import LayerNote
 
 

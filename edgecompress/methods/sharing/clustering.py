@@ -13,7 +13,7 @@ from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepare
 from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
 from edgecompress.methods.step import Step, option
 from edgecompress.tfmot.wrapping.clustering import strip, unclusterable, wrap
-from edgecompress.tfmot.wrapping.door import enter
+from edgecompress.tfmot.wrapping.translating import enter
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def _io_schemes(path: str) -> dict[str, QuantScheme]:
     """Scale and zero point of integer inputs and outputs, which the runtime does not tell.
 
     ONNX keeps them where the tensor is dequantized, or was quantized: in the second and third input of that node. What
-    only moves or selects elements, between that node and the door, keeps a scheme that holds for the whole tensor.
+    only moves or selects elements, between that node and the graph's boundary, keeps a scheme of the whole tensor.
     """
     import onnx  # only for files with integer inputs or outputs
 

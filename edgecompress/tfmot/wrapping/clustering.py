@@ -7,7 +7,7 @@ from typing import Any
 
 from edgecompress.environment import load_tfmot
 from edgecompress.tfmot.graph import replay
-from edgecompress.tfmot.wrapping.door import leave
+from edgecompress.tfmot.wrapping.translating import leave
 
 Model = Any
 Layer = Any

@@ -9,7 +9,7 @@ from edgecompress.environment import load_tfmot
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.tfmot.graph import replay
-from edgecompress.tfmot.wrapping.door import enter, leave
+from edgecompress.tfmot.wrapping.translating import enter, leave
 
 Model = Any
 Layer = Any

@@ -11,8 +11,8 @@ from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import NAMES
 from edgecompress.tfmot.graph import inbound_layers, replay
-from edgecompress.tfmot.wrapping.door import enter
 from edgecompress.tfmot.wrapping.quantization_scheme import keeps_kernel, scheme_that_keeps, values_of_whole_kernels
+from edgecompress.tfmot.wrapping.translating import enter
 
 Model = Any
 Layer = Any

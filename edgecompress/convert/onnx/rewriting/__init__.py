@@ -1,1 +1,1 @@
-"""Binary layers of an ONNX graph, found and put in bits; `rewrite` beside it is the door."""
+"""Binary layers of an ONNX graph, found and put in bits; it is used by `rewrite` beside it."""

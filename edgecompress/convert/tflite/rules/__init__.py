@@ -1,1 +1,1 @@
-"""LiteRT's rules for each operator, a file a family; `check` beside this folder is the door."""
+"""LiteRT's rules for each operator, a file a family; they are used by `check` beside this folder."""

@@ -31,7 +31,7 @@ def with_float_weights(content: bytes) -> bytes:
     return editor.content()
 
 
-def quantize_ends(
+def quantize_boundary_layers(
     content: bytes, binary: tuple[str, ...], *, calibration: Calibration | None, keep_float: str = ""
 ) -> bytes:
     """Return the float file with every convolution and dense layer in int8, but those that compute `binary` tensors.
