@@ -77,7 +77,7 @@ def build_holder(machine: str) -> Path:
 
 def build_unpacker(machine: str) -> Path:
     """Return the program that unpacks packed files, for a machine."""
-    sources = [SOURCES / name for name in ("unpack.c", "unpack.h", "unpack_main.c")]
+    sources = [each for each in sorted((SOURCES / "unpack").iterdir()) if each.name != "fuzz.c"]
     return _build("edgecompress-unpack", sources, machine, ("-O3", "-ffp-contract=off"))
 
 

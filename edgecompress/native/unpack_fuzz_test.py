@@ -59,7 +59,7 @@ def fuzz(words, folder, *numbers, sources):
 def test_no_input_makes_it_misbehave_and_python_agrees(tmp_path):
     """A hundred thousand damaged files under sanitizers; of some, all that was written is compared."""
     flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover")
-    subprocess.run(["cc", *FLAGS, *flags, SOURCES / "unpack_fuzz.c", "-o", tmp_path / "fuzz"], check=True)
+    subprocess.run(["cc", *FLAGS, *flags, SOURCES / "unpack" / "fuzz.c", "-o", tmp_path / "fuzz"], check=True)
     counts = fuzz([tmp_path / "fuzz"], tmp_path / "kept", 1, 100_000, 200, sources=seeds(tmp_path / "seeds"))
     assert sum(counts) == 100_000 and all(counts[:TOO_LARGE]) and counts[DAMAGED] < 99_900
     kept = sorted((tmp_path / "kept").glob("*.ecz"))
@@ -80,7 +80,7 @@ def test_no_input_makes_it_misbehave_and_python_agrees(tmp_path):
 @pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 runs the decoder; it is missing")
 def test_arm_unpacks_the_same(tmp_path):
     compiler = (sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static")
-    source, found, sources = SOURCES / "unpack_fuzz.c", {}, seeds(tmp_path / "seeds")
+    source, found, sources = SOURCES / "unpack" / "fuzz.c", {}, seeds(tmp_path / "seeds")
     for name, words, start in (("arm", compiler, ["qemu-aarch64"]), ("own", ["cc"], [])):
         subprocess.run([*words, *FLAGS, "-O3", source, "-o", tmp_path / name], check=True, timeout=300)
         counts = fuzz([*start, tmp_path / name], tmp_path / f"{name}_kept", 2, 3000, 2, sources=sources)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edgecompress.errors import ModelFileError
-from edgecompress.runs.generators import read_generators, write_generators
 from edgecompress.numerics.generated.vector_codebook import VectorCodebook
+from edgecompress.runs.generators import read_generators, write_generators
 
 GENERATORS = {
     "fc1": VectorCodebook(np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2), np.zeros((1, 2, 5), np.uint8)),
