@@ -53,8 +53,7 @@ def build_runner(machine: str) -> Path:
     Raises:
         DeviceError: there is no such target, no compiler, or it fails.
     """
-    sources = sorted((SOURCES / "runner").glob("*.[ch]"))
-    return _build("edgecompress-runner", sources, machine, ("-ldl",))
+    return _build("edgecompress-runner", _sources("runner", "include"), machine, ("-ldl",))
 
 
 def build_instruction_counter(machine: str) -> Path:
@@ -64,7 +63,7 @@ def build_instruction_counter(machine: str) -> Path:
 
 def build_binary_kernels(machine: str) -> Path:
     """Return the library of binary kernels, which LiteRT and ONNX Runtime load, for a machine."""
-    sources = sorted((SOURCES / "binary").glob("*.[ch]"))
+    sources = _sources("binary", "include")
     flags = ("-O3", "-ffp-contract=off", "-fvisibility=hidden", "-shared", "-fPIC", "-pthread", "-ldl")
     return _build("libedgecompress_binary.so", sources, machine, flags)
 
@@ -79,6 +78,10 @@ def build_unpacker(machine: str) -> Path:
     """Return the program that unpacks packed files, for a machine."""
     sources = [each for each in sorted((SOURCES / "unpack").iterdir()) if each.name != "fuzz.c"]
     return _build("edgecompress-unpack", sources, machine, ("-O3", "-ffp-contract=off"))
+
+
+def _sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((SOURCES / folder).glob("*.[ch]"))]
 
 
 def _build(name: str, sources: list[Path], machine: str, flags: tuple[str, ...]) -> Path:

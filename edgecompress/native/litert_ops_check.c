@@ -5,18 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "include/litert_types.h"
 #include "litert_file.h"
 #include "litert_ops.h"
 
-struct layout { uint32_t rank; int32_t shape[8]; uint32_t strides[8]; };
-struct type { int element; struct layout layout; };
-struct buffer { struct type type; size_t size_bytes; void *memory; };
-struct kernel {
-    int (*start)(void *, const void *, size_t);
-    int (*layouts)(void *, size_t, const struct layout *, size_t, struct layout *);
-    int (*run)(void *, size_t, void *const *, size_t, void **);
-    int (*end)(void *);
-};
+struct buffer { struct tensor_type type; size_t size_bytes; void *memory; };
 static struct kernel kernel;
 static void *data[MAX_OPERATORS];
 static size_t count, ran, refused;
@@ -27,7 +20,7 @@ int LiteRtAddCustomOpKernelOption(void *options, const char *name, int version, 
     data[count++] = node;
     return 0;
 }
-int LiteRtGetTensorBufferTensorType(struct buffer *b, struct type *type) { return *type = b->type, 0; }
+int LiteRtGetTensorBufferTensorType(struct buffer *b, struct tensor_type *type) { return *type = b->type, 0; }
 int LiteRtGetTensorBufferSize(struct buffer *b, size_t *size) { return *size = b->size_bytes, 0; }
 int LiteRtLockTensorBuffer(struct buffer *b, void **memory, int mode) { return (void)mode, *memory = b->memory, 0; }
 int LiteRtUnlockTensorBuffer(struct buffer *b) { return (void)b, 0; }
@@ -47,15 +40,15 @@ static struct buffer make(const struct layout *layout, size_t size_bytes) {
 }
 
 static void run(size_t i, const struct binary_operator *operator, int32_t batch, int32_t rows, size_t missing) {
-    struct layout in = {.rank = (uint32_t)operator->input.rank}, out;
+    struct layout in = {.rank_and_flags = (uint32_t)operator->input.rank_and_flags}, out;
     memcpy(in.shape, operator->input.lengths, sizeof in.shape);
     in.shape[0] = batch;
     in.shape[1] += rows;
     kernel.layouts(data[i], 1, &in, 1, &out);
     size_t in_bytes = 4, out_bytes = 4;
-    for (uint32_t axis = 0; axis < in.rank; axis++)
+    for (uint32_t axis = 0; axis < in.rank_and_flags; axis++)
         in_bytes *= (size_t)in.shape[axis];
-    for (uint32_t axis = 0; axis < out.rank; axis++)
+    for (uint32_t axis = 0; axis < out.rank_and_flags; axis++)
         out_bytes *= (size_t)out.shape[axis];
     if (in_bytes > 1 << 16 || out_bytes > 1 << 16)
         return;

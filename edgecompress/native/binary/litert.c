@@ -5,30 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../include/litert_types.h"
 #include "binary.h"
 #include "litert_file.h"
 
-/* LiteRT's C interface, version 2.3: the few declarations that are needed. */
-typedef void *handle;
-typedef int status;
-
-struct layout {
-    uint32_t rank_and_flags; /* 7 bits of rank, 1 of strides */
-    int32_t shape[8];
-    uint32_t strides[8];
-};
-struct tensor_type {
-    int element_type;
-    struct layout layout;
-};
-struct kernel {
-    status (*start)(void *data, const void *options, size_t size_bytes);
-    status (*layouts)(void *data, size_t input_count, const struct layout *, size_t output_count, struct layout *);
-    status (*run)(void *data, size_t input_count, const handle *inputs, size_t output_count, handle *outputs);
-    status (*end)(void *data);
-};
-
-enum { OK = 0, INVALID_ARGUMENT = 1, NOT_FOUND = 6, LOCK_READ = 0, LOCK_WRITE = 1, ALIGNMENT = 64 };
+enum { OK = 0, INVALID_ARGUMENT = 1, NOT_FOUND = 6, ALIGNMENT = 64 };
 
 #define FUNCTIONS(F) \
     F(AddCustomOpKernelOption, (handle, const char *, int, const struct kernel *, void *)) \

@@ -3,7 +3,7 @@
 #define EDGECOMPRESS_ONNX_H
 
 #include "binary.h"
-#include "ort_api.h"
+#include "../include/ort_api.h"
 
 #include <pthread.h>
 

@@ -4,20 +4,9 @@
 
 #include <stdbool.h>
 
+#include "../include/litert_types.h"
 #include "session.h"
 
-typedef void *handle;
-typedef int status;
-
-struct layout {
-    uint32_t rank_and_flags; /* 7 bits of rank, 1 of strides */
-    int32_t shape[8];
-    uint32_t strides[8];
-};
-struct tensor_type {
-    int element_type;
-    struct layout layout;
-};
 struct event { /* of the profiler */
     const char *tag;
     int type;
@@ -27,7 +16,7 @@ struct event { /* of the profiler */
     int source;
 };
 
-enum { CPU = 1, LOCK_READ = 0, LOCK_WRITE = 1, OPERATOR = 1 << 1, DELEGATED = 1 << 3 };
+enum { CPU = 1, OPERATOR = 1 << 1, DELEGATED = 1 << 3 };
 enum { UNSUPPORTED = 5 }; /* a status */
 
 /* One row a function of the interface: name without its prefix, and arguments. */

@@ -1,4 +1,5 @@
 /* ONNX Runtime's C interface: a table of functions whose order never changes, so that a position is enough. */
+#include "../include/ort_api.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -9,62 +10,25 @@
 #include <cpuid.h>
 #endif
 
-typedef void *handle;
-typedef void (*function)(void);
-
-struct api_base {
-    const function *(*get_api)(uint32_t version);
-    const char *(*get_version)(void);
-};
-
-/* Positions in the table, as onnxruntime_c_api.h lists them; those of the first versions, which all later ones keep. */
-enum {
-    GET_ERROR_MESSAGE = 2,
-    CREATE_ENV = 3,
-    CREATE_SESSION = 7,
-    RUN = 9,
-    CREATE_SESSION_OPTIONS = 10,
-    ENABLE_PROFILING = 14,
-    SET_LOG_SEVERITY = 22,
-    SET_INTRA_THREADS = 24,
-    SET_INTER_THREADS = 25,
-    INPUT_COUNT = 30,
-    OUTPUT_COUNT = 31,
-    INPUT_TYPE = 33,
-    INPUT_NAME = 36,
-    OUTPUT_NAME = 37,
-    CREATE_TENSOR = 48,
-    TENSOR_DATA = 51,
-    CAST_TO_TENSOR_INFO = 55,
-    ELEMENT_TYPE = 60,
-    DIMENSIONS_COUNT = 61,
-    DIMENSIONS = 62,
-    TENSOR_TYPE_AND_SHAPE = 65,
-    DEFAULT_ALLOCATOR = 78,
-    RELEASE_VALUE = 96,
-    RELEASE_TENSOR_INFO = 99,
-    END_PROFILING = 110,
-    ADD_SESSION_CONFIG_ENTRY = 130,
-};
-enum { API_VERSION = 17, LOG_FATAL = 4, WARM_UP_RUNS = 3 };
+enum { LOG_FATAL = 4, WARM_UP_RUNS = 3 };
 enum { MAX_TRACE_BYTES = 64 << 20 };
 
 struct onnx {
-    const function *api;
-    handle environment, session, allocator;
+    ort_api api;
+    ort_handle environment, session, allocator;
     char *input_names[MAX_TENSORS], *output_names[MAX_TENSORS];
-    handle inputs[MAX_TENSORS], outputs[MAX_TENSORS];
+    ort_handle inputs[MAX_TENSORS], outputs[MAX_TENSORS];
     const struct options *options;
-    const struct api_base *base;
-    handle (*register_operators)(handle options, const struct api_base *); /* our own kernels', or NULL */
+    const struct ort_api_base *base;
+    ort_handle (*register_operators)(ort_handle options, const struct ort_api_base *); /* our own kernels', or NULL */
 };
 
 #define CALL(onnx, position, types, ...) \
-    check(onnx, ((handle(*) types)(onnx)->api[position])(__VA_ARGS__))
+    check(onnx, ((ort_handle(*) types)(onnx)->api[position])(__VA_ARGS__))
 
-static void check(struct onnx *onnx, handle status) {
+static void check(struct onnx *onnx, ort_handle status) {
     if (status)
-        refuse("%s", ((const char *(*)(handle))onnx->api[GET_ERROR_MESSAGE])(status));
+        refuse("%s", ((const char *(*)(ort_handle))onnx->api[ORT_GET_ERROR_MESSAGE])(status));
 }
 
 static const struct {
@@ -87,64 +51,64 @@ static int saturates(void) {
 #endif
 }
 
-static handle make_session(struct onnx *onnx, const char *trace_prefix) {
-    handle options, session;
-    CALL(onnx, CREATE_SESSION_OPTIONS, (handle *), &options);
-    CALL(onnx, SET_LOG_SEVERITY, (handle, int), options, LOG_FATAL);
-    CALL(onnx, SET_INTRA_THREADS, (handle, int), options, onnx->options->threads);
-    CALL(onnx, SET_INTER_THREADS, (handle, int), options, 1);
+static ort_handle make_session(struct onnx *onnx, const char *trace_prefix) {
+    ort_handle options, session;
+    CALL(onnx, ORT_CREATE_SESSION_OPTIONS, (ort_handle *), &options);
+    CALL(onnx, ORT_SET_LOG_SEVERITY, (ort_handle, int), options, LOG_FATAL);
+    CALL(onnx, ORT_SET_INTRA_THREADS, (ort_handle, int), options, onnx->options->threads);
+    CALL(onnx, ORT_SET_INTER_THREADS, (ort_handle, int), options, 1);
     if (saturates())
-        CALL(onnx, ADD_SESSION_CONFIG_ENTRY, (handle, const char *, const char *), options,
+        CALL(onnx, ORT_ADD_SESSION_CONFIG_ENTRY, (ort_handle, const char *, const char *), options,
              "session.x64quantprecision", "1");
     if (onnx->register_operators)
         check(onnx, onnx->register_operators(options, onnx->base));
     if (trace_prefix)
-        CALL(onnx, ENABLE_PROFILING, (handle, const char *), options, trace_prefix);
-    CALL(onnx, CREATE_SESSION, (handle, const char *, handle, handle *), onnx->environment, onnx->options->model, options,
+        CALL(onnx, ORT_ENABLE_PROFILING, (ort_handle, const char *), options, trace_prefix);
+    CALL(onnx, ORT_CREATE_SESSION, (ort_handle, const char *, ort_handle, ort_handle *), onnx->environment, onnx->options->model, options,
          &session);
     return session;
 }
 
 /* `input` is its number, or below 0 where it is none. */
-static void describe_tensor(struct onnx *onnx, handle info, struct tensor *tensor, int *type, int input) {
+static void describe_tensor(struct onnx *onnx, ort_handle info, struct tensor *tensor, int *type, int input) {
     size_t rank;
     int64_t shape[MAX_RANK] = {0};
-    CALL(onnx, ELEMENT_TYPE, (handle, int *), info, type);
-    CALL(onnx, DIMENSIONS_COUNT, (handle, size_t *), info, &rank);
+    CALL(onnx, ORT_ELEMENT_TYPE, (ort_handle, int *), info, type);
+    CALL(onnx, ORT_DIMENSIONS_COUNT, (ort_handle, size_t *), info, &rank);
     if (rank <= MAX_RANK)
-        CALL(onnx, DIMENSIONS, (handle, int64_t *, size_t), info, shape, rank);
+        CALL(onnx, ORT_DIMENSIONS, (ort_handle, int64_t *, size_t), info, shape, rank);
     int known = *type >= 0 && (size_t)*type < sizeof TYPES / sizeof *TYPES;
     const int64_t *asked = input < 0 ? shape : asked_shape(onnx->options, tensor->name, (size_t)input, rank, shape);
     describe(tensor, known ? TYPES[*type].dtype : NULL, known ? TYPES[*type].item_bytes : 0, rank, asked);
 }
 
-static void *tensor_data(struct onnx *onnx, handle value) {
+static void *tensor_data(struct onnx *onnx, ort_handle value) {
     void *data;
-    CALL(onnx, TENSOR_DATA, (handle, void **), value, &data);
+    CALL(onnx, ORT_TENSOR_DATA, (ort_handle, void **), value, &data);
     return data;
 }
 
 static void make_inputs(struct onnx *onnx, struct session *session) {
     for (size_t i = 0; i < session->input_count; i++) {
         struct tensor *input = &session->inputs[i];
-        handle type_info, info;
+        ort_handle type_info, info;
         int type;
-        CALL(onnx, INPUT_NAME, (handle, size_t, handle, char **), onnx->session, i, onnx->allocator,
+        CALL(onnx, ORT_INPUT_NAME, (ort_handle, size_t, ort_handle, char **), onnx->session, i, onnx->allocator,
              &onnx->input_names[i]);
         snprintf(input->name, sizeof input->name, "%s", onnx->input_names[i]);
-        CALL(onnx, INPUT_TYPE, (handle, size_t, handle *), onnx->session, i, &type_info);
-        CALL(onnx, CAST_TO_TENSOR_INFO, (handle, handle *), type_info, &info);
+        CALL(onnx, ORT_INPUT_TYPE, (ort_handle, size_t, ort_handle *), onnx->session, i, &type_info);
+        CALL(onnx, ORT_CAST_TO_TENSOR_INFO, (ort_handle, ort_handle *), type_info, &info);
         if (!info)
             refuse("input %s is not a tensor", input->name);
         describe_tensor(onnx, info, input, &type, (int)i);
-        CALL(onnx, CREATE_TENSOR, (handle, const int64_t *, size_t, int, handle *), onnx->allocator, input->shape,
+        CALL(onnx, ORT_CREATE_TENSOR, (ort_handle, const int64_t *, size_t, int, ort_handle *), onnx->allocator, input->shape,
              input->rank, type, &onnx->inputs[i]);
     }
 }
 
-static void run_session(struct onnx *onnx, handle runtime_session, struct session *session, handle *outputs) {
-    CALL(onnx, RUN,
-         (handle, handle, char *const *, const handle *, size_t, char *const *, size_t, handle *),
+static void run_session(struct onnx *onnx, ort_handle runtime_session, struct session *session, ort_handle *outputs) {
+    CALL(onnx, ORT_RUN,
+         (ort_handle, ort_handle, char *const *, const ort_handle *, size_t, char *const *, size_t, ort_handle *),
          runtime_session, NULL, onnx->input_names, onnx->inputs, session->input_count, onnx->output_names,
          session->output_count, outputs);
 }
@@ -160,7 +124,7 @@ static void write_input(struct session *session, size_t index, const void *data)
     memcpy(tensor_data(onnx, onnx->inputs[index]), data, session->inputs[index].size_bytes);
     for (size_t i = 0; i < session->output_count; i++) { /* other inputs may make outputs of another shape */
         if (onnx->outputs[i])
-            ((void (*)(handle))onnx->api[RELEASE_VALUE])(onnx->outputs[i]);
+            ((void (*)(ort_handle))onnx->api[ORT_RELEASE_VALUE])(onnx->outputs[i]);
         onnx->outputs[i] = NULL;
     }
 }
@@ -169,11 +133,11 @@ static void read_outputs(struct session *session, void (*visit)(const void *, si
     struct onnx *onnx = session->state;
     for (size_t i = 0; i < session->output_count; i++) {
         struct tensor *output = &session->outputs[i];
-        handle info;
+        ort_handle info;
         int type;
-        CALL(onnx, TENSOR_TYPE_AND_SHAPE, (handle, handle *), onnx->outputs[i], &info);
+        CALL(onnx, ORT_TENSOR_TYPE_AND_SHAPE, (ort_handle, ort_handle *), onnx->outputs[i], &info);
         describe_tensor(onnx, info, output, &type, -1);
-        ((void (*)(handle))onnx->api[RELEASE_TENSOR_INFO])(info);
+        ((void (*)(ort_handle))onnx->api[ORT_RELEASE_TENSOR_INFO])(info);
         visit(tensor_data(onnx, onnx->outputs[i]), output->size_bytes, context);
     }
 }
@@ -191,13 +155,13 @@ static const char *trace_prefix(char *prefix, size_t room) {
 /* The runtime writes its trace to a file of JSON; its lines become one. */
 static void print_operators(struct session *session, int runs) {
     struct onnx *onnx = session->state;
-    handle outputs[MAX_TENSORS] = {NULL};
+    ort_handle outputs[MAX_TENSORS] = {NULL};
     char *path;
     char prefix[256];
-    handle profiled = make_session(onnx, trace_prefix(prefix, sizeof prefix));
+    ort_handle profiled = make_session(onnx, trace_prefix(prefix, sizeof prefix));
     for (int i = 0; i < WARM_UP_RUNS + runs; i++)
         run_session(onnx, profiled, session, outputs);
-    CALL(onnx, END_PROFILING, (handle, handle, char **), profiled, onnx->allocator, &path);
+    CALL(onnx, ORT_END_PROFILING, (ort_handle, ort_handle, char **), profiled, onnx->allocator, &path);
     FILE *trace = fopen(path, "r");
     if (!trace)
         refuse("ONNX Runtime's trace cannot be read");
@@ -213,30 +177,30 @@ void onnx_open(struct session *session, const struct options *options) {
     struct onnx *onnx = calloc(1, sizeof *onnx);
     int64_t start_ns = now_ns();
     void *library = open_library("runtime", options->library);
-    onnx->base = ((const struct api_base *(*)(void))symbol(library, "OrtGetApiBase"))();
-    onnx->api = onnx->base->get_api(API_VERSION);
+    onnx->base = ((const struct ort_api_base *(*)(void))symbol(library, "OrtGetApiBase"))();
+    onnx->api = onnx->base->get_api(ORT_API_VERSION);
     if (!onnx->api)
         refuse("ONNX Runtime %s is too old", onnx->base->get_version());
     if (options->kernels)
-        onnx->register_operators = (handle(*)(handle, const struct api_base *))symbol(
+        onnx->register_operators = (ort_handle(*)(ort_handle, const struct ort_api_base *))symbol(
             open_kernels(session, options->kernels), "RegisterCustomOps");
     session->library_ns = now_ns() - start_ns;
     snprintf(session->version, sizeof session->version, "%s", onnx->base->get_version());
     onnx->options = options;
     start_ns = now_ns();
-    CALL(onnx, CREATE_ENV, (int, const char *, handle *), LOG_FATAL, "edgecompress", &onnx->environment);
+    CALL(onnx, ORT_CREATE_ENV, (int, const char *, ort_handle *), LOG_FATAL, "edgecompress", &onnx->environment);
     session->load_ns = now_ns() - start_ns;
     start_ns = now_ns();
     onnx->session = make_session(onnx, NULL);
     session->compile_ns = now_ns() - start_ns;
-    CALL(onnx, DEFAULT_ALLOCATOR, (handle *), &onnx->allocator);
-    CALL(onnx, INPUT_COUNT, (handle, size_t *), onnx->session, &session->input_count);
-    CALL(onnx, OUTPUT_COUNT, (handle, size_t *), onnx->session, &session->output_count);
+    CALL(onnx, ORT_DEFAULT_ALLOCATOR, (ort_handle *), &onnx->allocator);
+    CALL(onnx, ORT_INPUT_COUNT, (ort_handle, size_t *), onnx->session, &session->input_count);
+    CALL(onnx, ORT_OUTPUT_COUNT, (ort_handle, size_t *), onnx->session, &session->output_count);
     if (session->input_count > MAX_TENSORS || session->output_count > MAX_TENSORS)
         refuse("the model has more than %d inputs or outputs", MAX_TENSORS);
     make_inputs(onnx, session);
     for (size_t i = 0; i < session->output_count; i++) {
-        CALL(onnx, OUTPUT_NAME, (handle, size_t, handle, char **), onnx->session, i, onnx->allocator,
+        CALL(onnx, ORT_OUTPUT_NAME, (ort_handle, size_t, ort_handle, char **), onnx->session, i, onnx->allocator,
              &onnx->output_names[i]);
         snprintf(session->outputs[i].name, sizeof session->outputs[i].name, "%s", onnx->output_names[i]);
     }
