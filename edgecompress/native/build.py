@@ -76,12 +76,17 @@ def build_holder(machine: str) -> Path:
 
 def build_unpacker(machine: str) -> Path:
     """Return the program that unpacks packed files, for a machine."""
-    sources = [each for each in sorted((SOURCES / "unpack").iterdir()) if each.name != "fuzz.c"]
+    sources = [each for each in _sources("unpack") if each.name != "fuzz.c"]
     return _build("edgecompress-unpack", sources, machine, ("-O3", "-ffp-contract=off"))
 
 
 def _sources(*folders: str) -> list[Path]:
-    return [path for folder in folders for path in sorted((SOURCES / folder).glob("*.[ch]"))]
+    return [
+        path
+        for folder in folders
+        for path in sorted((SOURCES / folder).iterdir())
+        if path.suffix in (".c", ".h", ".inc")
+    ]
 
 
 def _build(name: str, sources: list[Path], machine: str, flags: tuple[str, ...]) -> Path:

@@ -8,93 +8,48 @@
 #define TARGET __attribute__((target("avx2")))
 
 enum { LANES = 32, PIXELS = 4, VECTORS = 2, STEPS = 31, MAX_SUM = 65535 };
+#define SIZES(CASE) CASE(1) CASE(2) CASE(3) CASE(4)
 
-TARGET BINARY_INLINE void store(int32_t *counts, __m256i words) {
+typedef __m256i vector;
+
+TARGET BINARY_INLINE vector words_of(int16_t value) {
+    return _mm256_set1_epi16(value);
+}
+
+TARGET BINARY_INLINE vector load(const uint8_t *bytes) {
+    return _mm256_load_si256((const __m256i *)bytes);
+}
+
+TARGET BINARY_INLINE vector repeated(__m128i table) {
+    return _mm256_broadcastsi128_si256(table);
+}
+
+TARGET BINARY_INLINE vector looked_up(vector table, vector nibbles) {
+    return _mm256_shuffle_epi8(table, nibbles);
+}
+
+TARGET BINARY_INLINE vector add_bytes(vector a, vector b) {
+    return _mm256_add_epi8(a, b);
+}
+
+TARGET BINARY_INLINE vector add_words(vector a, vector b) {
+    return _mm256_add_epi16(a, b);
+}
+
+TARGET BINARY_INLINE vector both(vector a, vector b) {
+    return _mm256_and_si256(a, b);
+}
+
+TARGET BINARY_INLINE vector high_bytes(vector words) {
+    return _mm256_srli_epi16(words, 8);
+}
+
+TARGET BINARY_INLINE void store(int32_t *counts, vector words) {
     _mm256_storeu_si256((__m256i *)counts, _mm256_cvtepu16_epi32(_mm256_castsi256_si128(words)));
     _mm256_storeu_si256((__m256i *)counts + 1, _mm256_cvtepu16_epi32(_mm256_extracti128_si256(words, 1)));
 }
 
-TARGET BINARY_INLINE void tile(const size_t pixels, const size_t vectors, const struct binary_plan *plan,
-                               const uint8_t *input, const uint8_t *kernel, size_t vector_bytes, int32_t *counts) {
-    const size_t stride = plan->pixel_stride, steps = plan->steps;
-    const __m256i low_byte = _mm256_set1_epi16(0xff);
-    __m256i even[PIXELS][VECTORS], odd[PIXELS][VECTORS];
-    BINARY_UNROLL
-    for (size_t p = 0; p < pixels; p++)
-        BINARY_UNROLL
-        for (size_t v = 0; v < vectors; v++)
-            even[p][v] = odd[p][v] = _mm256_setzero_si256();
-    for (size_t begin = 0; begin < steps; begin += STEPS) {
-        size_t end = begin + STEPS < steps ? begin + STEPS : steps;
-        __m256i sums[PIXELS][VECTORS];
-        BINARY_UNROLL
-        for (size_t p = 0; p < pixels; p++)
-            BINARY_UNROLL
-            for (size_t v = 0; v < vectors; v++)
-                sums[p][v] = _mm256_setzero_si256();
-        for (size_t step = begin; step < end; step++, kernel += 2 * LANES) {
-            const uint8_t *bytes = input + plan->offsets[step];
-            BINARY_UNROLL
-            for (size_t p = 0; p < pixels; p++) {
-                const __m128i *tables = (const __m128i *)binary_nibble_table[bytes[p * stride]];
-                BINARY_UNROLL
-                for (size_t half = 0; half < 2; half++) {
-                    __m256i table = _mm256_broadcastsi128_si256(_mm_load_si128(tables + half));
-                    BINARY_UNROLL
-                    for (size_t v = 0; v < vectors; v++) {
-                        __m256i weights = _mm256_load_si256((const __m256i *)(kernel + v * vector_bytes) + half);
-                        sums[p][v] = _mm256_add_epi8(sums[p][v], _mm256_shuffle_epi8(table, weights));
-                    }
-                }
-            }
-        }
-        BINARY_UNROLL
-        for (size_t p = 0; p < pixels; p++) {
-            BINARY_UNROLL
-            for (size_t v = 0; v < vectors; v++) {
-                even[p][v] = _mm256_add_epi16(even[p][v], _mm256_and_si256(sums[p][v], low_byte));
-                odd[p][v] = _mm256_add_epi16(odd[p][v], _mm256_srli_epi16(sums[p][v], 8));
-            }
-        }
-    }
-    BINARY_UNROLL
-    for (size_t p = 0; p < pixels; p++) {
-        BINARY_UNROLL
-        for (size_t v = 0; v < vectors; v++) {
-            store(counts + p * plan->line + v * LANES, even[p][v]);
-            store(counts + p * plan->line + v * LANES + LANES / 2, odd[p][v]);
-        }
-    }
-}
-
-TARGET BINARY_INLINE void row(const size_t vectors, const struct binary_plan *plan, const uint8_t *input,
-                              const uint8_t *kernel, size_t pixels, int32_t *counts) {
-    const size_t vector_bytes = plan->steps * 2 * LANES;
-    for (size_t tiles = (pixels + PIXELS - 1) / PIXELS; tiles; tiles--) {
-        size_t size = pixels / tiles;
-        if (size == 1)
-            tile(1, vectors, plan, input, kernel, vector_bytes, counts);
-        else if (size == 2)
-            tile(2, vectors, plan, input, kernel, vector_bytes, counts);
-        else if (size == 3)
-            tile(3, vectors, plan, input, kernel, vector_bytes, counts);
-        else
-            tile(PIXELS, vectors, plan, input, kernel, vector_bytes, counts);
-        pixels -= size;
-        input += size * plan->pixel_stride;
-        counts += size * plan->line;
-    }
-}
-
-TARGET static void count(const struct binary_plan *plan, const uint8_t *input, size_t pixels, int32_t *counts) {
-    const size_t vector_bytes = plan->steps * 2 * LANES;
-    const uint8_t *kernel = plan->kernel;
-    size_t o = 0;
-    for (; o + VECTORS * LANES <= plan->line; o += VECTORS * LANES, kernel += VECTORS * vector_bytes)
-        row(VECTORS, plan, input, kernel, pixels, counts + o);
-    for (; o < plan->line; o += LANES, kernel += vector_bytes)
-        row(1, plan, input, kernel, pixels, counts + o);
-}
+#include "count_nibbles.inc"
 
 /* Eight bits; limits and counts reach to the end of the block, where limits are 0. */
 TARGET static void write_bits(const struct binary_plan *plan, const int32_t *counts, size_t pixels,
