@@ -23,6 +23,7 @@ import numpy as np
 
 from edgecompress.child.kept import kept
 from edgecompress.convert.conversion import Source, convert
+from edgecompress.convert.emitters import emit
 from edgecompress.convert.making import Making
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.data import load
@@ -57,7 +58,7 @@ def main() -> None:
     def unchecked(folder: Path) -> None:
         making = Making(source, Options(), (calibration,))
         for target in targets:
-            (folder / making.file_name(target)).write_bytes(making.content(target))
+            (folder / making.file_name(target)).write_bytes(emit(making, target))
 
     routes = {
         "edgecompress": lambda folder: convert(source, targets, folder, calibration=(calibration,)),

@@ -9,6 +9,7 @@ import pytest
 
 from edgecompress.child.kept import kept
 from edgecompress.convert.checking import Checking
+from edgecompress.convert.emitters import emit
 from edgecompress.convert.making import Making, Source
 from edgecompress.convert.making_test import CALIBRATION, dense, making
 from edgecompress.convert.targets import Options, parse_target
@@ -35,9 +36,9 @@ def written(folder: Path, content: bytes, name: str = "made.tflite") -> Path:
 def test_float_files_are_compared_on_noise_and_quantized_ones_on_calibration_samples(tmp_path: Path) -> None:
     made = making(dense(kind="RELU"))
     with Checking(made) as checking:
-        (same,) = checking.compared(FLOAT, written(tmp_path, made.content(FLOAT))).agreement
-        (onnx,) = checking.compared(ONNX, written(tmp_path, made.content(ONNX), "made.onnx")).agreement
-        quantized = checking.compared(INT8, written(tmp_path, made.content(INT8)))
+        (same,) = checking.compared(FLOAT, written(tmp_path, emit(made, FLOAT))).agreement
+        (onnx,) = checking.compared(ONNX, written(tmp_path, emit(made, ONNX), "made.onnx")).agreement
+        quantized = checking.compared(INT8, written(tmp_path, emit(made, INT8)))
     assert same.signal_to_noise_db == EQUAL_DB and same.inputs == onnx.inputs == "noise"
     assert onnx.signal_to_noise_db > 110
     assert quantized.agreement[0].inputs == "calibration" and 20 < quantized.agreement[0].signal_to_noise_db < 80
@@ -48,7 +49,7 @@ def test_float_files_are_compared_on_noise_and_quantized_ones_on_calibration_sam
     ("target", "advice"), [(FLOAT, "please report the model"), (INT8, "Calibrate with more of the data")], ids=str
 )
 def test_a_file_of_another_network_is_refused_by_its_output(target, advice: str, tmp_path: Path) -> None:
-    other = written(tmp_path, making(dense(kind="RELU", seed=1)).content(target))
+    other = written(tmp_path, emit(making(dense(kind="RELU", seed=1)), target))
     with Checking(making(dense(kind="RELU"))) as checking, pytest.raises(ConversionError) as caught:
         checking.compared(target, other)
     assert f"The {target} file of 'net' computes something else than its source: output 'result' is" in str(
@@ -75,7 +76,7 @@ def test_an_onnx_source_is_compared_with_itself(tmp_path: Path) -> None:
     made = Making(Source("net", content, "net.onnx"), Options(), None)
     target = parse_target("onnx:binary")
     with Checking(made) as checking:
-        assert checking.compared(target, written(tmp_path, made.content(target), "made.onnx")).agreement[0].output
+        assert checking.compared(target, written(tmp_path, emit(made, target), "made.onnx")).agreement[0].output
         net.conv("x", 4, CHANNELS)
         other = net.model(net.conv("x", 4, CHANNELS)).SerializeToString()
         with pytest.raises(ConversionError, match="The onnx:binary file of 'net' computes something else"):
@@ -86,6 +87,6 @@ def test_what_it_writes_is_gone_behind_the_block(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     made = making(dense(kind="RELU"))
     with Checking(made) as checking:
-        assert len(CALIBRATION) == len(checking.compared(INT8, written(tmp_path, made.content(INT8))).inputs)
+        assert len(CALIBRATION) == len(checking.compared(INT8, written(tmp_path, emit(made, INT8))).inputs)
         assert [path.name for path in tmp_path.glob("edgecompress-*/*.tflite")]
     assert not list(tmp_path.glob("edgecompress-*/*.tflite"))

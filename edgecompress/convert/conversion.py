@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgecompress.child.kept import kept, start
 from edgecompress.convert.checking import Checking
+from edgecompress.convert.emitters import emit
 from edgecompress.convert.making import Making, Source
 from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.check import check_tflite
@@ -52,7 +53,7 @@ def convert(
 def _emit(making: Making, checking: Checking, target: Target, folder: Path) -> Artifact:
     source = making.source
     path = folder / making.file_name(target)
-    content = making.content(target)
+    content = emit(making, target)
     unchecked = check_tflite(content) if target.format == "tflite" else ()
     with written_whole(path) as beside:
         beside.write_bytes(content)

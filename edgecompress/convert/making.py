@@ -1,4 +1,4 @@
-"""What an emitted file is made of: the bytes of each target, and what several targets need made once."""
+"""What emitted files are made of: what several targets need is made once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 from edgecompress.convert.embedded import METADATA_KEY, embed_json
-from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.convert.onnx.rewrite import rewrite_onnx
 from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.annotate import annotate, with_signature
@@ -22,7 +21,6 @@ from edgecompress.convert.tflite.post_training import (
     Calibration,
     layer_pattern,
     quantize,
-    require_no_loops,
 )
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite.file import parse_graph
@@ -82,29 +80,10 @@ class Making:
                     hint="Give some with --calibrate, such as --calibrate folder:images:200.",
                 )
 
-    def content(self, target: Target) -> bytes:
-        """Return the bytes of the file."""
-        if target.format == "onnx" and self.is_onnx:
-            return self._binary.content
-        if target.format == "onnx":
-            require_no_loops(self.dense_float if target.precision != "int8" else self.tflite, target)
-            made = {"int8": lambda: self.int8, "binary": lambda: self._binary.content}
-            tflite = made.get(target.precision, lambda: self._named(self.dense_float, target))()
-            return emit_onnx(tflite, metadata={METADATA_KEY: embed_json(self.source.preprocessing, target)})
-        if target.precision == "int8":
-            return self.int8
-        if target.precision == "binary":
-            return self._binary.content
-        if target.precision == "float32":
-            return self._named(self._sparse if self.options.sparse else self.dense_float, target)
-        return self._named(
-            quantize(self.dense_float, target, calibration=self.calibration, keep_float=self.options.keep_float), target
-        )
-
     def float_layers(self, target: Target) -> tuple[LayerNote, ...]:
         """Return the operators that compute in float in an int8 or binary file, and why."""
         if target.precision == "binary":
-            return tuple(note for note in self._binary.notes if note.reason)
+            return tuple(note for note in self.binary.notes if note.reason)
         if target.precision != "int8":
             return ()
         graph = parse_graph(self.int8)
@@ -116,12 +95,13 @@ class Making:
 
     def warnings(self, target: Target) -> tuple[str, ...]:
         """Return what was asked for and made no difference."""
-        if self.options.sparse and target == SPARSE and not any(t.sparsity for t in parse_graph(self._sparse).tensors):
+        if self.options.sparse and target == SPARSE and not any(t.sparsity for t in parse_graph(self.sparse).tensors):
             return ("No kernel has enough zeros to be stored sparsely: --sparse changed nothing.",)
         return ()
 
     @cached_property
-    def _sparse(self) -> bytes:
+    def sparse(self) -> bytes:
+        """The float TFLite file with kernels of many zeros stored sparsely."""
         return self._exported(sparse=True)
 
     @cached_property
@@ -148,12 +128,13 @@ class Making:
         return isinstance(model, bytes) and model[4:8] != _TFLITE_MARK
 
     @cached_property
-    def _binary(self) -> BinaryFile:
+    def binary(self) -> BinaryFile:
+        """The file with binary layers in bits: a TFLite file, or the ONNX file that the source is."""
         if self.is_onnx:
             metadata = {METADATA_KEY: embed_json(self.source.preprocessing, Target("onnx", "binary"))}
             return rewrite_onnx(self.source.model, metadata=metadata)
         file = emit_binary(self.boundary, expected=self._meant_binary)
-        return replace(file, content=self._named(file.content, Target("tflite", "binary")))
+        return replace(file, content=self.named(file.content, Target("tflite", "binary")))
 
     @property
     def tflite(self) -> bytes:
@@ -189,9 +170,10 @@ class Making:
                 f"No operator of '{self.source.variant}' computes in int8.",
                 hint="Loosen --keep-float, or emit float32.",
             )
-        return self._named(set_io(content, self.options.io), target)
+        return self.named(set_io(content, self.options.io), target)
 
-    def _named(self, content: bytes, target: Target) -> bytes:
+    def named(self, content: bytes, target: Target) -> bytes:
+        """Return the TFLite file with the model's names of inputs and outputs, and what the artifact says of itself."""
         inputs, outputs = self._boundary_names()
         metadata = {METADATA_KEY: embed_json(self.source.preprocessing, target)}
         return annotate(content, inputs=inputs, outputs=outputs, metadata=metadata)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgecompress.convert.embedded import METADATA_KEY
+from edgecompress.convert.emitters import emit
 from edgecompress.convert.making import Making, Source
 from edgecompress.convert.targets import TARGETS, Options, parse_target
 from edgecompress.errors import ConversionError
@@ -85,7 +86,7 @@ def test_a_source_is_told_by_its_content() -> None:
 
 @pytest.mark.parametrize("target", ["tflite:float32", "tflite:float16", "tflite:dynamic", "tflite:int8"])
 def test_a_file_keeps_the_names_of_its_source_and_says_what_it_is(target: str) -> None:
-    content = making().content(parse_target(target))
+    content = emit(making(), parse_target(target))
     graph = parse_graph(content)
     assert [graph.tensors[index].name for index in (*graph.inputs, *graph.outputs)] == ["numbers", "result"]
     said = json.loads(graph.metadata[METADATA_KEY])
@@ -106,14 +107,14 @@ def test_a_network_of_which_nothing_is_int8_is_refused() -> None:
     tensors = [T([1, 8], name="numbers"), T([1, 8], name="result")]
     lone = first_versions(model_table(tensors, [("FLOOR", [0], [1], None)]))
     with pytest.raises(ConversionError, match=r"^Nothing is left to compute in int8"):
-        making(lone).content(parse_target("tflite:int8"))
+        emit(making(lone), parse_target("tflite:int8"))
 
 
 def test_what_several_targets_need_is_made_once() -> None:
     made = making()
-    assert made.content(parse_target("tflite:int8")) is made.int8 is made.int8
+    assert emit(made, parse_target("tflite:int8")) is made.int8 is made.int8
     assert made.tflite is made.dense_float
-    made.content(parse_target("onnx:int8"))
+    emit(made, parse_target("onnx:int8"))
     assert "int8" in vars(made) and "_sparse" not in vars(made) and "ends" not in vars(made)
 
 
