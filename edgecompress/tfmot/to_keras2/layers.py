@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,32 +10,14 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.precision import policy_name
+from edgecompress.tfmot.layer_rules import IN_BOTH, INSIDE, PLAIN_TYPES, RECURRENT, STEPS, WINDOW, Rule, rule
 from edgecompress.tfmot.to_keras2.activations import IN_CELLS
 
 TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
-PLAIN_TYPES = ("int", "uint", "bool")  # dtype policies, beside float32
 COMMON = ("name", "trainable", "dtype")  # treated by `make` for every layer
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What is known of a class of layers: every key of its config is in one of the four, or it is refused."""
-
-    same: tuple[str, ...] = ()  # mean the same in Keras 2
-    only: Mapping[str, object] = field(default_factory=dict)  # understood at this value alone, and left out
-    renamed: Mapping[str, str] = field(default_factory=dict)  # mean the same by another name
-    without_effect: tuple[str, ...] = ()  # once the layer is trained
-    calls: tuple[str, ...] = ()  # keyword arguments that a call may have; `training` is nothing at inference
-
-
-def rule(same: str = "", *, without_effect: str = "", calls: str = "", **more: Any) -> Rule:
-    """Return a rule from words."""
-    return Rule(tuple(same.split()), without_effect=tuple(without_effect.split()), calls=tuple(calls.split()), **more)
-
-
-WINDOW = "kernel_size strides padding data_format dilation_rate activation use_bias"
 CELL = "units activation use_bias"
-STEPS = "return_sequences return_state go_backwards unroll"
 CONV_CELL = f"filters {WINDOW} recurrent_activation return_sequences return_state go_backwards"
 # `zero_output_for_mask` has none without a mask, and masks are refused. With dropout, Keras 2 takes other operators at
 # inference too, and keeps a mask for the first batch size.
@@ -47,57 +27,27 @@ UNQUANTIZED: dict[str, Any] = {"only": {"quantization_config": None, "lora_rank"
 CHANNELS_LAST: dict[str, Any] = {"only": {"data_format": "channels_last"}}
 
 LAYERS: dict[str, Rule] = {
-    "Activation": rule("activation"),
+    **IN_BOTH,
     "Dense": rule("units activation use_bias", **UNQUANTIZED),
     "EinsumDense": rule("equation output_shape bias_axes activation", **UNQUANTIZED),
     # The mask that `mask_zero` makes is refused where a layer reads it.
     "Embedding": rule("input_dim output_dim", without_effect="mask_zero", **UNQUANTIZED),
-    "Identity": rule(),
-    **{f"Conv{n}D": rule(f"filters groups {WINDOW}") for n in (1, 2, 3)},
     **{f"Conv{n}DTranspose": rule(f"filters output_padding {WINDOW}") for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": rule(f"depth_multiplier {WINDOW}") for n in (1, 2)},
     **{f"SeparableConv{n}D": rule(f"filters depth_multiplier {WINDOW}") for n in (1, 2)},
-    **{
-        f"{kind}Pooling{n}D": rule("pool_size strides padding data_format")
-        for kind in ("Max", "Average")
-        for n in (1, 2, 3)
-    },
-    **{f"Global{kind}Pooling{n}D": rule("data_format keepdims") for kind in ("Max", "Average") for n in (1, 2, 3)},
     "BatchNormalization": rule(
         "axis momentum epsilon center scale", without_effect="synchronized renorm renorm_clipping renorm_momentum"
     ),
     "LayerNormalization": rule("axis epsilon center scale", only={"rms_scaling": False}),
-    "GroupNormalization": rule("groups axis epsilon center scale"),
-    "UnitNormalization": rule("axis"),
     "Normalization": rule("axis invert", without_effect="mean variance"),  # they are set by `_statistics`
-    "Rescaling": rule("scale offset"),
-    "ReLU": rule("max_value negative_slope threshold"),
     "LeakyReLU": rule(renamed={"negative_slope": "alpha"}),
-    "PReLU": rule("shared_axes"),
-    "ELU": rule("alpha"),
-    "Softmax": rule("axis"),
-    "Flatten": rule("data_format"),
-    "Reshape": rule("target_shape"),
-    "Permute": rule("dims"),
-    "RepeatVector": rule("n"),
     "ZeroPadding1D": rule("padding", **CHANNELS_LAST),
-    "ZeroPadding2D": rule("padding data_format"),
-    "ZeroPadding3D": rule("padding data_format"),
-    "Cropping1D": rule("cropping"),
-    "Cropping2D": rule("cropping data_format"),
-    "Cropping3D": rule("cropping data_format"),
-    "UpSampling1D": rule("size"),
-    "UpSampling2D": rule("size data_format interpolation"),
-    "UpSampling3D": rule("size data_format"),
     "CenterCrop": rule("height width", **CHANNELS_LAST),
     "Resizing": rule(
         "height width interpolation crop_to_aspect_ratio",
         only={"data_format": "channels_last", "antialias": False, "pad_to_aspect_ratio": False},
         without_effect="fill_mode fill_value",  # of padding alone
     ),
-    **{kind: rule() for kind in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")},
-    "Concatenate": rule("axis"),
-    "Dot": rule("axes normalize"),
     "LSTM": rule(f"{CELL} {STEPS} recurrent_activation unit_forget_bias", calls="initial_state", **STATELESS),
     "GRU": rule(f"{CELL} {STEPS} recurrent_activation reset_after", calls="initial_state", **STATELESS),
     "SimpleRNN": rule(f"{CELL} {STEPS}", calls="initial_state", **STATELESS),
@@ -106,9 +56,7 @@ LAYERS: dict[str, Rule] = {
     "SimpleRNNCell": rule(CELL, without_effect=DROPOUT),
     # The layers and cells inside are made by `_inside`.
     "RNN": rule(STEPS, without_effect="zero_output_for_mask cell", only={"stateful": False}),
-    "StackedRNNCells": rule(without_effect="cells"),
     "Bidirectional": rule("merge_mode", without_effect="layer backward_layer"),
-    "TimeDistributed": rule(without_effect="layer"),
     **{
         f"ConvLSTM{n}D": rule(
             f"{CONV_CELL} unit_forget_bias",
@@ -126,27 +74,11 @@ LAYERS: dict[str, Rule] = {
         calls="query key value use_causal_mask",
     ),
     "Discretization": rule("bin_boundaries num_bins epsilon output_mode", only={"sparse": False}),
-    "CategoryEncoding": rule("num_tokens output_mode", only={"sparse": False}),
-    "Hashing": rule("num_bins mask_value salt output_mode", only={"sparse": False}),
     # Of training alone, but Keras 2 has them too, and a translated network may be trained.
-    "Dropout": rule("rate noise_shape", without_effect="seed"),
     "AlphaDropout": rule("rate noise_shape", without_effect="seed"),
-    "GaussianDropout": rule("rate", without_effect="seed"),
-    "GaussianNoise": rule("stddev", without_effect="seed"),
     "SpatialDropout1D": rule("rate", without_effect="seed"),
     "SpatialDropout2D": rule("rate data_format", without_effect="seed"),
     "SpatialDropout3D": rule("rate data_format", without_effect="seed"),
-    "ActivityRegularization": rule("l1 l2"),
-}
-RECURRENT = (
-    "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "LSTMCell", "GRUCell", "SimpleRNNCell",
-)  # fmt: skip
-# Where a layer keeps those inside it, by the argument that takes them in Keras 2.
-INSIDE: dict[str, dict[str, str]] = {
-    "RNN": {"cell": "cell"},
-    "StackedRNNCells": {"cells": "cells"},
-    "Bidirectional": {"layer": "forward_layer", "backward_layer": "backward_layer"},
-    "TimeDistributed": {"layer": "layer"},
 }
 
 # Augmentation: nothing at inference. RandomCrop is not here, which then crops the middle or resizes.

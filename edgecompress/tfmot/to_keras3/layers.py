@@ -9,17 +9,15 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.precision import policy_name
-from edgecompress.tfmot.to_keras2.layers import PLAIN_TYPES, Rule, rule
+from edgecompress.tfmot.layer_rules import IN_BOTH, INSIDE, PLAIN_TYPES, RECURRENT, STEPS, WINDOW, Rule, rule
 from edgecompress.tfmot.to_keras3.activations import SAME, name_of
 from edgecompress.tfmot.to_keras3.training import is_of_training, training_options
 from edgecompress.values import LayerNote
 
 COMMON = ("name", "trainable", "dtype", "batch_input_shape")  # treated for every layer
 
-WINDOW = "kernel_size strides padding data_format dilation_rate activation use_bias"
 DROPOUT = "dropout recurrent_dropout"
 CELL = f"units activation use_bias {DROPOUT}"
-STEPS = "return_sequences return_state go_backwards unroll"
 CONV_CELL = f"filters {WINDOW} recurrent_activation return_sequences return_state go_backwards {DROPOUT}"
 UNGROUPED: dict[str, Any] = {"only": {"groups": 1}}
 # `zero_output_for_mask` has no effect without a mask, and masks are refused; `implementation` is one of speed.
@@ -30,52 +28,22 @@ ONE_CELL: dict[str, Any] = {"without_effect": "implementation"}
 SCORES = "use_causal_mask return_attention_scores"
 
 LAYERS: dict[str, Rule] = {
-    "Activation": rule("activation"),
+    **IN_BOTH,
     "Dense": rule("units activation use_bias"),
     "EinsumDense": rule("equation output_shape bias_axes activation"),
     # The mask that `mask_zero` makes is refused where a layer reads it.
     "Embedding": rule("input_dim output_dim", without_effect="mask_zero input_length"),
-    "Identity": rule(),
-    **{f"Conv{n}D": rule(f"filters groups {WINDOW}") for n in (1, 2, 3)},
     **{f"Conv{n}DTranspose": rule(f"filters output_padding {WINDOW}", **UNGROUPED) for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": rule(f"depth_multiplier {WINDOW}", **UNGROUPED) for n in (1, 2)},
     **{f"SeparableConv{n}D": rule(f"filters depth_multiplier {WINDOW}", **UNGROUPED) for n in (1, 2)},
-    **{
-        f"{kind}Pooling{n}D": rule("pool_size strides padding data_format")
-        for kind in ("Max", "Average")
-        for n in (1, 2, 3)
-    },
-    **{f"Global{kind}Pooling{n}D": rule("data_format keepdims") for kind in ("Max", "Average") for n in (1, 2, 3)},
     "BatchNormalization": rule("axis momentum epsilon center scale"),
     "LayerNormalization": rule("axis epsilon center scale"),
-    "GroupNormalization": rule("groups axis epsilon center scale"),
-    "UnitNormalization": rule("axis"),
     "Normalization": rule("axis invert mean variance"),
-    "Rescaling": rule("scale offset"),
-    "ReLU": rule("max_value negative_slope threshold"),
     "ThresholdedReLU": rule(renamed={"theta": "threshold"}),
     "LeakyReLU": rule(renamed={"alpha": "negative_slope"}),
-    "PReLU": rule("shared_axes"),
-    "ELU": rule("alpha"),
-    "Softmax": rule("axis"),
-    "Flatten": rule("data_format"),
-    "Reshape": rule("target_shape"),
-    "Permute": rule("dims"),
-    "RepeatVector": rule("n"),
     "ZeroPadding1D": rule("padding"),
-    "ZeroPadding2D": rule("padding data_format"),
-    "ZeroPadding3D": rule("padding data_format"),
-    "Cropping1D": rule("cropping"),
-    "Cropping2D": rule("cropping data_format"),
-    "Cropping3D": rule("cropping data_format"),
-    "UpSampling1D": rule("size"),
-    "UpSampling2D": rule("size data_format interpolation"),
-    "UpSampling3D": rule("size data_format"),
     "CenterCrop": rule("height width"),
     "Resizing": rule("height width interpolation crop_to_aspect_ratio"),
-    **{kind: rule() for kind in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")},
-    "Concatenate": rule("axis"),
-    "Dot": rule("axes normalize"),
     "LSTM": rule(f"{CELL} {STEPS} recurrent_activation unit_forget_bias", calls="initial_state", **STATELESS),
     "GRU": rule(f"{CELL} {STEPS} recurrent_activation reset_after", calls="initial_state", **STATELESS),
     "SimpleRNN": rule(f"{CELL} {STEPS}", calls="initial_state", **STATELESS),
@@ -89,9 +57,7 @@ LAYERS: dict[str, Rule] = {
         without_effect="zero_output_for_mask cell",
         calls="initial_state",
     ),
-    "StackedRNNCells": rule(without_effect="cells"),
     "Bidirectional": rule("merge_mode", without_effect="layer backward_layer", calls="initial_state"),
-    "TimeDistributed": rule(without_effect="layer"),
     **{
         f"ConvLSTM{n}D": rule(
             f"{CONV_CELL} unit_forget_bias",
@@ -110,28 +76,12 @@ LAYERS: dict[str, Rule] = {
         calls=f"query key value {SCORES}",
     ),
     "Discretization": rule("bin_boundaries output_mode", only={"sparse": False}, without_effect="num_bins epsilon"),
-    "CategoryEncoding": rule("num_tokens output_mode", only={"sparse": False}),
-    "Hashing": rule("num_bins mask_value salt output_mode", only={"sparse": False}),
     # Of training alone, but Keras 3 has them too, and a translated network may be trained.
-    "Dropout": rule("rate noise_shape", without_effect="seed"),
     "AlphaDropout": rule("rate", without_effect="seed"),
-    "GaussianDropout": rule("rate", without_effect="seed"),
-    "GaussianNoise": rule("stddev", without_effect="seed"),
     **{f"SpatialDropout{n}D": rule("rate", without_effect="seed noise_shape") for n in (1, 2, 3)},
-    "ActivityRegularization": rule("l1 l2"),
 }
 IN_KERAS_3 = {"ThresholdedReLU": "ReLU"}  # where the class has another name
 CHOICES = {"interpolation": ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")}  # of options, in Keras 3
-RECURRENT = (
-    "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "LSTMCell", "GRUCell", "SimpleRNNCell",
-)  # fmt: skip
-# Where a layer keeps those inside it: by the argument that takes them in Keras 3, the attribute in Keras 2.
-INSIDE: dict[str, dict[str, str]] = {
-    "RNN": {"cell": "cell"},
-    "StackedRNNCells": {"cells": "cells"},
-    "Bidirectional": {"layer": "forward_layer", "backward_layer": "backward_layer"},
-    "TimeDistributed": {"layer": "layer"},
-}
 KEPT_IN_KERAS_3 = {**INSIDE, "Bidirectional": {"forward_layer": "forward_layer", "backward_layer": "backward_layer"}}
 
 # Augmentation: nothing at inference. RandomCrop is not here, which then crops the middle or resizes.
