@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 
 from edgecompress.convert.onnx.functions import DOMAIN, VERSION, function
+from edgecompress.convert.onnx.values import Constants, Names
 
 _OPSET, _IR_VERSION = 20, 9  # the first opset with Gelu; both of 2023, so that older runtimes load the file too
 
@@ -20,9 +21,10 @@ class GraphWriter:
         self.scope = ""  # names of new nodes begin with it
         self._nodes: list[NodeProto] = []
         self._made: set[str] = set()  # values that nodes make
-        self._initializers: dict[str, TensorProto] = {}
-        self._equal: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._names: dict[str, int] = {}  # claimed names, and the last number behind each
+        names = Names()
+        self.claim = names.claim
+        self._constants = Constants(names)
+        self.initializer = self._constants.add
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output."""
@@ -38,16 +40,7 @@ class GraphWriter:
 
     def constant(self, array: np.ndarray, name: str = "") -> str:
         """A constant, or the one of equal contents that is there already."""
-        key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._equal:
-            self._equal[key] = self.initializer(array, name or f"{self.scope}/constant")
-        return self._equal[key]
-
-    def initializer(self, array: np.ndarray, name: str) -> str:
-        """A constant of one's own."""
-        name = self.claim(name)
-        self._initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
-        return name
+        return self._constants.store(array, name or f"{self.scope}/constant")
 
     def integers(self, *values: int) -> str:
         """A constant list of int64, as shapes, axes and paddings are."""
@@ -56,15 +49,6 @@ class GraphWriter:
     def reshape(self, value: str, shape: tuple[int, ...]) -> str:
         """The value in another shape."""
         return self.node("Reshape", value, self.integers(*shape))
-
-    def claim(self, name: str) -> str:
-        """Make the name, or the first of `name_1`, `name_2`, ... that is free, one's own."""
-        free = name
-        while free in self._names:
-            self._names[name] += 1
-            free = f"{name}_{self._names[name]}"
-        self._names[free] = 0
-        return free
 
     def build(
         self,
@@ -88,7 +72,7 @@ class GraphWriter:
         for node in nodes:
             node.input[:] = [final.get(value, value) for value in node.input]
             node.output[:] = [final.get(value, value) for value in node.output]
-        constants = [tensor for name, tensor in self._initializers.items() if name in needed]
+        constants = [tensor for name, tensor in self._constants.protos.items() if name in needed]
         called = sorted({node.op_type for node in nodes if node.domain == DOMAIN})
         own_domain = [helper.make_opsetid(DOMAIN, VERSION)] if called else []
         model = helper.make_model(

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 
 from edgecompress.convert.onnx.check import STANDARD, least_ir_version
 from edgecompress.convert.onnx.functions import DOMAIN, VERSION, function
 from edgecompress.convert.onnx.rewriting.opening import open_model
+from edgecompress.convert.onnx.values import Constants, Names
 from edgecompress.formats.onnx.graph import infer_shapes
 from edgecompress.formats.onnx.summary import known_shapes
 from edgecompress.formats.onnx.tensors import constant_of, stored
@@ -65,12 +66,12 @@ class Editor:
         self._model, self._graph = model, model.graph
         self.outputs = dict.fromkeys(value.name for value in self._graph.output)
         self.shapes = known_shapes(infer_shapes(model).graph)
-        self._initializers = {proto.name: proto for proto in self._graph.initializer}
-        self._equal: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._names = Names(value.name for value in (*self._graph.input, *self._graph.initializer))
+        self._constants = Constants(self._names, self._graph.initializer)
+        self.store = self._constants.store
         self._producers: dict[str, Node] = {}
         self._readers: dict[str, dict[Node, None]] = {}
         self._nodes: dict[Node, None] = {}
-        self._names = dict.fromkeys((*(value.name for value in self._graph.input), *self._initializers), 0)
         for proto in self._graph.initializer:
             stored(proto, _NO_FOLDER)
         for proto in self._graph.node:
@@ -79,8 +80,8 @@ class Editor:
                 constant = TensorProto()
                 constant.CopyFrom(tensor.proto)
                 constant.name = proto.output[0]
-                self._initializers[constant.name] = constant
-                self._names[constant.name] = 0
+                self._constants.protos[constant.name] = constant
+                self._names.take(constant.name)
             else:
                 self._enter(Node(proto))
 
@@ -94,9 +95,9 @@ class Editor:
         producer = self._producers.get(value)
         if producer is not None and producer.kind == "Identity":
             value = producer.inputs[0]
-        if value not in self._initializers:
+        if value not in self._constants.protos:
             return None
-        tensor = stored(self._initializers[value], _NO_FOLDER)
+        tensor = stored(self._constants.protos[value], _NO_FOLDER)
         return tensor.array() if tensor.is_plain else None
 
     def producer(self, value: str) -> Node | None:
@@ -114,7 +115,7 @@ class Editor:
 
     def add(self, kind: str, *inputs: str, near: str, output: str = "", own: bool = False, **attributes: Any) -> Node:
         """Add a node, named after the value `near`; `own` where it is a function of edgecompress."""
-        name = self._claim(f"{near}/{kind}")
+        name = self._names.claim(f"{near}/{kind}")
         proto = helper.make_node(kind, inputs, [output or name], name=name, domain=DOMAIN if own else "", **attributes)
         return self._enter(Node(proto))
 
@@ -122,17 +123,9 @@ class Editor:
         """Add a node that does with `source` what another does with its first input."""
         proto = NodeProto()
         proto.CopyFrom(node.proto)
-        proto.name = self._claim(f"{node.name}/moved")
+        proto.name = self._names.claim(f"{node.name}/moved")
         proto.input[0], proto.output[:] = source, [proto.name]
         return self._enter(Node(proto))
-
-    def store(self, array: np.ndarray, name: str) -> str:
-        """A constant, or the one of equal contents that was stored before."""
-        key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._equal:
-            self._equal[key] = name = self._claim(name)
-            self._initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
-        return self._equal[key]
 
     def reads(self, node: Node, inputs: list[str]) -> None:
         """Let a node read other values."""
@@ -190,14 +183,14 @@ class Editor:
         names = set[str]()
         for proto in (node.proto for node in self._nodes if node.proto.name):
             if proto.name in names:  # others' files may use one twice
-                proto.name = self._claim(proto.name)
+                proto.name = self._names.claim(proto.name)
             names.add(proto.name)
         needed = {value for node in self._nodes for value in node.inputs} | set(self.outputs)
-        constants = [proto for name, proto in self._initializers.items() if name in needed]
+        constants = [proto for name, proto in self._constants.protos.items() if name in needed]
         called = sorted({node.proto.op_type for node in self._nodes if node.proto.domain == DOMAIN})
         model, graph = self._model, self._graph
         kept = {each.key: each.value for each in model.metadata_props}
-        inputs = [value for value in graph.input if value.name not in self._initializers]
+        inputs = [value for value in graph.input if value.name not in self._constants.protos]
         for field, values in (
             ("node", [node.proto for node in self._nodes]),
             ("initializer", constants),
@@ -216,7 +209,7 @@ class Editor:
     def _enter(self, node: Node) -> Node:
         self._nodes[node] = None
         for name in (node.proto.name, *node.proto.output):
-            self._names.setdefault(name, 0)
+            self._names.take(name)
         for value in node.proto.output:
             self._producers[value] = node
         for value in node.proto.input:
@@ -226,11 +219,3 @@ class Editor:
     def _forget(self, node: Node) -> None:
         for value in node.inputs:
             self._readers.get(value, {}).pop(node, None)
-
-    def _claim(self, name: str) -> str:
-        free = name
-        while free in self._names:
-            self._names[name] += 1
-            free = f"{name}_{self._names[name]}"
-        self._names[free] = 0
-        return free
