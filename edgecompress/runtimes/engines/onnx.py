@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,9 @@ def _io_schemes(path: str) -> dict[str, QuantScheme]:
     """
     import onnx  # only for files with integer inputs or outputs
 
-    graph = onnx.load(path, load_external_data=False).graph
+    from edgecompress.formats.onnx.graph import parse_model
+
+    graph = parse_model(Path(path).read_bytes()).graph
     constants = {each.name: each for each in graph.initializer}
     schemes = {}
     for node in graph.node:
