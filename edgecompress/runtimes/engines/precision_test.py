@@ -18,7 +18,7 @@ import pytest
 
 from edgecompress.convert.onnx.emit import emit_onnx
 from edgecompress.devices.ways.local import LocalTransport
-from edgecompress.native import runner
+from edgecompress.native import runner_runtimes
 from edgecompress.runtimes.engines import precision
 from edgecompress.runtimes.engines.precision import KEY, PROBE, require_precision
 from edgecompress.runtimes.engines.registration import can_register
@@ -212,7 +212,7 @@ def test_the_probe_is_the_same_in_the_runner_that_stands_alone() -> None:
     model = onnx.load_from_string(b64decode(PROBE))
     (node,), (constant,) = model.graph.node, model.graph.initializer
     assert (node.op_type, onnx.numpy_helper.to_array(constant).tolist()) == ("MatMulInteger", [[127], [127]])
-    assert runner.PROBE == PROBE
+    assert runner_runtimes.PROBE == PROBE
 
 
 @pytest.mark.parametrize(("wrong", "given", "kept"), [(True, None, "1"), (True, "0", "0"), (False, None, None)])
@@ -235,4 +235,4 @@ def test_no_session_of_ours_is_opened_without_it() -> None:
     root = Path(__file__).parents[2]
     openers = {path for path in root.rglob("*.py") if "InferenceSession(" in path.read_text()}
     ours = {path for path in openers if not re.search(r"/testing/|(_test|conftest)\.py$", str(path))}
-    assert {path.name for path in ours} == {"onnx.py", "runner.py", "precision.py"}
+    assert {path.name for path in ours} == {"onnx.py", "runner_runtimes.py", "precision.py"}
