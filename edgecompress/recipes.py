@@ -197,7 +197,7 @@ def method_of(recipe: Recipe) -> Method:
         ArchitectureError: there is no such architecture.
         MethodError: an unknown method or option, or a figure out of range.
     """
-    real = find_architecture(recipe.model.architecture).real_layers
+    real = find_architecture(recipe.model.architecture).keep_float
     return chain(*(_step_of(section, real) for section in recipe.compress))
 
 
@@ -214,10 +214,10 @@ def to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(document)
 
 
-def _step_of(section: CompressSection, real_layers: str) -> Method:
+def _step_of(section: CompressSection, keep_float: str) -> Method:
     def single(each: MethodSection) -> Method:
         step = _build(find(each.method), each.options)
-        method = step.leaving(real_layers) if real_layers else step
+        method = step.keeping_float(keep_float) if keep_float else step
         return only(method, layers=each.layers) if each.layers else method
 
     method = together(*map(single, section.methods))

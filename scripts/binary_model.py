@@ -79,7 +79,7 @@ def _files(folder: Path) -> dict[str, Path]:
     load_keras().utils.set_random_seed(0)
     architecture = find("quicknet")
     model = architecture.build(classes=10)
-    binary = compress(model, BNN(keep_float=architecture.real_layers), Untrained()).model
+    binary = compress(model, BNN(keep_float=architecture.keep_float), Untrained()).model
     noise = np.random.default_rng(0).normal(size=(16, *model.input_shape[1:])).astype(np.float32)
     found = {}
     for variant, source, targets in (

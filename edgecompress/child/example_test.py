@@ -29,7 +29,7 @@ def refuse(request: Request, *, error: str) -> Answer:
 
 def steps(request: Request, *, count: int) -> Answer:
     for done in range(count):
-        request.progress("step", done, count)
+        request.on_progress("step", done, count)
     return count, []
 
 

@@ -46,7 +46,7 @@ class Request:
 
     arrays: list[np.ndarray]
     scratch: Path  # a folder that the parent removes when it ends the child
-    progress: Progress
+    on_progress: Progress
 
 
 Answer = tuple[Any, list[np.ndarray]]  # JSON and arrays

@@ -32,7 +32,7 @@ def test_the_binary_variant_alone_becomes_binary_files(run_folder: Path) -> None
     assert sizes["compressed.binary.tflite"] < sizes["dense.float32.tflite"] / 12
 
 
-def test_quicknet_keeps_its_own_real_layers(run_folder: Path) -> None:
+def test_quicknet_keeps_its_own_keep_float(run_folder: Path) -> None:
     notes = {note["layer"]: note["action"] for note in json.loads((run_folder / "notes.json").read_text())}
     assert notes["transition2_conv"] == notes["stem"] == notes["scores"] == "kept float"
     assert notes["section2_block1_conv"] == "binarized"

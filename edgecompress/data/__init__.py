@@ -29,7 +29,7 @@ def load(
     resolution: int | None = None,
     channels: int | None = None,
     seed: int = 0,
-    progress: Progress = silent,
+    on_progress: Progress = silent,
 ) -> Dataset:
     """Load a data set by its name, or `folder:PATH` or `npz:PATH`.
 
@@ -40,7 +40,7 @@ def load(
             All others come as they are.
         channels: 1 or 3, the channels in which the files of `folder:` are read; without it as they are.
         seed: of the split into training and test, where the data has none of its own.
-        progress: told of downloads and of images read.
+        on_progress: told of downloads and of images read.
 
     Raises:
         DataError: the name is unknown, or the data is missing, empty or damaged.
@@ -54,7 +54,7 @@ def load(
     if channels not in (None, 1, 3) or (resolution is not None and resolution < 1):
         raise DataError(f"Expected a resolution of at least 1 and 1 or 3 channels; got {resolution} and {channels}.")
     with reading(spec):
-        return loader.read(Request(spec, user_path(path), data_dir, resolution, channels, seed, progress))
+        return loader.read(Request(spec, user_path(path), data_dir, resolution, channels, seed, on_progress))
 
 
 def _unknown(spec: str, name: str) -> DataError:

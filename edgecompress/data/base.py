@@ -99,7 +99,7 @@ class Request:
     resolution: int | None = None
     channels: int | None = None
     seed: int = 0
-    progress: Progress = silent
+    on_progress: Progress = silent
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,12 @@ def parse_calibration(text: str) -> tuple[str, int | None]:
 
 
 def read_calibration(
-    text: str, preprocessing: Preprocessing, *, data_dir: Path | None = None, seed: int = 0, progress: Progress = silent
+    text: str,
+    preprocessing: Preprocessing,
+    *,
+    data_dir: Path | None = None,
+    seed: int = 0,
+    on_progress: Progress = silent,
 ) -> np.ndarray:
     """Read `DATA:N` and return a calibration batch of its training split; without N 200 images, or all of fewer.
 
@@ -67,13 +72,18 @@ def read_calibration(
     spec, count = parse_calibration(text)
     kind, _, path = spec.partition(":")
     if kind == "folder" and path:
-        return _of_folder(user_path(path), spec, count, preprocessing, seed=seed, progress=progress)
+        return _of_folder(user_path(path), spec, count, preprocessing, seed=seed, on_progress=on_progress)
     if kind == "npz" and path and (images := unlabelled_images(user_path(path))) is not None:
         chosen = np.random.default_rng(seed).permutation(len(images))[: _bounded(count, len(images))]
         return apply(preprocessing, images[chosen])
     resolution = max(preprocessing.height, preprocessing.width)
     dataset = load(
-        spec, data_dir=data_dir, resolution=resolution, channels=preprocessing.channels, seed=seed, progress=progress
+        spec,
+        data_dir=data_dir,
+        resolution=resolution,
+        channels=preprocessing.channels,
+        seed=seed,
+        on_progress=on_progress,
     )
     return calibration_batch(dataset.train, preprocessing, count=_bounded(count, len(dataset.train)), seed=seed)
 
@@ -121,7 +131,7 @@ def _fitting(array: np.ndarray, spec: TensorSpec, path: str) -> np.ndarray:
 
 
 def _of_folder(
-    folder: Path, spec: str, count: int | None, preprocessing: Preprocessing, *, seed: int, progress: Progress
+    folder: Path, spec: str, count: int | None, preprocessing: Preprocessing, *, seed: int, on_progress: Progress
 ) -> np.ndarray:
     with reading(spec):
         folders, files = list_folder(folder)
@@ -139,7 +149,7 @@ def _of_folder(
             size=(preprocessing.width, preprocessing.height),
             channels=preprocessing.channels,
             resize=preprocessing.resize,
-            progress=progress,
+            on_progress=on_progress,
         )
     return scale_pixels(pixels, preprocessing)
 

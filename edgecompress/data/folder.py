@@ -41,7 +41,7 @@ def read(request: Request) -> Dataset:
     paths, labels = zip(*labelled, strict=True)
     size = None if request.resolution is None else (request.resolution, request.resolution)
     # One call for all parts: they get the same size and channels.
-    pixels = read_images(paths, size=size, channels=request.channels, progress=request.progress)
+    pixels = read_images(paths, size=size, channels=request.channels, on_progress=request.on_progress)
     whole = Split(pixels, np.asarray(labels, np.int64))
     if len(parts) == 1:
         train, test = stratified_split(whole, names=names, seed=request.seed)

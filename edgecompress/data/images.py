@@ -91,7 +91,7 @@ def read_images(
     size: tuple[int, int] | None,
     channels: int | None,
     resize: str = "bilinear",
-    progress: Progress = silent,
+    on_progress: Progress = silent,
 ) -> np.ndarray:
     """Decode `paths` to `uint8 (N, H, W, C)`, resized to `size` (width, height) by Pillow's filter `resize`.
 
@@ -122,7 +122,7 @@ def read_images(
     # Pillow decodes without holding the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, _ in enumerate(pool.map(decode, range(len(paths))), start=1):
-            progress("read images", done, len(paths))
+            on_progress("read images", done, len(paths))
     return pixels
 
 

@@ -94,7 +94,7 @@ def test_images_of_several_sizes_need_a_size(tmp_path):
 def test_progress_counts_the_images(tmp_path):
     told = []
     paths = [save(tmp_path / f"{index}.png") for index in range(3)]
-    read_images(paths, size=None, channels=None, progress=lambda *report: told.append(report))
+    read_images(paths, size=None, channels=None, on_progress=lambda *report: told.append(report))
     assert told == [("read images", 1, 3), ("read images", 2, 3), ("read images", 3, 3)]
 
 

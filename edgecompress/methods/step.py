@@ -70,7 +70,7 @@ class Step(Method):
         """Return the one stage that it is, on all layers."""
         return (Stage(self),)
 
-    def leaving(self, layers: str) -> Step:
+    def keeping_float(self, layers: str) -> Step:
         """Return the method for a network whose `layers`, a pattern of names, it should leave real; most treat all."""
         return self
 

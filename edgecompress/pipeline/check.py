@@ -128,7 +128,7 @@ def load_data(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Datase
         resolution=resolution,
         channels=recipe.model.channels,
         seed=recipe.train.seed,
-        progress=on_progress,
+        on_progress=on_progress,
     )
     preprocessing = standard(
         dataset, resolution=resolution, channels=recipe.model.channels, input_range=architecture.input_range

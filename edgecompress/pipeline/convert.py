@@ -174,7 +174,7 @@ def _calibration(
     if not any(target.precision in (*NEED_CALIBRATION, "binary") for target in targets):
         return None
     if calibrate:
-        return (read_calibration(calibrate, preprocessing, progress=on_progress),)
+        return (read_calibration(calibrate, preprocessing, on_progress=on_progress),)
     recipe = load_recipe(run.recipe)
     dataset, _ = load_for(recipe, run=run, on_progress=on_progress)
     count = min(recipe.convert.calibration, len(dataset.train))

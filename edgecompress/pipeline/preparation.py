@@ -67,7 +67,9 @@ def prepare(
             f"It is not known what range '{name}' expects pixels in, and wrong ranges give wrong int8 files.",
             hint="Say it: --input-range 0 255, 0 1 or -1 1.",
         )
-    return Preparation(preprocessing, (read_calibration(calibrate, preprocessing, progress=on_progress),), assumptions)
+    return Preparation(
+        preprocessing, (read_calibration(calibrate, preprocessing, on_progress=on_progress),), assumptions
+    )
 
 
 def _assumptions(image: TensorSpec | None, given: Range | None, own: Range | None) -> tuple[str, ...]:

@@ -198,7 +198,7 @@ def _of_file(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Su
         data_dir=Path(data_dir) if data_dir else None,
         resolution=max(height, width),
         channels=channels,
-        progress=on_progress,
+        on_progress=on_progress,
     )
     _require_fit(path, model, dataset)
     return _Subject(model, dataset, Preprocessing(height, width, channels, labels=dataset.labels), 0)

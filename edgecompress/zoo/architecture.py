@@ -34,7 +34,7 @@ class Architecture:
     options: tuple[Option, ...]
     construct: Callable[..., Any]
     input_range: tuple[float, float] = (-1.0, 1.0)  # what it is trained on pixels as
-    real_layers: str = ""  # pattern of the layers that binary training leaves real, besides the first and the last
+    keep_float: str = ""  # pattern of the layers that binary training keeps float, besides the first and the last
 
     def build(
         self,

@@ -20,7 +20,7 @@ def build(*, resolution: int, channels: int, classes: int, width: float, blocks:
 
     block(x) = x + bn(relu(conv3x3(x))), made binary as x + bn(relu(conv3x3(sign(x)))). Between sections stand a ReLU,
     a 2x2 max-pool and a 1x1 convolution with batch norm; together with stem and head these stay real
-    (`QUICKNET.real_layers`). Filters are width * (64, 128, 256, 512), in whole words of 32. The paper's stem halves
+    (`QUICKNET.keep_float`). Filters are width * (64, 128, 256, 512), in whole words of 32. The paper's stem halves
     the image by a second, depthwise convolution, and its pools are blurred; both are left out, for small images.
 
     Raises:
@@ -79,5 +79,5 @@ QUICKNET = Architecture(
         Option("stem_stride", 1, "stride of the first convolution; 2 for inputs of 64 pixels and more", (1, 2)),
     ),
     construct=build,
-    real_layers="stem|transition.*|scores",
+    keep_float="stem|transition.*|scores",
 )

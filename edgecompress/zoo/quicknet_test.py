@@ -20,8 +20,8 @@ def test_every_3x3_convolution_but_the_stem_has_a_residual_around_it():
         assert len(addition.input) == 2 and addition.input[0].shape == addition.input[1].shape
 
 
-def test_real_layers_are_all_kernels_but_those_of_the_blocks():
-    pattern = find("quicknet").real_layers
+def test_layers_kept_float_are_all_kernels_but_those_of_the_blocks():
+    pattern = find("quicknet").keep_float
     with_kernels = [layer.name for layer in build(blocks=1).layers if hasattr(layer, "kernel")]
     assert [name for name in with_kernels if not re.fullmatch(pattern, name)] == [
         f"section{section}_block1_conv" for section in range(1, 5)

@@ -127,7 +127,7 @@ PUBLISHED = Published(
 
 def read(request: Request) -> Dataset:
     """Find CIFAR-10 and read it."""
-    (train, test), source = find(PUBLISHED, data_dir=request.data_dir, progress=request.progress)
+    (train, test), source = find(PUBLISHED, data_dir=request.data_dir, on_progress=request.on_progress)
     return Dataset("cifar10", train, test, LABELS, 3, source)
 
 

@@ -34,7 +34,7 @@ def fetch(
     *,
     silence_timeout_s: float = 30.0,
     timeout_s: float = 3600.0,
-    progress: Progress = silent,
+    on_progress: Progress = silent,
 ) -> Path:
     """Download `item` below `folder` and return its path.
 
@@ -50,7 +50,7 @@ def fetch(
         raise DataError(f"{target} cannot be written: {error.strerror}.", hint="Set XDG_CACHE_HOME.") from error
     try:
         with os.fdopen(handle, "wb") as sink, urllib.request.urlopen(item.url, timeout=silence_timeout_s) as answer:
-            digest = _copy(answer, sink, item, deadline_s=time.monotonic() + timeout_s, progress=progress)
+            digest = _copy(answer, sink, item, deadline_s=time.monotonic() + timeout_s, on_progress=on_progress)
         if digest != item.sha256:
             raise DataError(f"{item.url} has the SHA-256 {digest}, not the published {item.sha256}; it was discarded.")
         Path(beside).replace(target)
@@ -61,7 +61,7 @@ def fetch(
     return target
 
 
-def _copy(source: BinaryIO, sink: BinaryIO, item: Download, *, deadline_s: float, progress: Progress) -> str:
+def _copy(source: BinaryIO, sink: BinaryIO, item: Download, *, deadline_s: float, on_progress: Progress) -> str:
     """Copy at most `size_bytes`, and return the SHA-256."""
     digest = hashlib.sha256()
     done_bytes = 0
@@ -74,7 +74,7 @@ def _copy(source: BinaryIO, sink: BinaryIO, item: Download, *, deadline_s: float
             raise DataError(f"{item.url} took too long: {done_bytes} of {item.size_bytes} bytes in the time allowed.")
         digest.update(chunk)
         sink.write(chunk)
-        progress(f"download {Path(item.path).name}", done_bytes, item.size_bytes)
+        on_progress(f"download {Path(item.path).name}", done_bytes, item.size_bytes)
     if done_bytes < item.size_bytes:
         raise DataError(f"{item.url} was cut off after {done_bytes} of {item.size_bytes} bytes.")
     return digest.hexdigest()

@@ -54,7 +54,7 @@ def require_nothing_left(folder):
 def test_the_right_file_arrives_whole_and_progress_is_told(tmp_path):
     told = []
     with serving(send(BODY)) as url:
-        path = fetch(item(url), tmp_path, progress=lambda *report: told.append(report))
+        path = fetch(item(url), tmp_path, on_progress=lambda *report: told.append(report))
     assert path == tmp_path / "set" / "file.bin"
     assert path.read_bytes() == BODY
     assert told[-1] == ("download file.bin", len(BODY), len(BODY))

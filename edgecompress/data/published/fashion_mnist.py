@@ -56,7 +56,7 @@ PUBLISHED = Published(
 
 def read(request: Request) -> Dataset:
     """Find Fashion-MNIST and read it."""
-    (train, test), source = find(PUBLISHED, data_dir=request.data_dir, progress=request.progress)
+    (train, test), source = find(PUBLISHED, data_dir=request.data_dir, on_progress=request.on_progress)
     return Dataset("fashion_mnist", train, test, LABELS, 1, source)
 
 

@@ -30,7 +30,7 @@ PUBLISHED = Published(
 
 def read(request: Request) -> Dataset:
     """Find MNIST and read it."""
-    (train, test), source = find(PUBLISHED, data_dir=request.data_dir, progress=request.progress)
+    (train, test), source = find(PUBLISHED, data_dir=request.data_dir, on_progress=request.on_progress)
     return Dataset("mnist", train, test, tuple("0123456789"), 1, source)
 
 

@@ -55,7 +55,7 @@ def root_folders(data_dir: Path | None) -> Iterator[Path]:
 
 
 def find(
-    published: Published, *, data_dir: Path | None = None, progress: Progress = silent
+    published: Published, *, data_dir: Path | None = None, on_progress: Progress = silent
 ) -> tuple[tuple[Split, Split], str]:
     """Read the first copy of a data set that is found, downloading it if there is none; return it and its path.
 
@@ -70,7 +70,7 @@ def find(
             return splits, str(path)
     try:
         for item in published.downloads:
-            fetch(item, cache_folder(), progress=progress)
+            fetch(item, cache_folder(), on_progress=on_progress)
     except DataError as error:
         folders = "\n".join(f"  {root}" for root in root_folders(data_dir))
         raise DataError(

@@ -28,7 +28,7 @@ class BinaryStep(Step):
         """Raise `MethodError` where `keep_float` is not a regular expression."""
         require_pattern(self.keep_float, f"{self.name}, for keep_float,")
 
-    def leaving(self, layers: str) -> BinaryStep:
+    def keeping_float(self, layers: str) -> BinaryStep:
         """Return the method that keeps these layers float as well."""
         return replace(self, keep_float="|".join(filter(None, (self.keep_float, layers))))
 

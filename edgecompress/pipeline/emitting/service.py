@@ -57,7 +57,7 @@ def emit(request: Request, *, source: dict[str, Any], targets: list[str], option
             request.scratch / "emitted",
             options=Options(**options),
             calibration=tuple(request.arrays) or None,
-            on_progress=request.progress,
+            on_progress=request.on_progress,
         )
     except ConversionError:
         if not isinstance(model, bytes):

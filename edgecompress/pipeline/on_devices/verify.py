@@ -98,7 +98,7 @@ def verify_files(
     if not data:
         noise = partial(noise_case, count=count, input_range=input_range, shapes=given, on_progress=on_progress)
         return _compare(*cases_of(paths, str, noise), addresses, kernels, on_progress, plan)
-    dataset = load(found["name"] if found else data, progress=on_progress)
+    dataset = load(found["name"] if found else data, on_progress=on_progress)
     order = stratified_order(dataset.test.labels, seed=0)[:count]
     images, labels = dataset.test.images[order], dataset.test.labels[order]
 
