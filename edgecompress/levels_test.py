@@ -19,7 +19,7 @@ LEVELS = {
 } | {"__init__": 0}
 TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras")
 MAY_USE_TENSORFLOW = (
-    "environment.py", "layers/", "keras_bridge/", "tfmot/", "zoo/", "data/", "methods/", "training/",
+    "environment.py", "keras_types.py", "layers/", "keras_bridge/", "tfmot/", "zoo/", "data/", "methods/", "training/",
     "convert/tflite/export.py", "loading.py",
 )  # fmt: skip
 MAY_USE_KERAS_2 = ("environment.py", "tfmot/")  # the first only loads them

@@ -14,6 +14,7 @@ from edgecompress.environment import keras_of, load_keras
 from edgecompress.errors import ModelFileError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.formats.keras.allowed.code import Code
 from edgecompress.formats.keras.file import copy_checked, read_keras
+from edgecompress.keras_types import Model
 from edgecompress.values import LayerNote
 
 REASON_CHARACTERS = 200  # errors may hold whole model configs
@@ -24,7 +25,7 @@ SHOWN_LAYERS = 5
 class Loaded:
     """A model, and what was done to it on the way, layer by layer: "unwrapped", "made float32" or "left out"."""
 
-    model: Any
+    model: Model
     notes: tuple[LayerNote, ...] = ()
 
 

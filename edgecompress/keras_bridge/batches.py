@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_types import Model
 
 Arrays = list[np.ndarray]
 # Sums of a batch may be added up in another order, 2^-24 each; whoever mixes samples is apart by as much as they are.
@@ -17,7 +17,7 @@ _ROUNDED = 0.01  # so many elements at most turn where a sum is rounded otherwis
 _LAYER = re.compile(r"layer ['\"]([^'\"]+)['\"]")
 
 
-def require_no_state(model: Any) -> None:
+def require_no_state(model: Model) -> None:
     """Refuse what an emitted file cannot do: to go on from the batch before.
 
     Raises:
@@ -32,7 +32,7 @@ def require_no_state(model: Any) -> None:
             )
 
 
-def require_samples_apart(model: Any) -> None:
+def require_samples_apart(model: Model) -> None:
     """Run a model on a batch of noise, and on its first sample alone; the first row must be the same.
 
     It takes about as long as a conversion's own comparison, and is to say why that failed.
@@ -58,7 +58,7 @@ def require_samples_apart(model: Any) -> None:
             return
 
 
-def require_no_randomness(model: Any) -> None:
+def require_no_randomness(model: Model) -> None:
     """Run a model twice on the same noise; both have to be the same.
 
     Raises:
@@ -76,7 +76,7 @@ def require_no_randomness(model: Any) -> None:
             )
 
 
-def require_finite(model: Any) -> None:
+def require_finite(model: Model) -> None:
     """Run a model on noise; some number of each output must be finite.
 
     Raises:
@@ -98,7 +98,7 @@ def _nowhere_finite(outputs: Arrays) -> bool:
     return any(not np.isfinite(output).any() for output in outputs)
 
 
-def _noise(model: Any) -> Arrays:
+def _noise(model: Model) -> Arrays:
     generator = np.random.default_rng(0)
     count = max((tensor.shape[0] or 2 for tensor in model.inputs), default=2)
     arrays = []
@@ -110,7 +110,7 @@ def _noise(model: Any) -> Arrays:
     return arrays
 
 
-def _outputs(model: Any, arrays: Arrays, how: str) -> Arrays:
+def _outputs(model: Model, arrays: Arrays, how: str) -> Arrays:
     tensorflow = load_tensorflow()
     try:
         return model.compute(arrays)

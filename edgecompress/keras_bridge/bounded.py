@@ -14,6 +14,7 @@ from functools import wraps
 from typing import Any
 
 from edgecompress.errors import ModelFileError
+from edgecompress.keras_types import Layer
 
 SPARE_ELEMENTS = 1 << 16  # of all weights: a model may keep some, such as counters, out of its file
 
@@ -34,7 +35,7 @@ def no_more_weights(layer_class: type, stored: int | None, *, name: str) -> Iter
     signature, asked, refused = inspect.signature(make), 0, list[str]()
 
     @wraps(make)
-    def add_weight(layer: Any, *arguments: Any, **options: Any) -> Any:
+    def add_weight(layer: Layer, *arguments: Any, **options: Any) -> Any:
         nonlocal asked
         shape = signature.bind(layer, *arguments, **options).arguments.get("shape")
         asked += math.prod(shape) if isinstance(shape, tuple | list) and all(shape) else 1

@@ -7,9 +7,7 @@ from typing import Any
 
 from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.walks import functional_of, nodes_of
-
-Layer = Any
-Model = Any
+from edgecompress.keras_types import Layer, Model
 
 
 def copy_model(model: Model) -> Model:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from edgecompress.keras_types import Model
 
 CANDIDATES = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))
 # What networks are trained on: at most two wide around zero, and at least one wide.
@@ -12,7 +12,7 @@ _LARGEST, _LEAST_WIDTH = 1.01, 0.99
 _STANDARDIZED = 3.0  # what a normalization by mean and variance leaves of most images
 
 
-def own_input_range(model: Any) -> tuple[float, float] | None:
+def own_input_range(model: Model) -> tuple[float, float] | None:
     """Return the range for which the model's first layer gives what networks compute with; None if it does not tell.
 
     A model that begins with Rescaling, or Normalization of fixed mean and variance, takes the one of 0..255, 0..1 and

@@ -14,6 +14,7 @@ from edgecompress.keras_bridge.bounded import no_more_weights
 from edgecompress.keras_bridge.precision import in_float32
 from edgecompress.keras_bridge.reading import explained, require_operations_kept
 from edgecompress.keras_bridge.walks import functional_of, walk_layers
+from edgecompress.keras_types import Model
 from edgecompress.layers import custom_objects
 from edgecompress.values import LayerNote
 
@@ -59,7 +60,7 @@ def load_keras3(
         ) from error
 
 
-def save_keras3(model: Any, path: Path) -> None:
+def save_keras3(model: Model, path: Path) -> None:
     """Save a model in the `.keras` format so that equal models are equal bytes; the caller sees to it that it is whole.
 
     Keras writes the date, the times of the parts, and addresses in memory as the numbers of objects that are shared.

@@ -14,6 +14,7 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.walks import functional_of, nodes_of, run, walk_layers
+from edgecompress.keras_types import Model
 
 _SCOPE = re.compile(r"L(\d{4,})__/")  # in front of all that a layer computes
 
@@ -34,7 +35,7 @@ class NativeModel:
     name. `own_names` makes of them what Keras 2 would have said, `net/conv/Relu`.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
         self._functional = functional_of(model)
         self._scoped: list[Any] = []
@@ -145,7 +146,7 @@ class NativeModel:
         return readers[0] if len(readers) == 1 else None
 
 
-def _operations(functional: Any) -> Iterator[Any]:
+def _operations(functional: Model) -> Iterator[Any]:
     """Yield what is called in a graph and is no layer."""
     keras = load_keras()
     for node in nodes_of(functional):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from edgecompress.keras_types import Layer, Model
 from edgecompress.values import LayerNote
 
 FLOATS = ("float16", "bfloat16", "float64", "half", "double")
 MIXED = ("mixed_float16", "mixed_bfloat16")
-
-Model = Any
 
 
 def in_float32(model: Model, *, layers: Callable[[Model], Iterator[Any]]) -> tuple[Model, tuple[LayerNote, ...]]:
@@ -34,7 +33,7 @@ def in_float32(model: Model, *, layers: Callable[[Model], Iterator[Any]]) -> tup
     return rebuilt, notes
 
 
-def policy_name(layer: Any) -> str:
+def policy_name(layer: Layer) -> str:
     """Return the name of a layer's dtype policy: "float32", "mixed_float16", "int8_from_float32", ..."""
     policy = getattr(layer, "dtype_policy", None)
     return str(getattr(policy, "name", policy))

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import replay
+from edgecompress.keras_types import Layer, Model
 
 TRAINING = ("initializer", "regularizer", "constraint")
 WINDOW = ("kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier")
@@ -17,14 +18,14 @@ POINTWISE = (
 )  # fmt: skip
 
 
-def parts_of_separable(model: Any) -> dict[str, tuple[str, str]]:
+def parts_of_separable(model: Model) -> dict[str, tuple[str, str]]:
     """Return the names of the two convolutions that each SeparableConv2D becomes, by its name."""
     kind = load_keras().layers.SeparableConv2D
     names = [layer.name for layer in model.layers if isinstance(layer, kind)]
     return {name: (f"{name}_depthwise", f"{name}_pointwise") for name in names}
 
 
-def split_separable(model: Any) -> Any:
+def split_separable(model: Model) -> Any:
     """Return `model` with each SeparableConv2D `x` replaced by `x_depthwise` and `x_pointwise`, with its weights.
 
     The tensor between the two then has a name and a range of its own, which int8 inference needs. Both are trained as
@@ -33,7 +34,7 @@ def split_separable(model: Any) -> Any:
     layers = load_keras().layers
     pairs: list[tuple[Any, Any, Any]] = []
 
-    def substitute(layer: Any, prefix: str) -> Callable[[Any], Any]:
+    def substitute(layer: Layer, prefix: str) -> Callable[[Any], Any]:
         if not isinstance(layer, layers.SeparableConv2D):
             return layer
         config = layer.get_config()

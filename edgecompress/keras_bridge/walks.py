@@ -8,9 +8,10 @@ from typing import Any
 
 from edgecompress.environment import load_keras
 from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_types import Model
 
 
-def functional_of(model: Any) -> Any:
+def functional_of(model: Model) -> Any:
     """Return the graph of a functional or Sequential model of Keras 3."""
     functional = getattr(model, "_functional", None) or model  # a Sequential model keeps its graph there
     if isinstance(model, load_keras().Sequential) and functional is model:
@@ -26,14 +27,14 @@ def functional_of(model: Any) -> Any:
     return functional
 
 
-def nodes_of(functional: Any) -> Iterator[Any]:
+def nodes_of(functional: Model) -> Iterator[Any]:
     """Yield the calls of a graph in an order in which they can be computed."""
     for depth in sorted(functional._nodes_by_depth, reverse=True):
         yield from (node for node in functional._nodes_by_depth[depth] if not node.is_input)
 
 
 def run(
-    functional: Any, inputs: Sequence[Any], *, around: Callable[[Any], AbstractContextManager[Any]] = nullcontext
+    functional: Model, inputs: Sequence[Any], *, around: Callable[[Any], AbstractContextManager[Any]] = nullcontext
 ) -> tuple[list[tuple[Any, list[Any]]], list[Any]]:
     """Compute a graph at inference, call by call; return each call's operation and tensors, and the outputs.
 
@@ -42,7 +43,7 @@ def run(
     keras = load_keras()
     calls: list[tuple[Any, list[Any]]] = []
 
-    def outputs_of(model: Any, values: Sequence[Any]) -> list[Any]:
+    def outputs_of(model: Model, values: Sequence[Any]) -> list[Any]:
         tensors = {id(old): new for old, new in zip(model.inputs, values, strict=True)}
         for node in nodes_of(model):
             arguments, options = node.arguments.fill_in(tensors)
@@ -61,7 +62,7 @@ def run(
     return calls, outputs_of(functional, [keras.ops.convert_to_tensor(value) for value in inputs])
 
 
-def walk_layers(model: Any) -> Iterator[Any]:
+def walk_layers(model: Model) -> Iterator[Any]:
     """Yield every layer of a Keras 3 model, those inside nested models and wrappers included, each once."""
     keras = load_keras()
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_tensorflow
+from edgecompress.keras_types import Tensor
 from edgecompress.numerics.codebook import Codebook
 
 tensorflow: Any = load_tensorflow()
 
-Tensor = Any
 Theta = Mapping[str, Any]  # by name, what is trained: arrays, tensors or variables
 
 

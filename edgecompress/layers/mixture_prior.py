@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_keras, load_tensorflow
+from edgecompress.keras_types import Tensor
 from edgecompress.numerics.mixture import Mixture
 
 tensorflow: Any = load_tensorflow()
 keras: Any = load_keras()
 
-Tensor = Any
 GammaPrior = tuple[float, float]  # shape and rate
 
 

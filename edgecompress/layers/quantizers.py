@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from edgecompress.environment import load_keras, load_tensorflow
+from edgecompress.keras_types import Tensor
 
 tensorflow: Any = load_tensorflow()
 
-Tensor = Any
 Gradient = Callable[[Tensor], Tensor]
 
 

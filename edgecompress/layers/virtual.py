@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_keras
+from edgecompress.keras_types import Layer, Model
 from edgecompress.layers.decoders import Decoder
 
 keras: Any = load_keras()
@@ -20,7 +21,7 @@ class VirtualLayer(keras.layers.Layer):
     they are, neither read nor trained: `replaced` has them, for who keeps checkpoints.
     """
 
-    def __init__(self, layer: Any, decoders: dict[str, Decoder]) -> None:
+    def __init__(self, layer: Layer, decoders: dict[str, Decoder]) -> None:
         super().__init__(name=layer.name, trainable=layer.trainable)
         self.layer = layer
         self._decoders = decoders
@@ -69,7 +70,7 @@ class VirtualLayer(keras.layers.Layer):
         """Return a layer like the wrapped one, which is not built yet."""
         return type(self.layer).from_config(self.layer.get_config())
 
-    def copy_to(self, plain: Any) -> None:
+    def copy_to(self, plain: Model) -> None:
         """Assign the decoded weights, and the rest of the wrapped layer's, to a layer like it."""
         plain.set_weights(self.layer.get_weights())
         for name in self._decoders:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from edgecompress.keras_types import Model, Variable
 from edgecompress.numerics.generated import Generated
 from edgecompress.values import LayerNote
 
-Model = Any
-Variable = Any
 Objective = Callable[[Any, Any], Any]
 LayerFilter = Callable[[str], bool]
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError, MethodError, RunFolderError, UnsupportedModelError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.keras_types import Model
 from edgecompress.loading import load_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, proposal, prunable_layers, pruned, scan
 from edgecompress.numerics.paired import MOST_IMAGES, PairedDrop, finest_drop, images_to_tell, paired_drop
@@ -95,7 +95,7 @@ class Sensitivity:
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    model: Any
+    model: Model
     dataset: Dataset
     preprocessing: Preprocessing
     seed: int
@@ -134,7 +134,7 @@ def find_sensitivity(
     pixels, labels = fit_pixels(train.images[order], subject.preprocessing), train.labels[order]
     total, done = 2 + len(weights) * len(SPARSITIES), 0
 
-    def measure(model: Any) -> np.ndarray:
+    def measure(model: Model) -> np.ndarray:
         nonlocal done
         done += 1
         on_progress("pruning layers one by one", done, total)
@@ -204,7 +204,7 @@ def _of_file(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Su
     return _Subject(model, dataset, Preprocessing(height, width, channels, labels=dataset.labels), 0)
 
 
-def _require_fit(path: Path, model: Any, dataset: Dataset) -> None:
+def _require_fit(path: Path, model: Model, dataset: Dataset) -> None:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     if len(shapes) != 1 or shapes[0][-1] != len(dataset.labels):
         raise DataError(
@@ -214,7 +214,7 @@ def _require_fit(path: Path, model: Any, dataset: Dataset) -> None:
         )
 
 
-def _scores(model: Any, pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+def _scores(model: Model, pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     parts = (pixels[start : start + CHUNK] for start in range(0, len(pixels), CHUNK))
     scores = [model.predict_on_batch(scale_pixels(part, preprocessing)) for part in parts]
     return np.concatenate(scores).reshape(len(pixels), -1)

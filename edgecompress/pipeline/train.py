@@ -15,6 +15,7 @@ from edgecompress.data.preprocessing import scale_pixels
 from edgecompress.environment import load_keras
 from edgecompress.errors import DataError
 from edgecompress.keras_bridge.keras3_file import save_keras3
+from edgecompress.keras_types import Model
 from edgecompress.methods.compress import compress
 from edgecompress.methods.protocol import Outcome, Prepared
 from edgecompress.methods.step import Stage
@@ -165,7 +166,7 @@ class _Trainer:
             on_progress=self.on_progress,
         )
 
-    def save(self, variant: str, model: Any, *, by: Callable[[Any, Path], None] = save_keras3) -> None:
+    def save(self, variant: str, model: Model, *, by: Callable[[Any, Path], None] = save_keras3) -> None:
         """Save a model, unless it is there and nothing has changed: HDF5 would write other bytes each time."""
         path = self.run.model(variant)
         if self.trained_epochs or not path.exists():

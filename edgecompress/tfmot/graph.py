@@ -7,9 +7,7 @@ from typing import Any
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
-
-Layer = Any
-Model = Any
+from edgecompress.keras_types import Layer, Model
 
 
 def copy_model(model: Model) -> Model:

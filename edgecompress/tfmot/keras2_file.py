@@ -10,6 +10,7 @@ from edgecompress.errors import EdgeCompressError, UnsupportedModelError
 from edgecompress.keras_bridge.bounded import no_more_weights
 from edgecompress.keras_bridge.precision import in_float32
 from edgecompress.keras_bridge.reading import explained
+from edgecompress.keras_types import Model
 from edgecompress.tfmot.graph import copy_model, walk_layers
 from edgecompress.tfmot.wrapping.wrappers import unwrapped
 from edgecompress.values import LayerNote
@@ -64,7 +65,7 @@ def load_keras2(
     return model, (*taken_off, *widened)
 
 
-def save_keras2(model: Any, path: Path) -> None:
+def save_keras2(model: Model, path: Path) -> None:
     """Save as HDF5: Keras 2's newer format cannot read models with TF-MOT's wrappers back."""
     import warnings
 
@@ -73,7 +74,7 @@ def save_keras2(model: Any, path: Path) -> None:
         model.save(path, save_format="h5", include_optimizer=False)
 
 
-def is_quantization_aware(model: Any) -> bool:
+def is_quantization_aware(model: Model) -> bool:
     """Return whether the model has TF-MOT's fake-quantization wrappers."""
     return any(type(layer).__name__.startswith(("QuantizeWrapper", "QuantizeLayer")) for layer in model.layers)
 

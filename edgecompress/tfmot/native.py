@@ -9,13 +9,14 @@ import numpy as np
 
 from edgecompress.environment import keras_of, load_tensorflow, load_tf_keras
 from edgecompress.keras_bridge.native import GraphInput, NativeModel
+from edgecompress.keras_types import Model
 from edgecompress.tfmot.graph import inbound_layers, walk_layers
 
 
 class NativeKeras2Model:
     """What `NativeModel` is of a model of Keras 3: Keras 2 gives operations the names of their layers by itself."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
         self.name: str = model.name
         self.inputs = tuple(
@@ -53,7 +54,7 @@ class NativeKeras2Model:
         return readers[0] if len(readers) == 1 else None
 
 
-def native(model: Any) -> NativeModel | NativeKeras2Model:
+def native(model: Model) -> NativeModel | NativeKeras2Model:
     """Return a functional or Sequential model of either Keras as conversion takes it.
 
     Raises:

@@ -7,13 +7,14 @@ from typing import Any
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_types import Layer, Model
 from edgecompress.tfmot.graph import functional_of
 
 # What a call becomes: (node, positional arguments, keyword arguments, names of the models it is in) -> its tensors.
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any], str], list[Any]]
 
 
-def replay(functional: Any, inputs: Sequence[Any], call: Call, *, prefix: str = "") -> list[Any]:
+def replay(functional: Model, inputs: Sequence[Any], call: Call, *, prefix: str = "") -> list[Any]:
     """Return what a graph's outputs become with `inputs` for its inputs and `call` for each call of a layer.
 
     Raises:
@@ -40,17 +41,17 @@ def replay(functional: Any, inputs: Sequence[Any], call: Call, *, prefix: str = 
     return [tensors[id(tensor)] for tensor in functional.outputs]
 
 
-def nodes_of(functional: Any) -> Iterator[Any]:
+def nodes_of(functional: Model) -> Iterator[Any]:
     """Yield the calls of a graph in an order in which they can be computed."""
     for depth in sorted(functional._nodes_by_depth, reverse=True):
         yield from (node for node in functional._nodes_by_depth[depth] if not node.is_input)
 
 
-def named_arguments(layer: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+def named_arguments(layer: Layer, arguments: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call of a layer by the names that they have in its definition."""
     return {**dict(zip(layer._call_spec.arg_names, arguments, strict=False)), **options}
 
 
-def is_model(layer: Any) -> bool:
+def is_model(layer: Layer) -> bool:
     """Return whether a layer is a nested model."""
     return isinstance(layer, load_tf_keras().Model)

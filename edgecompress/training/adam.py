@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from edgecompress.environment import load_tensorflow
-
-Tensor = Any
-Variable = Any
+from edgecompress.keras_types import Tensor, Variable
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's own defaults
 

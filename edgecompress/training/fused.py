@@ -9,13 +9,11 @@ from typing import Any
 
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.keras_bridge.walks import walk_layers
-
-Layer = Any
-Tensor = Any
+from edgecompress.keras_types import Layer, Model, Tensor
 
 
 @contextmanager
-def fused_batch_norms(model: Any) -> Iterator[None]:
+def fused_batch_norms(model: Model) -> Iterator[None]:
     """Have the batch norms of a Keras 3 model computed by the fused kernel where they normalize the last of four axes.
 
     Equal to what they compute otherwise but for rounding. What they are when calls are traced here stays in the trace.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from edgecompress.formats.keras.config import summarize_config
+from edgecompress.keras_types import Model
 
 
-def count(model: Any) -> tuple[int, int]:
+def count(model: Model) -> tuple[int, int]:
     """Return the trained parameters and, for one input, the multiply-adds of convolutions and matrix products.
 
     Batch-norm gamma and beta count as parameters, its moving statistics do not; biases, batch norm, activations and
@@ -18,6 +18,6 @@ def count(model: Any) -> tuple[int, int]:
     return sum(layer.parameters for layer in summaries), sum(layer.multiply_adds for layer in summaries)
 
 
-def batch_norm_statistics(model: Any) -> int:
+def batch_norm_statistics(model: Model) -> int:
     """Return how many moving means and variances there are: stored, but neither trained nor counted."""
     return sum(math.prod(weight.shape) for weight in model.non_trainable_weights)

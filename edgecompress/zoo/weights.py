@@ -13,6 +13,7 @@ from edgecompress.errors import ArchitectureError, ModelFileError
 from edgecompress.formats.keras.config import summarize_config
 from edgecompress.formats.keras.file import check_keras
 from edgecompress.formats.keras.opening import open_keras
+from edgecompress.keras_types import Model
 from edgecompress.values import LayerNote
 
 PUBLISHED_WIDTHS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
@@ -20,7 +21,7 @@ PUBLISHED_RESOLUTIONS = (128, 160, 192, 224)
 ORIGIN = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"  # as in tf_keras.applications
 
 
-def load_weights(model: Any, source: str) -> tuple[LayerNote, ...]:
+def load_weights(model: Model, source: str) -> tuple[LayerNote, ...]:
     """Load `source`, "imagenet" or a `.h5` or `.keras` file of a model or its weights, into `model`.
 
     Layers are matched by name; a `.weights.h5` has no names, so that there they are matched by class and order.
@@ -70,7 +71,7 @@ def weights_file(source: str) -> Path:
         raise ModelFileError(f"'{source}' is no path: there is no such user.") from error
 
 
-def _imagenet_file(model: Any) -> Path:
+def _imagenet_file(model: Model) -> Path:
     """Return the file of Keras's own MobileNet weights, from its cache or by its download."""
     convolution = next((layer for layer in model.layers if layer.name == "conv_pw_13"), None)
     widths = {int(1024 * width): text for width, text in PUBLISHED_WIDTHS.items()}
@@ -99,7 +100,7 @@ def _cache_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
-def _read(path: Path, model: Any) -> dict[str, list[np.ndarray]]:
+def _read(path: Path, model: Model) -> dict[str, list[np.ndarray]]:
     """Read what a file holds for each layer of the model, in the order of the layer's weights."""
     if not path.is_file():
         raise ModelFileError(f"There is no weights file '{path}'.", hint="Give 'imagenet', or a .h5 or .keras file.")

@@ -12,6 +12,7 @@ from typing import Any
 from edgecompress.convert.tflite.annotate import rename
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import ConversionError, UnsupportedModelError
+from edgecompress.keras_types import Model
 from edgecompress.quiet import quiet
 from edgecompress.tfmot.native import native
 
@@ -21,7 +22,7 @@ _PATH = re.compile(r'(?:"|node )([^"\s]+/[^"\s]*)')  # of an operation, in a loc
 _PLACE = re.compile(r"^.*error: (loc\(.*?\)+: )?")
 
 
-def export_float(model: Any, *, sparse: bool = False) -> bytes:
+def export_float(model: Model, *, sparse: bool = False) -> bytes:
     """Return the model as a float32 TFLite file with batch size 1; `sparse` stores kernels with many zeros sparsely.
 
     Raises:
@@ -32,12 +33,12 @@ def export_float(model: Any, *, sparse: bool = False) -> bytes:
     return _convert(model, [tensorflow.lite.Optimize.EXPERIMENTAL_SPARSITY] if sparse else [])
 
 
-def export_quantization_aware(model: Any) -> bytes:
+def export_quantization_aware(model: Model) -> bytes:
     """Return a model with TF-MOT's fake quantization as a TFLite file that computes in int8, with float32 inputs."""
     return _convert(model, [load_tensorflow().lite.Optimize.DEFAULT])
 
 
-def _convert(model: Any, optimizations: list[Any]) -> bytes:
+def _convert(model: Model, optimizations: list[Any]) -> bytes:
     model = native(model)
     specs = [_input_spec(model, tensor) for tensor in model.inputs]
     traced = None
@@ -55,7 +56,7 @@ def _convert(model: Any, optimizations: list[Any]) -> bytes:
     return rename(content, model.own_names, inputs=inputs, outputs=outputs)
 
 
-def _refusal(model: Any, traced: Any, said: str) -> ConversionError:
+def _refusal(model: Model, traced: Any, said: str) -> ConversionError:
     """Name the layers whose operations the converter complains of, and what it says, without its places in code."""
     operations = list(dict.fromkeys(_OPERATION.findall(said)))
     computed = traced.graph.get_operations() if traced is not None else ()
@@ -75,7 +76,7 @@ def _refusal(model: Any, traced: Any, said: str) -> ConversionError:
     )
 
 
-def _input_spec(model: Any, tensor: Any) -> Any:
+def _input_spec(model: Model, tensor: Any) -> Any:
     name = _plain(tensor.name)
     if any(size is None for size in tensor.shape[1:]):
         raise UnsupportedModelError(
@@ -85,7 +86,7 @@ def _input_spec(model: Any, tensor: Any) -> Any:
     return load_tensorflow().TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
 
 
-def _traced(model: Any, specs: list[Any]) -> Any:
+def _traced(model: Model, specs: list[Any]) -> Any:
     # Without AutoGraph, as Keras 3 traces its models: it would say what is raised in there in its own words.
     call = load_tensorflow().function(lambda *tensors: model.traced(tensors), autograph=False)
     return call.get_concrete_function(*specs)

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer
 
 # Keras's 0.99 takes 500 steps to forget the initial statistics, more than a small data set has.
 MOMENTUM = 0.9
 
 
-def start(binary: Any, layer: Any, batch_norm: Any | None) -> None:
+def start(binary: Any, layer: Layer, batch_norm: Any | None) -> None:
     """Give `binary` latent weights in [-1, 1] made from those of `layer`, and fit the batch norm behind it.
 
     A filter with weights beyond +-1 is divided by its largest magnitude. The others start as they are: small weights

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgecompress.keras_bridge.graph import first_input, inbound_layers
+from edgecompress.keras_types import Layer
 from edgecompress.layers.padding import same_padding
 from edgecompress.methods.binary.surroundings import ACTIVATIONS, Surroundings, has_activation, kind
 from edgecompress.values import LayerNote
@@ -38,7 +39,7 @@ def order_around(surroundings: Surroundings) -> Order:
     return order
 
 
-def _drop_activation(layer: Any, surroundings: Surroundings, order: Order) -> None:
+def _drop_activation(layer: Layer, surroundings: Surroundings, order: Order) -> None:
     """Take out what would make every sign the same, or none different; dropout would make some +1, and none absent."""
     if not surroundings.feeds_signs_only(layer):
         return
@@ -53,7 +54,7 @@ def _drop_activation(layer: Any, surroundings: Surroundings, order: Order) -> No
         order.remarks[layer.name].append("its activation is taken out, since only signs are taken of it")
 
 
-def _pool_before_normalizing(layer: Any, surroundings: Surroundings, order: Order) -> None:
+def _pool_before_normalizing(layer: Layer, surroundings: Surroundings, order: Order) -> None:
     """Make of [convolution, batch norm, max-pool] what keeps the convolution's sums whole: the pool first."""
     batch_norm = surroundings.only_reader(layer)
     if batch_norm is None or kind(batch_norm) != "BatchNormalization" or has_activation(layer):
@@ -69,14 +70,14 @@ def _pool_before_normalizing(layer: Any, surroundings: Surroundings, order: Orde
         order.notes += [LayerNote(each.name, "moved", f"behind '{pool.name}'") for each in moved]
 
 
-def _normalize(layer: Any, surroundings: Surroundings, order: Order) -> None:
+def _normalize(layer: Layer, surroundings: Surroundings, order: Order) -> None:
     (source,) = inbound_layers(layer)
     if not surroundings.is_normalized(source):
         order.normalized.add(surroundings.where_to_normalize(layer).name)
         order.remarks[layer.name].append("a batch norm is put before its sign")
 
 
-def _pad(layer: Any, surroundings: Surroundings, order: Order) -> None:
+def _pad(layer: Layer, surroundings: Surroundings, order: Order) -> None:
     (source,) = inbound_layers(layer)
     if kind(source) != "ZeroPadding2D":
         return

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgecompress.environment import load_keras
+from edgecompress.keras_types import Layer
 from edgecompress.layers import custom_objects
 
 
@@ -18,7 +19,7 @@ class Scheme:
     stochastic: bool = False
     input_scale: bool = False
 
-    def unfit(self, layer: Any) -> str:
+    def unfit(self, layer: Layer) -> str:
         """Return why `layer` has no binary form under this scheme, or ''."""
         layers = load_keras().layers
         kind = type(layer)
@@ -34,7 +35,7 @@ class Scheme:
             return f"its {layer.groups} groups split the bits of a pixel"
         return ""
 
-    def binary(self, layer: Any, **changes: Any) -> Any:
+    def binary(self, layer: Layer, **changes: Any) -> Any:
         """Return the binary layer, without weights as yet, for one that is not `unfit`; `changes` go to its config."""
         options = asdict(self)
         if type(layer).__name__ == "DepthwiseConv2D":
@@ -46,7 +47,7 @@ class Scheme:
         return kind.from_config(config)
 
 
-def is_binary(layer: Any) -> bool:
+def is_binary(layer: Layer) -> bool:
     """Return whether `layer` computes with the signs of a latent kernel."""
     from edgecompress.layers.latent import LatentKernel
 

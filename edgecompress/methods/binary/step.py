@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from edgecompress.keras_bridge.graph import copy_model, replay
+from edgecompress.keras_types import Layer
 from edgecompress.methods.binary.scheme import Scheme, is_binary
 from edgecompress.methods.binary.surgery import BINARIZED, binarize
 from edgecompress.methods.eligible import nothing
@@ -72,7 +73,7 @@ def _plain(prepared: Prepared) -> Model:
     floats = {layer.name: layer for layer in prepared.source.layers}
     pairs: list[tuple[Any, Any]] = []
 
-    def substitute(layer: Any, prefix: str) -> Any:
+    def substitute(layer: Layer, prefix: str) -> Any:
         if not is_binary(layer):
             return layer
         original = floats[layer.name]

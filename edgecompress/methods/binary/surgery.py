@@ -10,6 +10,7 @@ import numpy as np
 from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import copy_model, replay
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer
 from edgecompress.methods.binary.initialization import MOMENTUM, start
 from edgecompress.methods.binary.order import Order, order_around
 from edgecompress.methods.binary.scheme import Scheme
@@ -65,7 +66,7 @@ def _stay_float(model: Model, scheme: Scheme, chosen: LayerFilter) -> dict[str, 
     return reasons
 
 
-def _new_scale(layer: Any) -> list[Any]:
+def _new_scale(layer: Layer) -> list[Any]:
     """Return a batch norm for sums of signs, and behind it the activation that the layer had."""
     layers = load_keras().layers
     batch_norm = layers.BatchNormalization(momentum=MOMENTUM, name=f"{layer.name}_output_bn")
@@ -83,7 +84,7 @@ def _substitution(order: Order, binaries: dict[str, Any]) -> Callable[[Any, str]
             normalized[id(tensor)] = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_input_bn")(tensor)
         return normalized[id(tensor)]
 
-    def substitute(layer: Any, prefix: str) -> Any:
+    def substitute(layer: Layer, prefix: str) -> Any:
         parts = [] if layer.name in order.dropped else [binaries.get(layer.name, layer)]
         parts += order.behind.get(layer.name, [])
         if layer.name in order.normalized:

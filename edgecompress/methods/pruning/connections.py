@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from edgecompress.keras_types import Layer
 
 PRUNED = "pruned"  # the action of a layer whose smallest weights are removed
 
 
-def unprunable(layer: Any) -> str:
+def unprunable(layer: Layer) -> str:
     """Return why a layer with a kernel is not pruned, or ''."""
     if "Depthwise" in type(layer).__name__:
         return f"each channel has few weights of its own in a {type(layer).__name__}"

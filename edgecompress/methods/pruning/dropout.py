@@ -12,6 +12,7 @@ import numpy as np
 from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import inbound_layers, replay
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer
 from edgecompress.methods.protocol import Model
 
 
@@ -19,7 +20,7 @@ from edgecompress.methods.protocol import Model
 class FollowingDropout:
     """A dropout of rate D_o, and the kernels that it feeds into, which had C_o connections when pruning began."""
 
-    layer: Any  # a RescaledDropout
+    layer: Layer  # a RescaledDropout
     rate: float
     kernels: tuple[Any, ...]
     connections: int
@@ -62,7 +63,7 @@ def with_plain_dropout(model: Model) -> Model:
     return replay(model, lambda layer, prefix: plain.get(layer.name, layer)) if plain else model
 
 
-def _fed_kernels(model: Model, layer: Any) -> tuple[Any, ...]:
+def _fed_kernels(model: Model, layer: Layer) -> tuple[Any, ...]:
     """Return the kernels of the next layers downstream that have some."""
     reached = {layer.name}
     fed: list[Any] = []

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.pruning.rounds import due
 from edgecompress.methods.pruning.wrapping import stripped, wrapped
@@ -123,7 +124,7 @@ class MagnitudePruning(Step):
             raise MethodError(f"{self.name} got n_of_m '{self.n_of_m}'.", hint="Write it as '2:4'.")
         return int(match[1]), int(match[2])
 
-    def _unfit(self, layer: Any) -> str:
+    def _unfit(self, layer: Layer) -> str:
         shape = kernels(layer)[-1].shape
         if self.n_of_m and shape[-2] % self._pattern()[1]:
             return f"{shape[-2]} input channels are not a multiple of {self._pattern()[1]}"

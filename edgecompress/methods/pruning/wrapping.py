@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
+from edgecompress.keras_types import Layer
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Constraint, Kept, LayerFilter, Model, Outcome, Prepared, StepCallback
 from edgecompress.methods.pruning.connections import PRUNED
@@ -59,7 +60,7 @@ def stripped(prepared: Prepared) -> Outcome:
     return Outcome(model=model, notes=notes, constraints=(Constraint(Kept.ZEROS, pruned),))
 
 
-def _sparser(layer: Any, sparsity: float) -> str:
+def _sparser(layer: Layer, sparsity: float) -> str:
     zeros = kernel_zeros(layer)
     one = 1 / max(int(np.prod(kernel.shape)) for kernel in kernels(layer))  # a share is rounded to whole weights
     return f"{zeros:.3g} of its kernel is zero already" if zeros > sparsity + one else ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 
 from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import first_input
+from edgecompress.keras_types import Layer
 from edgecompress.methods.protocol import Model
 from edgecompress.methods.sharing.prefix import values_of
 
@@ -34,7 +34,7 @@ def correct_biases(original: Model, changed: Model, names: Collection[str], imag
     return left
 
 
-def _unfit(layer: Any) -> str:
+def _unfit(layer: Layer) -> str:
     layers = load_keras().layers
     if type(layer) not in (layers.Dense, layers.Conv2D, layers.DepthwiseConv2D):
         return f"the bias of this {type(layer).__name__} cannot be corrected"

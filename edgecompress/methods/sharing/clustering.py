@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
@@ -55,6 +56,6 @@ class WeightClustering(Step):
         """Put plain kernels back, and note how many distinct values each really has."""
         return shared_outcome(strip(prepared.model, prepared.source), prepared.notes)
 
-    def _unfit(self, layer: Any) -> str:
+    def _unfit(self, layer: Layer) -> str:
         weights = max(int(np.prod(kernel.shape)) for kernel in kernels(layer))
         return unclusterable(layer) or too_few(weights, self.clusters)

@@ -10,6 +10,7 @@ import numpy as np
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import NAMES, kernels
+from edgecompress.keras_types import Layer
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
@@ -70,11 +71,11 @@ class KMeansSharing(Step):
             prepared.model.get_layer(name).copy_to(layer)
         return shared_outcome(model, prepared.notes)
 
-    def _unfit(self, layer: Any) -> str:
+    def _unfit(self, layer: Layer) -> str:
         survivors = max(int(np.count_nonzero(kernel)) for kernel in kernels(layer))
         return too_few(survivors, self._clusters(layer))
 
-    def _codebooks(self, layer: Any) -> dict[str, Codebook]:
+    def _codebooks(self, layer: Layer) -> dict[str, Codebook]:
         def shared(weights: Any, clusters: int, *, zeros: bool) -> Codebook:
             return share(np.asarray(weights), clusters, start=self.initialization, seed=self.seed, zeros=zeros)
 
@@ -88,5 +89,5 @@ class KMeansSharing(Step):
             books["bias"] = shared(bias, self.share_biases, zeros=False)  # a bias is never pruned
         return books
 
-    def _clusters(self, layer: Any) -> int:
+    def _clusters(self, layer: Layer) -> int:
         return self.conv_clusters if len(kernels(layer)[0].shape) > 2 else self.clusters

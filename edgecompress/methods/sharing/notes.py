@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import distinct_values, kernel_zeros
+from edgecompress.keras_types import Layer
 from edgecompress.methods.protocol import Constraint, Kept, Model, Outcome
 from edgecompress.values import LayerNote
 
@@ -35,5 +35,5 @@ def shared_outcome(model: Model, notes: Iterable[LayerNote], *, zeros: bool = Fa
     return Outcome(model=model, notes=noted, constraints=tuple(Constraint(kind, shared) for kind in kinds))
 
 
-def _figures(layer: Any) -> dict[str, float]:
+def _figures(layer: Layer) -> dict[str, float]:
     return {"distinct_values": distinct_values(layer), "sparsity": round(kernel_zeros(layer), 4)}

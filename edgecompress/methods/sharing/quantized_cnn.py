@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.keras_bridge.graph import first_input
+from edgecompress.keras_types import Layer
 from edgecompress.methods.protocol import Context, Model, Prepared
 from edgecompress.methods.sharing.prefix import require_one_input, values_of
 from edgecompress.methods.sharing.vector import ProductQuantization
@@ -44,7 +45,7 @@ class QuantizedCNN(ProductQuantization):
         """Refuse networks with more than one input, of which images say nothing."""
         require_one_input(self.name, model, hint="Use product_quantization, which needs no images.")
 
-    def codebook(self, prepared: Prepared, context: Context, layer: Any) -> VectorCodebook:
+    def codebook(self, prepared: Prepared, context: Context, layer: Layer) -> VectorCodebook:
         """Return the words that keep the layer's outputs best."""
         images = context.images(self.images)
         kernel = layer.kernel.numpy()
@@ -74,7 +75,7 @@ class QuantizedCNN(ProductQuantization):
         return np.concatenate(found)
 
 
-def _patches(layer: Any, inputs: np.ndarray) -> np.ndarray:
+def _patches(layer: Layer, inputs: np.ndarray) -> np.ndarray:
     patches = load_tensorflow().image.extract_patches(
         inputs,
         sizes=[1, *layer.kernel_size, 1],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from edgecompress.environment import load_keras
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
+from edgecompress.keras_types import Layer
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Constraint, Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.step import Step, option
@@ -66,7 +67,7 @@ class VectorStep(Step):
         return Outcome(model=prepared.model, notes=tuple(notes), constraints=(made,), generators=generators)
 
     @abstractmethod
-    def codebook(self, prepared: Prepared, context: Context, layer: Any) -> VectorCodebook:
+    def codebook(self, prepared: Prepared, context: Context, layer: Layer) -> VectorCodebook:
         """Return the codebook of a layer's kernel, transposed to [outputs, inputs]."""
 
     @abstractmethod
@@ -98,7 +99,7 @@ class ProductQuantization(VectorStep):
         super().__post_init__()
         self._require(length=self.length)
 
-    def codebook(self, prepared: Prepared, context: Context, layer: Any) -> VectorCodebook:
+    def codebook(self, prepared: Prepared, context: Context, layer: Layer) -> VectorCodebook:
         """Return the words nearest to the weights."""
         matrix = _matrix(layer)
         return product_quantization(matrix.T, spaces=len(matrix) // self.length, words=self.words, seed=self.seed)
@@ -128,7 +129,7 @@ class ResidualQuantization(VectorStep):
         super().__post_init__()
         self._require(stages=self.stages)
 
-    def codebook(self, prepared: Prepared, context: Context, layer: Any) -> VectorCodebook:
+    def codebook(self, prepared: Prepared, context: Context, layer: Layer) -> VectorCodebook:
         """Return the words nearest to the weights, and to what is left of them."""
         return residual_quantization(_matrix(layer).T, stages=self.stages, words=self.words, seed=self.seed)
 
@@ -137,12 +138,12 @@ class ResidualQuantization(VectorStep):
         return f"{outputs} outputs are no more than {words} words" if outputs <= words else ""
 
 
-def _matrix(layer: Any) -> np.ndarray:
+def _matrix(layer: Layer) -> np.ndarray:
     kernel = layer.kernel.numpy()
     return kernel.reshape(-1, kernel.shape[-1])
 
 
-def _no_matrix(layer: Any) -> str:
+def _no_matrix(layer: Layer) -> str:
     layers = load_keras().layers
     if type(layer) not in (layers.Dense, layers.Conv2D) or getattr(layer, "groups", 1) != 1:
         return f"the kernel of this {type(layer).__name__} is no matrix of inputs and outputs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.keras_types import Layer, Tensor
 from edgecompress.tfmot.stand_ins.parts import Part, binary_layer, options_of
 from edgecompress.tfmot.stand_ins.signed import finished, products, scaled_sign, sign
 
@@ -12,8 +13,6 @@ tensorflow: Any = load_tensorflow()
 keras: Any = load_tf_keras()
 
 OPTIONS = ("scaled", "stochastic", "binary_inputs", "input_gradient", "input_scale", "pad_values")
-
-Tensor = Any
 
 
 class _StandIn:
@@ -29,7 +28,7 @@ class _StandIn:
 
     def call(self, inputs: Tensor) -> Tensor:
         """Compute the products of signs."""
-        layer: Any = self
+        layer: Layer = self
         kernel = layer.depthwise_kernel if self.kind == "DepthwiseConv2D" else layer.kernel
         axes = tuple(range(len(kernel.shape) - self.filter_axes))
         kernel = scaled_sign(kernel, axes) if self.options.get("scaled") else sign(kernel)

@@ -15,6 +15,7 @@ import numpy as np
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.formats.keras.allowed.names import LARQ_CLASSES, LARQ_QUANTIZERS
+from edgecompress.keras_types import Layer, Tensor
 from edgecompress.tfmot.stand_ins.parts import Part, binary_layer, options_of, plain_layer, sign_layer
 from edgecompress.tfmot.stand_ins.signed import finished, products, scaled_sign, sign
 from edgecompress.tfmot.to_keras3.training import REGULARIZER
@@ -27,8 +28,6 @@ GRADIENTS = {
 }
 SCALED = ("MagnitudeAwareSign", "magnitude_aware_sign")
 SHOWN_CHARACTERS = 60  # of what a file says, in a message
-
-Tensor = Any
 
 
 class _StandIn:
@@ -46,7 +45,7 @@ class _StandIn:
 
     def call(self, inputs: Tensor) -> Tensor:
         """Compute what Larq's layer does at inference."""
-        layer: Any = self
+        layer: Layer = self
         inputs = sign(inputs) if layer.input_quantizer else inputs
         pad_value = layer.pad_values if layer.pad_values in (0, 1) else 0
         return finished(layer, products(layer, inputs, self._kernel("kernel"), pad_value=pad_value))
@@ -145,7 +144,7 @@ def stand_ins() -> dict[str, type]:
     return {**classes, **{f"Larq>{name}": kind for name, kind in classes.items()}}
 
 
-def parts(layer: Any, name: str) -> list[Part]:
+def parts(layer: Layer, name: str) -> list[Part]:
     """Return what stands for a stand-in in Keras 3.
 
     Raises:
@@ -156,7 +155,7 @@ def parts(layer: Any, name: str) -> list[Part]:
     return layer.parts(name)
 
 
-def _with_inputs(original: Any, kind: str, options: dict[str, Any]) -> list[Part]:
+def _with_inputs(original: Layer, kind: str, options: dict[str, Any]) -> list[Part]:
     """Return a layer that takes signs by itself where its kernel is binary, else after a Sign."""
     if original.kernel_quantizer is None:
         return [*_signs(original, options["name"]), (plain_layer(kind, options), original.get_weights())]
@@ -166,11 +165,11 @@ def _with_inputs(original: Any, kind: str, options: dict[str, Any]) -> list[Part
     return [(_layer(original, kind, original.kernel_quantizer, options), original.get_weights())]
 
 
-def _signs(original: Any, name: str) -> list[Part]:
+def _signs(original: Layer, name: str) -> list[Part]:
     return [(sign_layer(f"{name}_sign"), [])] if original.input_quantizer else []
 
 
-def _layer(original: Any, kind: str, quantizer: str | None, options: dict[str, Any]) -> Any:
+def _layer(original: Layer, kind: str, quantizer: str | None, options: dict[str, Any]) -> Any:
     if quantizer is None:
         return plain_layer(kind, options)
     if options.get("data_format", "channels_last") != "channels_last":
@@ -194,7 +193,7 @@ def _name(stored: Any) -> str | None:
     return type(found).__name__
 
 
-def _require_known_quantizers(layer: Any) -> None:
+def _require_known_quantizers(layer: Layer) -> None:
     for key in LARQ_QUANTIZERS:
         name, known = getattr(layer, key), (*GRADIENTS, *(() if key == "input_quantizer" else SCALED))
         if name is not None and name not in known:
@@ -205,14 +204,14 @@ def _require_known_quantizers(layer: Any) -> None:
             )
 
 
-def _bit(original: Any) -> int:
+def _bit(original: Layer) -> int:
     if original.pad_values not in (0, 1):
         shown = f"{original.pad_values!r:.{SHOWN_CHARACTERS}}"
         raise _refusal(original.name, type(original).__name__, f"pads by {shown}, and not by 0 or 1")
     return int(original.pad_values)
 
 
-def _require_zero_padding(original: Any) -> None:
+def _require_zero_padding(original: Layer) -> None:
     if original.pad_values != 0:
         raise _refusal(original.name, type(original).__name__, "has other pad_values than 0, and no binary Conv2D")
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecompress.environment import load_keras
 from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_types import Layer
 from edgecompress.layers import custom_objects
 from edgecompress.tfmot.to_keras3.activations import SAME, name_of
 from edgecompress.tfmot.to_keras3.training import training_options
@@ -20,7 +21,7 @@ FIGURES = (
 Part = tuple[Any, list[np.ndarray]]  # a layer of Keras 3, and its weights
 
 
-def options_of(layer: Any, name: str) -> dict[str, Any]:
+def options_of(layer: Layer, name: str) -> dict[str, Any]:
     """Return the options of a Dense, Conv2D, DepthwiseConv2D or SeparableConv2D of Keras 2 for its equal in Keras 3.
 
     Constraints are left out.

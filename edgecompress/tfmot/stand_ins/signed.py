@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.keras_types import Layer, Tensor
 from edgecompress.layers.padding import same_padding
 
 tensorflow: Any = load_tensorflow()
 keras: Any = load_tf_keras()
-
-Tensor = Any
 
 
 def sign(x: Tensor) -> Tensor:
@@ -23,7 +22,7 @@ def scaled_sign(w: Tensor, axes: tuple[int, ...]) -> Tensor:
     return sign(w) * tensorflow.reduce_mean(tensorflow.abs(w), axes, keepdims=True)
 
 
-def products(layer: Any, inputs: Tensor, kernel: Tensor, *, pad_value: float = 0.0) -> Tensor:
+def products(layer: Layer, inputs: Tensor, kernel: Tensor, *, pad_value: float = 0.0) -> Tensor:
     """Return the sums of a Dense, Conv2D or DepthwiseConv2D with `kernel`, without bias and activation.
 
     Where the layer pads by itself, it is by `pad_value`.
@@ -44,7 +43,7 @@ def products(layer: Any, inputs: Tensor, kernel: Tensor, *, pad_value: float = 0
     )  # fmt: skip
 
 
-def finished(layer: Any, outputs: Tensor) -> Tensor:
+def finished(layer: Layer, outputs: Tensor) -> Tensor:
     """Return outputs with the layer's bias and activation."""
     if layer.use_bias:
         outputs = keras.backend.bias_add(outputs, layer.bias, data_format=getattr(layer, "data_format", None))

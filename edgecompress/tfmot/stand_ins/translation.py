@@ -6,6 +6,7 @@ from typing import Any
 
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_types import Layer, Model
 from edgecompress.tfmot.graph import replay, walk_layers
 from edgecompress.tfmot.stand_ins import binary, larq
 from edgecompress.tfmot.to_keras3.translation import translate as translate_to_keras3
@@ -19,12 +20,12 @@ def classes() -> dict[str, type]:
     return {**binary.STAND_INS, **larq.stand_ins(), "Sign": larq.Sign}
 
 
-def are_in(model: Any) -> bool:
+def are_in(model: Model) -> bool:
     """Return whether a model of Keras 2 has binary layers."""
     return any(isinstance(part, KINDS) for layer in walk_layers(model) for part in layer._flatten_layers())
 
 
-def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
+def translate(model: Model) -> tuple[Any, tuple[LayerNote, ...]]:
     """Return the model of Keras 3 with this package's binary layers, compared with `model`.
 
     Raises:
@@ -42,5 +43,5 @@ def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
     return translate_to_keras3(signed, own=dict.fromkeys(KINDS, larq.parts))
 
 
-def _is_sign(layer: Any) -> bool:
+def _is_sign(layer: Layer) -> bool:
     return type(layer) is load_tf_keras().layers.Activation and isinstance(layer.activation, larq.Sign)

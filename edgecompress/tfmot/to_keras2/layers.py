@@ -10,6 +10,7 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.precision import policy_name
+from edgecompress.keras_types import Layer
 from edgecompress.tfmot.layer_rules import IN_BOTH, INSIDE, PLAIN_TYPES, RECURRENT, STEPS, WINDOW, Rule, rule
 from edgecompress.tfmot.to_keras2.activations import IN_CELLS
 
@@ -98,7 +99,7 @@ HINTS = {
 }
 
 
-def make(original: Any, name: str, *, activation: str | None) -> Any:
+def make(original: Layer, name: str, *, activation: str | None) -> Any:
     """Return the layer `name` of Keras 2 that computes what the Keras 3 layer does, `activation` apart.
 
     Raises:
@@ -143,7 +144,7 @@ def name_in_keras2(name: str) -> str:
     return plain if re.match(r"[A-Za-z0-9.]", plain) else f"layer{plain}"
 
 
-def weights(original: Any) -> list[np.ndarray]:
+def weights(original: Layer) -> list[np.ndarray]:
     """Return the weights of a Keras 3 layer in the order of Keras 2."""
     kind = type(original).__name__
     if kind == "BatchNormalization":  # renorm has more, which inference does not read
@@ -163,7 +164,7 @@ def _unknown(kind: str) -> str:
     return f"{kind} is not among the layers that are" if has else f"Keras 2 has no equal of {kind}"
 
 
-def _inside(wrapper: Any, inner: Any) -> Any:
+def _inside(wrapper: Layer, inner: Layer) -> Any:
     """Return the layer, or the list of cells, that a wrapper of Keras 2 takes in the place of one of Keras 3."""
     if isinstance(inner, list):
         return [_inside(wrapper, each) for each in inner]
@@ -178,7 +179,7 @@ def _inside(wrapper: Any, inner: Any) -> Any:
     return make(inner, name_in_keras2(inner.name), activation=IN_CELLS[name])
 
 
-def refusal(layer: Any, why: str) -> UnsupportedModelError:
+def refusal(layer: Layer, why: str) -> UnsupportedModelError:
     """Return the refusal of a Keras 3 layer, with what to do about its class."""
     kind = type(layer).__name__
     return UnsupportedModelError(
@@ -187,7 +188,7 @@ def refusal(layer: Any, why: str) -> UnsupportedModelError:
     )
 
 
-def _inner_activations(original: Any, arguments: dict[str, Any]) -> dict[str, str]:
+def _inner_activations(original: Layer, arguments: dict[str, Any]) -> dict[str, str]:
     named: dict[str, str] = {}
     for key in ("activation", "recurrent_activation"):
         if key not in arguments:
@@ -200,7 +201,7 @@ def _inner_activations(original: Any, arguments: dict[str, Any]) -> dict[str, st
     return named
 
 
-def _statistics(original: Any) -> dict[str, Any]:
+def _statistics(original: Layer) -> dict[str, Any]:
     """Return mean and variance, given or adapted to data, over the axes that are kept."""
     kept = original._mean_and_var_shape
     return {key: np.asarray(getattr(original, key)).reshape(kept) for key in ("mean", "variance")}

@@ -10,6 +10,7 @@ from edgecompress.environment import load_keras, load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.precision import in_float32
 from edgecompress.keras_bridge.walks import functional_of, nodes_of, walk_layers
+from edgecompress.keras_types import Layer, Model
 from edgecompress.tfmot.tensor_kinds import require_same_kind
 from edgecompress.tfmot.to_keras2 import operations
 from edgecompress.tfmot.to_keras2.activations import ACTIVATION_LAYERS, COMPOSED, SAME
@@ -28,7 +29,7 @@ from edgecompress.values import LayerNote
 REFUSALS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError)
 
 
-def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
+def translate(model: Model) -> tuple[Any, tuple[LayerNote, ...]]:
     """Return the tf_keras model with the functions and weights of a functional or Sequential model of Keras 3.
 
     Nested models are flattened. What computes in other than float32 does so here, which the notes say.
@@ -56,7 +57,7 @@ def translate(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
     return translated, (*notes, *translation.notes)
 
 
-def _in_float32(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
+def _in_float32(model: Model) -> tuple[Any, tuple[LayerNote, ...]]:
     try:
         return in_float32(model, layers=walk_layers)
     except REFUSALS as error:
@@ -73,7 +74,7 @@ class _Translation:
     trace: list[tuple[str, list[Any]]] = field(default_factory=list)  # each call: what is called, and its tensors
     notes: list[LayerNote] = field(default_factory=list)
 
-    def replay(self, model: Any, inputs: list[Any], prefix: str) -> list[Any]:
+    def replay(self, model: Model, inputs: list[Any], prefix: str) -> list[Any]:
         keras = load_keras()
 
         nest = load_tensorflow().nest
@@ -98,7 +99,7 @@ class _Translation:
             tensors.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
         return [tensors[id(tensor)] for tensor in model.outputs]
 
-    def _layer(self, original: Any, arguments: tuple[Any, ...], options: dict[str, Any], prefix: str) -> Any:
+    def _layer(self, original: Layer, arguments: tuple[Any, ...], options: dict[str, Any], prefix: str) -> Any:
         kind = type(original).__name__
         if kind in NOTHING_AT_INFERENCE and type(original).__module__.startswith("keras.src.layers."):
             note = LayerNote(original.name, "left out", f"{kind} does nothing at inference")
@@ -111,7 +112,7 @@ class _Translation:
             raise refusal(original, f"it is called with {strange[0]}, which is not understood")
         return self._call(original, arguments, given, prefix)
 
-    def _call(self, original: Any, arguments: tuple[Any, ...], options: dict[str, Any], prefix: str) -> Any:
+    def _call(self, original: Layer, arguments: tuple[Any, ...], options: dict[str, Any], prefix: str) -> Any:
         """Call the Keras 2 layer; an activation that Keras 2 lacks follows it as layers of its own."""
         named, then = self._activation(original, prefix)
         if id(original) not in self.layers:
@@ -135,7 +136,7 @@ class _Translation:
             if layer.name not in self.taken:
                 layer._name = _free(f"{operation.name}{inner}", self.taken, prefix)
 
-    def _activation(self, original: Any, prefix: str) -> tuple[str | None, Callable[[Any], Any] | None]:
+    def _activation(self, original: Layer, prefix: str) -> tuple[str | None, Callable[[Any], Any] | None]:
         """Return the activation inside the Keras 2 layer, None for its own, and what is to be called after it."""
         keras = load_keras()
 
@@ -162,7 +163,7 @@ def _operation(operation: Any, arguments: tuple[Any, ...], options: dict[str, An
         raise operations.refusal(operation, "TensorFlow does not take its arguments") from error
 
 
-def _require_no_masks(model: Any) -> None:
+def _require_no_masks(model: Model) -> None:
     """Refuse a mask where a layer reads it; a mask that is not read has no effect."""
     for node in nodes_of(model):
         if any(mask is not None for mask in load_tensorflow().nest.flatten(node.arguments.kwargs.get("mask"))):

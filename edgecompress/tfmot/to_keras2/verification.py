@@ -13,6 +13,7 @@ from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.comparison import Parting, Side, Spec, Tensors, compare
 from edgecompress.keras_bridge.walks import run, walk_layers
+from edgecompress.keras_types import Model
 from edgecompress.tfmot.tensor_kinds import dtype_of
 
 Trace = Sequence[tuple[str, Sequence[Any]]]
@@ -27,7 +28,7 @@ class Words:
     name: str
 
 
-def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
+def require_equal(functional: Model, translated: Any, trace: Trace) -> None:
     """Run both on noise and compare every tensor; `trace` has those of the translation in the order of its calls.
 
     Raises:
@@ -89,7 +90,7 @@ def _output_names(translated: Any) -> list[str]:
 
 
 def specs_of(
-    functional: Any, *, layers: Callable[[Any], Iterator[Any]] = walk_layers, whole: bool = False
+    functional: Model, *, layers: Callable[[Any], Iterator[Any]] = walk_layers, whole: bool = False
 ) -> list[Spec]:
     """Return the inputs; integers, and floats that are to be `whole`, stay below the smallest vocabulary."""
     sizes = [getattr(layer, key, None) for layer in layers(functional) for key in ("input_dim", "num_tokens")]

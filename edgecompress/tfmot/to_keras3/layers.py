@@ -9,6 +9,7 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.precision import policy_name
+from edgecompress.keras_types import Layer
 from edgecompress.tfmot.layer_rules import IN_BOTH, INSIDE, PLAIN_TYPES, RECURRENT, STEPS, WINDOW, Rule, rule
 from edgecompress.tfmot.to_keras3.activations import SAME, name_of
 from edgecompress.tfmot.to_keras3.training import is_of_training, training_options
@@ -103,7 +104,7 @@ HINTS = {
 }
 
 
-def require_known(original: Any) -> Rule:
+def require_known(original: Layer) -> Rule:
     """Return what is known of the class of a Keras 2 layer.
 
     Raises:
@@ -120,7 +121,7 @@ def require_known(original: Any) -> Rule:
     return LAYERS[kind]
 
 
-def make(original: Any, name: str, *, activation: str | None, notes: list[LayerNote]) -> Any:
+def make(original: Layer, name: str, *, activation: str | None, notes: list[LayerNote]) -> Any:
     """Return the layer `name` of Keras 3 that computes what the Keras 2 layer does, with `activation` in it.
 
     Raises:
@@ -161,7 +162,7 @@ def make(original: Any, name: str, *, activation: str | None, notes: list[LayerN
     return layer
 
 
-def give_weights(original: Any, layer: Any) -> None:
+def give_weights(original: Layer, layer: Layer) -> None:
     """Set the weights of a layer of Keras 3 to those of the Keras 2 layer that it translates.
 
     Raises:
@@ -182,7 +183,7 @@ def give_weights(original: Any, layer: Any) -> None:
         layer.finalize_state()
 
 
-def set_weights(original: Any, layer: Any, arrays: list[np.ndarray]) -> None:
+def set_weights(original: Layer, layer: Layer, arrays: list[np.ndarray]) -> None:
     """Set the weights of a layer of Keras 3.
 
     Raises:
@@ -193,7 +194,7 @@ def set_weights(original: Any, layer: Any, arrays: list[np.ndarray]) -> None:
     layer.set_weights(arrays)
 
 
-def refusal(layer: Any, why: str) -> UnsupportedModelError:
+def refusal(layer: Layer, why: str) -> UnsupportedModelError:
     """Return the refusal of a Keras 2 layer, with what to do about its class."""
     kind = type(layer).__name__
     return UnsupportedModelError(
@@ -202,7 +203,7 @@ def refusal(layer: Any, why: str) -> UnsupportedModelError:
     )
 
 
-def _ordered(original: Any, kind: str) -> list[Any]:
+def _ordered(original: Layer, kind: str) -> list[Any]:
     """Return the weights in the order of Keras 3, which is that of Keras 2 where none of them is trained or all are."""
     if kind == "BatchNormalization":
         names = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -210,7 +211,7 @@ def _ordered(original: Any, kind: str) -> list[Any]:
     return original.get_weights()
 
 
-def _inside(wrapper: Any, inner: Any, notes: list[LayerNote]) -> Any:
+def _inside(wrapper: Layer, inner: Layer, notes: list[LayerNote]) -> Any:
     """Return the layer, or the list of cells, that a wrapper of Keras 3 takes in the place of one of Keras 2."""
     if isinstance(inner, list | tuple):
         return [_inside(wrapper, each, notes) for each in inner]
@@ -231,7 +232,7 @@ def plain_name(name: str) -> str:
     return name.replace("/", "_")
 
 
-def _inner_activations(original: Any, arguments: dict[str, Any]) -> dict[str, str]:
+def _inner_activations(original: Layer, arguments: dict[str, Any]) -> dict[str, str]:
     named: dict[str, str] = {}
     for key in ("activation", "recurrent_activation"):
         if key in arguments:
@@ -245,7 +246,7 @@ def _inner_activations(original: Any, arguments: dict[str, Any]) -> dict[str, st
     return named
 
 
-def _one_axis(original: Any) -> int:
+def _one_axis(original: Layer) -> int:
     axes = [original.axis] if isinstance(original.axis, int) else list(original.axis)
     if len(axes) != 1:
         raise refusal(original, f"it normalizes over several axes ({axes}), and Keras 3 over one")

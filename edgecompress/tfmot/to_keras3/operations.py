@@ -15,6 +15,7 @@ import numpy as np
 
 from edgecompress.environment import load_tensorflow
 from edgecompress.errors import UnsupportedModelError
+from edgecompress.keras_types import Layer
 from edgecompress.tfmot.tensor_kinds import dtype_of
 from edgecompress.tfmot.to_keras3 import functions
 from edgecompress.tfmot.to_keras3.functions import NotUnderstood, is_tensor, ops
@@ -37,12 +38,12 @@ class Rule:
     alike: bool = True
 
 
-def is_operation(layer: Any) -> bool:
+def is_operation(layer: Layer) -> bool:
     """Return whether Keras 2 made this layer of a function of TensorFlow."""
     return type(layer).__name__ in KINDS and type(layer).__module__.startswith("tf_keras.")
 
 
-def apply(layer: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def apply(layer: Layer, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Return what the function of a Keras 2 layer computes, as tensors of Keras 3.
 
     Raises:
@@ -79,7 +80,7 @@ def apply(layer: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> An
         raise refusal(layer, str(error)) from error
 
 
-def refusal(layer: Any, why: str) -> UnsupportedModelError:
+def refusal(layer: Layer, why: str) -> UnsupportedModelError:
     """Return the refusal of a function in a Keras 2 graph."""
     return UnsupportedModelError(
         f"The operation '{layer.name}' ({layer.symbol or type(layer).__name__}) of the Keras 2 model cannot be "
@@ -103,7 +104,7 @@ def _constant(value: Any, like: Any) -> Any:
     return array if like is None or dtype_of(like) == "bool" else array.astype(dtype_of(like))
 
 
-def _plain(layer: Any, key: str, value: Any) -> Any:
+def _plain(layer: Layer, key: str, value: Any) -> Any:
     """Return an argument that is no operand as numbers, names, and lists of these."""
     tensorflow = load_tensorflow()
     if is_tensor(value):

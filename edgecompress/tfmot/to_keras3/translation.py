@@ -13,6 +13,7 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tensorflow, load_tf_keras
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.precision import in_float32
+from edgecompress.keras_types import Layer, Model
 from edgecompress.tfmot.graph import functional_of, walk_layers
 from edgecompress.tfmot.tensor_kinds import dtype_of, require_same_kind
 from edgecompress.tfmot.to_keras2.translation import REFUSALS
@@ -38,7 +39,7 @@ Own = Mapping[type, Callable[[Any, str], Parts]]
 WITH_STATE = (*RECURRENT, "RNN", "Bidirectional")  # take initial states behind the sequence, in one list
 
 
-def translate(model: Any, *, own: Own | None = None) -> tuple[Any, tuple[LayerNote, ...]]:
+def translate(model: Model, *, own: Own | None = None) -> tuple[Any, tuple[LayerNote, ...]]:
     """Return the model of Keras 3 with the functions, weights and names of a functional or Sequential tf_keras model.
 
     Nested models are flattened. What computes in other than float32 does so here, which the notes say. `own` makes
@@ -68,7 +69,7 @@ def translate(model: Any, *, own: Own | None = None) -> tuple[Any, tuple[LayerNo
     return translated, (*notes, *translation.notes)
 
 
-def _in_float32(model: Any, own: Own) -> tuple[Any, tuple[LayerNote, ...]]:
+def _in_float32(model: Model, own: Own) -> tuple[Any, tuple[LayerNote, ...]]:
     try:
         with load_tf_keras().utils.custom_object_scope({kind.__name__: kind for kind in own}):
             return in_float32(model, layers=walk_layers)
@@ -93,7 +94,7 @@ class _Translation:
     def __post_init__(self) -> None:
         self.taken = set(self.reserved)
 
-    def inputs(self, functional: Any) -> list[Any]:
+    def inputs(self, functional: Model) -> list[Any]:
         """Return the inputs of Keras 3."""
         made = []
         for tensor, layer in zip(functional.inputs, functional._input_layers, strict=True):
@@ -105,7 +106,7 @@ class _Translation:
             self._know(made[-1]._keras_history.operation)
         return made
 
-    def check(self, functional: Any) -> None:
+    def check(self, functional: Model) -> None:
         """Refuse what a call of a nested model passes on to the layers in it: masks, and that they are trained."""
         for node in nodes_of(functional):
             if is_model(node.layer):
@@ -130,7 +131,7 @@ class _Translation:
         return outputs
 
     def _arguments(
-        self, original: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+        self, original: Layer, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[Any, dict[str, Any]]:
         """Return the first argument of a call, and the others by name; those that are nothing at inference are over."""
         tensorflow = load_tensorflow()
@@ -145,7 +146,7 @@ class _Translation:
             lambda value: value.numpy() if isinstance(value, tensorflow.Tensor) else value, (first, given)
         )
 
-    def _require_inference(self, original: Any, training: Any) -> None:
+    def _require_inference(self, original: Layer, training: Any) -> None:
         if training is not None and not isinstance(training, bool | int):
             raise refusal(original, "whether it is trained is computed")
         if training:
@@ -153,7 +154,7 @@ class _Translation:
         if training is not None:
             self._note(original, "training=False left out", "it is called with it, which Keras 3 does not keep")
 
-    def _layer(self, original: Any, first: Any, options: dict[str, Any], prefix: str) -> Any:
+    def _layer(self, original: Layer, first: Any, options: dict[str, Any], prefix: str) -> Any:
         kind = type(original).__name__
         if type(original) in self.own:
             if options:
@@ -175,7 +176,7 @@ class _Translation:
         what = "activation" if named else "cast"
         return self._named(then(output), self._free(f"{self.layers[id(original)][1][-1].name}_{what}"))
 
-    def _same(self, original: Any, activation: str | None, prefix: str) -> list[Any]:
+    def _same(self, original: Layer, activation: str | None, prefix: str) -> list[Any]:
         """Return the layer of Keras 3, in a list."""
         if id(original) not in self.layers:
             name = self._own_name(original.name, prefix)
@@ -188,7 +189,7 @@ class _Translation:
             self.give.append(partial(give_weights, original, layer))
         return self.layers[id(original)][1]
 
-    def _of_own(self, original: Any, prefix: str) -> list[Any]:
+    def _of_own(self, original: Layer, prefix: str) -> list[Any]:
         if id(original) not in self.layers:
             name = self._own_name(original.name, prefix)
             parts = self.own[type(original)](original, name)
@@ -200,7 +201,7 @@ class _Translation:
             self.layers[id(original)] = (original, [layer for layer, _ in parts])
         return self.layers[id(original)][1]
 
-    def _chained(self, layers: list[Any], original: Any, first: Any, options: dict[str, Any]) -> Any:
+    def _chained(self, layers: list[Any], original: Layer, first: Any, options: dict[str, Any]) -> Any:
         try:
             for layer in layers:
                 first, options = layer(first, **options), {}
@@ -208,7 +209,7 @@ class _Translation:
             raise refusal(original, "Keras 3 does not take its inputs, or not with its options") from error
         return first
 
-    def _activation(self, original: Any, prefix: str) -> tuple[str | None, Callable[[Any], Any] | None]:
+    def _activation(self, original: Layer, prefix: str) -> tuple[str | None, Callable[[Any], Any] | None]:
         """Return the activation inside the Keras 3 layer, None for none, and what is to be called after it."""
         if type(original).__name__ == "Discretization" and original.output_mode == "int":  # it is int32 in Keras 3
             return None, lambda tensor: load_keras().ops.cast(tensor, original.compute_dtype)
@@ -258,12 +259,12 @@ class _Translation:
     def _know(self, operation: Any) -> None:
         self.made[id(operation)] = operation
 
-    def _note(self, original: Any, action: str, why: str) -> None:
+    def _note(self, original: Layer, action: str, why: str) -> None:
         note = LayerNote(original.name, action, why)
         self.notes += [] if note in self.notes else [note]
 
 
-def _operation(original: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _operation(original: Layer, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
     try:
         return operations.apply(original, arguments, options)
     except REFUSALS as error:
@@ -279,7 +280,7 @@ def _require_no_masks(node: Any) -> None:
         raise refusal(layer, "it reads a mask of steps (of a Masking or an Embedding layer), which is not understood")
 
 
-def _shown(original: Any) -> str:
+def _shown(original: Layer) -> str:
     if operations.is_operation(original):
         return f"The operation '{original.name}' ({original.symbol})"
     return f"Layer '{original.name}' ({type(original).__name__})"

@@ -11,6 +11,7 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.comparison import Tensors
+from edgecompress.keras_types import Layer, Model
 from edgecompress.tfmot.graph import walk_layers
 from edgecompress.tfmot.to_keras2.verification import Trace, Words, require_same, specs_of
 from edgecompress.tfmot.walks import named_arguments, replay
@@ -18,7 +19,7 @@ from edgecompress.tfmot.walks import named_arguments, replay
 VOCABULARIES = ("input_dim", "num_tokens")
 
 
-def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
+def require_equal(functional: Model, translated: Any, trace: Trace) -> None:
     """Run both on noise and compare every tensor; `trace` has those of the translation in the order of its calls.
 
     Raises:
@@ -52,12 +53,12 @@ def require_equal(functional: Any, translated: Any, trace: Trace) -> None:
         require(specs_of(functional, layers=walk_layers, whole=True))
 
 
-def _reads_integers(functional: Any) -> Iterator[bool]:
+def _reads_integers(functional: Model) -> Iterator[bool]:
     for layer in walk_layers(functional):
         yield any(hasattr(layer, size) for size in VOCABULARIES)
 
 
-def _run(functional: Any, inputs: list[np.ndarray]) -> list[Any]:
+def _run(functional: Model, inputs: list[np.ndarray]) -> list[Any]:
     """Return the tensors of every call at inference, in the order of the translation's, and then the outputs."""
     tensorflow = load_tensorflow()
     tensors: list[Any] = []
@@ -77,7 +78,7 @@ def _run(functional: Any, inputs: list[np.ndarray]) -> list[Any]:
     return tensors + tensorflow.nest.flatten(functional(given if len(given) > 1 else given[0], training=False))
 
 
-def _forget_dropout(layer: Any) -> None:
+def _forget_dropout(layer: Layer) -> None:
     """Drop the masks of a recurrent cell: Keras 2 keeps those of the first call, of its batch size, for inference."""
     for part in layer._flatten_layers():
         if hasattr(part, "reset_dropout_mask"):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from edgecompress.environment import load_tfmot
+from edgecompress.keras_types import Layer, Model
 from edgecompress.tfmot.graph import replay
 from edgecompress.tfmot.wrapping.translating import leave
-
-Model = Any
-Layer = Any
 
 
 def unclusterable(layer: Layer) -> str:

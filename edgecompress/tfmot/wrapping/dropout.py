@@ -6,12 +6,11 @@ import random
 from typing import Any
 
 from edgecompress.environment import load_tensorflow, load_tf_keras
+from edgecompress.keras_types import Model
 from edgecompress.tfmot.graph import replay
 
 tensorflow: Any = load_tensorflow()
 keras: Any = load_tf_keras()
-
-Model = Any
 
 
 class CountedDropout(keras.layers.Dropout):

@@ -8,11 +8,10 @@ from typing import Any
 from edgecompress.environment import load_tfmot
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer, Model
 from edgecompress.tfmot.graph import replay
 from edgecompress.tfmot.wrapping.translating import enter, leave
 
-Model = Any
-Layer = Any
 UPDATES = 20  # how often the mask is recomputed while the sparsity rises
 RISING = 0.7  # share of the training in which it rises; the rest lets the survivors settle
 

@@ -10,12 +10,11 @@ from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import NAMES
+from edgecompress.keras_types import Layer, Model
 from edgecompress.tfmot.graph import inbound_layers, replay
 from edgecompress.tfmot.wrapping.quantization_scheme import keeps_kernel, scheme_that_keeps, values_of_whole_kernels
 from edgecompress.tfmot.wrapping.translating import enter
 
-Model = Any
-Layer = Any
 PREFIX = "quant_"
 
 

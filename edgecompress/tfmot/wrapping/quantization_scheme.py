@@ -20,6 +20,7 @@ from typing import Any
 
 from edgecompress.environment import load_tf_keras, load_tfmot
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer, Model
 
 
 def scheme_that_keeps(*, zeros: bool, shared_values: bool) -> Any:
@@ -44,7 +45,7 @@ def scheme_that_keeps(*, zeros: bool, shared_values: bool) -> Any:
     return _MendedScheme(scheme.get_layout_transformer(), registry)
 
 
-def keeps_kernel(layer: Any) -> bool:
+def keeps_kernel(layer: Layer) -> bool:
     """Return whether the schemes that preserve zeros or shared values do so in this layer, if it is quantized."""
     layers = load_tf_keras().layers
     return type(layer) in (layers.Conv2D, layers.Dense)
@@ -59,7 +60,7 @@ def values_of_whole_kernels() -> Iterator[None]:
 
     by_filter = theirs.get_centroids
 
-    def of_kernel(layer: Any, weight: Any, data_format: str) -> tuple[Any, Any, Any, bool]:
+    def of_kernel(layer: Layer, weight: Any, data_format: str) -> tuple[Any, Any, Any, bool]:
         centroids, indices = theirs.get_unique(weight)
         return centroids, len(centroids), indices, False
 
@@ -90,7 +91,7 @@ class _MendedScheme:
     def get_layout_transformer(self) -> Any:
         return self
 
-    def apply(self, model: Any, layer_quantize_map: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def apply(self, model: Model, layer_quantize_map: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Transform as TF-MOT does, then give kernels that lost their quantization it back."""
         from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
             default_8bit_quantize_configs,

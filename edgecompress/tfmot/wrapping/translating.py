@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from edgecompress.environment import load_tf_keras
 from edgecompress.errors import MethodError, UnsupportedModelError
 from edgecompress.keras_bridge.graph import copy_model
+from edgecompress.keras_types import Model
 from edgecompress.tfmot.to_keras2.translation import translate
-
-Model = Any
 
 
 def enter(model: Model, *, method: str) -> Model:

@@ -9,13 +9,14 @@ import numpy as np
 from edgecompress.environment import load_tfmot
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.comparison import Spec, Tensors, compare
+from edgecompress.keras_types import Model
 from edgecompress.tfmot.graph import walk_layers
 from edgecompress.values import LayerNote
 
 PRUNING, CLUSTERING = "PruneLowMagnitude", "ClusterWeights"
 
 
-def unwrapped(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
+def unwrapped(model: Model) -> tuple[Any, tuple[LayerNote, ...]]:
     """Return `model` itself if no layer is wrapped for pruning or clustering, else the network without the wrappers.
 
     The wrappers apply their masks and centroids at every call, and so do the weights that are kept. Those of
@@ -42,7 +43,7 @@ def unwrapped(model: Any) -> tuple[Any, tuple[LayerNote, ...]]:
     )
 
 
-def _require_equal(wrapped: Any, plain: Any) -> None:
+def _require_equal(wrapped: Any, plain: Model) -> None:
     specs = [Spec(tuple(tensor.shape), tensor.dtype.name) for tensor in plain.inputs]
     parted = compare(
         lambda inputs: _outputs(plain, inputs), lambda inputs: _outputs(wrapped, inputs), specs, variables=plain.weights
@@ -55,7 +56,7 @@ def _require_equal(wrapped: Any, plain: Any) -> None:
         )
 
 
-def _outputs(model: Any, inputs: list[np.ndarray]) -> Tensors:
+def _outputs(model: Model, inputs: list[np.ndarray]) -> Tensors:
     outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
     values = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [(f"output {index}", np.asarray(value)) for index, value in enumerate(values)]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from edgecompress.convert.tflite.binary.matching import DENSE, DEPTHWISE, split_kernel
 from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer, Model
 
 
-def meant_binary(model: Any) -> dict[str, bool]:
+def meant_binary(model: Model) -> dict[str, bool]:
     """Return the names of a model's binary layers, and whether their inputs are signs as well.
 
     They are the layers of `edgecompress.layers`, and plain ones whose kernels hold one magnitude a filter, as the
@@ -25,7 +24,7 @@ def meant_binary(model: Any) -> dict[str, bool]:
     return found
 
 
-def _has_binary_kernel(layer: Any) -> bool:
+def _has_binary_kernel(layer: Layer) -> bool:
     found = kernels(layer)
     if len(found) != 1 or type(layer).__name__ == "Embedding":
         return False
