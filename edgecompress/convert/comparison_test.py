@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecompress.convert import making
+from edgecompress.convert import emitters, making
 from edgecompress.convert.comparison import Reference, TooFar, compare, keras_function, references
 from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.probes import Probes
@@ -89,19 +89,19 @@ def test_a_small_fault_is_seen_in_float(model: Any, other: dict[str, Any], tmp_p
 
 
 @pytest.mark.parametrize(
-    ("target", "maker"),
+    ("target", "module", "maker"),
     [
-        ("onnx:float32", "emit_onnx"),
-        ("onnx:int8", "emit_onnx"),
-        ("tflite:int8", "quantize"),
-        ("tflite:dynamic", "quantize"),
+        ("onnx:float32", emitters, "emit_onnx"),
+        ("onnx:int8", emitters, "emit_onnx"),
+        ("tflite:int8", making, "quantize"),
+        ("tflite:dynamic", emitters, "quantize"),
     ],
 )
 def test_what_a_converter_gets_wrong_is_refused_and_nothing_is_kept(
-    model: Any, target: str, maker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Any, target: str, module: Any, maker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest, wrong = getattr(making, maker), export_float(network(seed=1))
-    monkeypatch.setattr(making, maker, lambda content, *given, **named: honest(wrong, *given, **named))
+    honest, wrong = getattr(module, maker), export_float(network(seed=1))
+    monkeypatch.setattr(module, maker, lambda content, *given, **named: honest(wrong, *given, **named))
     with pytest.raises(ConversionError, match=rf"The {target} file of 'm' computes something else.*'first'") as caught:
         convert(Source("m", model, "test"), (parse_target(target),), tmp_path, calibration=(INPUTS,))
     assert "Nothing was kept" in caught.value.message and caught.value.hint

@@ -40,7 +40,7 @@ static struct buffer make(const struct layout *layout, size_t size_bytes) {
 }
 
 static void run(size_t i, const struct binary_operator *operator, int32_t batch, int32_t rows, size_t missing) {
-    struct layout in = {.rank_and_flags = (uint32_t)operator->input.rank_and_flags}, out;
+    struct layout in = {.rank_and_flags = (uint32_t)operator->input.rank}, out;
     memcpy(in.shape, operator->input.lengths, sizeof in.shape);
     in.shape[0] = batch;
     in.shape[1] += rows;
