@@ -57,11 +57,11 @@ def fuzz(words, folder, *numbers, sources):
 @pytest.mark.slow
 @needs_compiler
 def test_no_input_makes_it_misbehave_and_python_agrees(tmp_path):
-    """A hundred thousand damaged files under sanitizers; of some, all that was written is compared."""
+    """Damaged files under sanitizers, more in scripts/packing_fuzz.py; of some, all that was written is compared."""
     flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover")
     subprocess.run(["cc", *FLAGS, *flags, SOURCES / "unpack" / "fuzz.c", "-o", tmp_path / "fuzz"], check=True)
-    counts = fuzz([tmp_path / "fuzz"], tmp_path / "kept", 1, 100_000, 200, sources=seeds(tmp_path / "seeds"))
-    assert sum(counts) == 100_000 and all(counts[:TOO_LARGE]) and counts[DAMAGED] < 99_900
+    counts = fuzz([tmp_path / "fuzz"], tmp_path / "kept", 1, 20_000, 40, sources=seeds(tmp_path / "seeds"))
+    assert sum(counts) == 20_000 and all(counts[:TOO_LARGE]) and counts[DAMAGED] < 19_980
     kept = sorted((tmp_path / "kept").glob("*.ecz"))
     assert len(kept) == 1000
     for path in kept:
