@@ -14,7 +14,7 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.errors import UnsupportedModelError
 from edgecompress.keras_bridge.walks import functional_of, nodes_of, run, walk_layers
-from edgecompress.keras_types import Model
+from edgecompress.keras_types import Model, Variable
 
 _SCOPE = re.compile(r"L(\d{4,})__/")  # in front of all that a layer computes
 
@@ -110,12 +110,23 @@ class NativeModel:
                 )
         for variable, constant in zip(variables, constants, strict=True):
             if scope.get_current_value(variable) is not constant:
-                raise UnsupportedModelError(
-                    f"'{self.name}' assigns to the variable '{variable.path}' when it computes: its outputs depend on "
-                    "what it was called with before.",
-                    hint="Give that state in and out, as an input and an output of the model.",
-                )
+                raise self._assigns(variable)
         return outputs
+
+    def _assigns(self, variable: Variable) -> UnsupportedModelError:
+        """The refusal of a layer that changes a variable: those that draw random numbers change their generator's."""
+        owners = [each for each in self.layers if any(own is variable for own in getattr(each, "variables", ()))]
+        who = f"Layer '{owners[0].name}' ({type(owners[0]).__name__})" if owners else f"The model '{self.name}'"
+        if variable.path.endswith("seed_generator_state"):
+            return UnsupportedModelError(
+                f"{who} draws random numbers at inference, so that nothing can be compared with the model.",
+                hint="Leave out what samples, or is called with training=True.",
+            )
+        return UnsupportedModelError(
+            f"{who} assigns to its variable '{variable.path}' when it computes: its outputs depend on what it was "
+            "called with before.",
+            hint="Give that state in and out, as an input and an output of the model.",
+        )
 
     def compute(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the outputs as Keras computes them at inference."""

@@ -156,7 +156,9 @@ def test_what_assigns_to_a_variable_is_refused(keras) -> None:
 
     image = keras.Input((8, 8, 4))
     model = keras.Model(image, Counts(name="counts")(keras.layers.Conv2D(4, 1)(image)), name="net")
-    with pytest.raises(UnsupportedModelError, match="'net' assigns to the variable 'counts/calls' when it computes"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"Layer 'counts' \(Counts\) assigns to its variable 'counts/calls'"
+    ):
         export_float(model)
 
 
@@ -176,3 +178,12 @@ def test_what_may_be_sparse_and_is_not_passes(keras) -> None:
     image = keras.Input((4,), sparse=True, name="holes")
     model = keras.Model(image, keras.layers.Multiply()([keras.layers.Dense(3)(image), np.ones((1, 3), np.float32)]))
     assert export_float(model)
+
+
+def test_what_draws_random_numbers_is_refused_by_its_layer(keras) -> None:
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras.layers.RandomGrayscale(name="grey")(keras.layers.Conv2D(3, 1)(image)))
+    nested = keras.Model(image, keras.layers.Conv2D(2, 1)(model(image)))
+    for each in (model, nested):
+        with pytest.raises(UnsupportedModelError, match=r"Layer 'grey' \(RandomGrayscale\) draws random numbers"):
+            export_float(each)
