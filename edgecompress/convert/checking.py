@@ -143,7 +143,8 @@ class Checking:
         model = self._source.model
         if not isinstance(model, bytes):
             return keras_function(model)
-        if self._making.is_onnx:  # others write zeros where ONNX Runtime takes them into a pool (`onnx.shape.pad`)
+        if self._making.is_onnx:
+            # Others write zeros where ONNX Runtime takes them into a pool (`onnx.operators.shape.pad`).
             return file_function(self._written("source.onnx", model), as_written=True)
         return file_function(self._written("source.tflite", model))
 

@@ -65,7 +65,8 @@ def pool_bits(editor: Editor) -> None:
 def name_axes_of_pads(editor: Editor) -> None:
     """Have each Pad name its axes that not only convolutions read: ONNX Runtime then does not move it into a pool.
 
-    `convert.onnx.shape.pad` has the reasons. Borders that are computed count as well: the runtime computes those first.
+    `convert.onnx.operators.shape.pad` has the reasons. Borders that are computed count as well: the runtime computes
+    those first.
     """
     for node in [node for node in editor.nodes if node.kind == "Pad" and len(node.inputs) in (2, 3)]:
         pads, shape = editor.constant(node.inputs[1]), editor.shapes.get(node.output)
