@@ -24,6 +24,7 @@ from edgecompress.convert.comparison import (
 from edgecompress.convert.making import Making
 from edgecompress.convert.parting import first_parting
 from edgecompress.convert.probes import Probes, calibration_probes, noise_probes
+from edgecompress.convert.stopping import first_stop
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.binary.emit import has_binary_operators
 from edgecompress.convert.tflite.boundary_layers import with_float_weights
@@ -63,6 +64,14 @@ class Checking:
                 f"{self._where(target, path)}. Nothing was kept.",
                 hint=_hint(target),
             ) from error
+
+    def where_it_stops(self, target: Target, path: Path) -> str:
+        """The layer and the operator of a file that does not run; "" where that is not found."""
+        if target.format != "tflite" or self._making.is_onnx:
+            return ""
+        calibrated = self._making.calibration is not None and target.precision in NEED_CALIBRATION
+        probes = (self._calibrated if calibrated else self._float).probes
+        return first_stop(path.read_bytes(), probes.arrays)
 
     def _compared(self, target: Target, path: Path) -> Compared:
         precision = target.precision

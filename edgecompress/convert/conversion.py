@@ -60,10 +60,12 @@ def _emit(making: Making, checking: Checking, target: Target, folder: Path) -> A
         try:
             compared = checking.compared(target, beside)
         except RuntimeRefusal as error:
+            said = error.message.replace(beside.name, path.name)
+            where = checking.where_it_stops(target, beside)
             raise ConversionError(
-                f"The {target} file of '{source.variant}' converts, but does not run: "
-                f"{error.message.replace(beside.name, path.name)} Nothing was kept.",
-                hint=error.hint,
+                f"The {target} file of '{source.variant}' converts, but does not run: {said} "
+                f"{f'It stops in {where}. ' if where else ''}Nothing was kept.",
+                hint="Leave that layer out with --keep-float, or emit another target." if where else error.hint,
             ) from error
     return Artifact(
         path=str(path),

@@ -28,7 +28,10 @@ RULES: dict[str, Rules] = {
 }  # fmt: skip
 _NAME = "The emitted TFLite file"
 _LISTED = 10  # problems of one file
-_HINT = "It would crash or compute wrongly, and is not kept. Emit another target, and report this model."
+_HINT = (
+    "It would crash or compute wrongly, and is not kept. "
+    "Leave the layer out with --keep-float, or emit another target; and report this model."
+)
 
 
 def check_tflite(content: bytes) -> tuple[str, ...]:
@@ -61,7 +64,7 @@ def check_tflite(content: bytes) -> tuple[str, ...]:
             problems.append(f"{where}: {rule}")
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems[:_LISTED])
-        raise ConversionError(f"{_NAME} breaks {len(problems)} of LiteRT's rules:\n{listed}", hint=_HINT)
+        raise ConversionError(f"{_NAME} breaks {len(problems)} of LiteRT's rules:\n{listed}.", hint=_HINT)
     notes = [f"Not checked, since no rules of it are known: {kind} ({count}x)." for kind, count in unknown.items()]
     if free:
         notes.append(f"Shapes that are known only while the file runs are not checked, first those of {free[0]}.")

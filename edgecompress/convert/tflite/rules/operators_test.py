@@ -195,3 +195,22 @@ def test_shapes_that_do_not_fit(name: str) -> None:
     kind, place, shape, reason = SHAPES[name]
     with pytest.raises(ConversionError, match=f"{kind} .*{re.escape(reason)}"):
         check_tflite(content(kind, change=replaced(place, T(shape))))
+
+
+COMPARISONS = {"EQUAL": np.equal, "NOT_EQUAL": np.not_equal, "GREATER": np.greater, "LESS": np.less}
+
+
+@pytest.mark.parametrize("kind", COMPARISONS)
+@pytest.mark.parametrize("scale", [0.3, 0.999, 1.2, 3.0])
+def test_codes_are_compared_below_the_scale_1(kind: str, scale: float) -> None:
+    """What is refused is what LiteRT computes wrongly: beyond it, this test says when a release has it right."""
+    codes = T([5], "INT8", scale=scale)
+    content = pack(model_table([codes, codes, boolean(5)], [(kind, [0, 1], [2], None)]))
+    pairs = np.array([[-128, -3, 0, 50, 127], [-128, 2, 0, 100, 1]], np.int8)
+    right = np.array_equal(run_litert(content, *pairs)[0], COMPARISONS[kind](*pairs))
+    assert right == (scale < 1)
+    if right:
+        assert check_tflite(content) == ()
+    else:
+        with pytest.raises(ConversionError, match=f"{kind} .*its input 0 has the scale {scale:g}; LiteRT compares"):
+            check_tflite(content)
