@@ -145,7 +145,7 @@ def test_stray_files_are_left_out_and_named(cli, run_folder: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_a_file_that_was_changed_or_lost_is_noticed(cli, run_folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_was_changed_or_lost_is_noticed(cli, quick, run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)
     file = folder / "artifacts/dense.int8.tflite"
@@ -176,7 +176,7 @@ def test_a_second_run_with_one_seed_gives_the_same_bytes(run_folder: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_profile_measures_every_file(cli, run_folder: Path) -> None:
+def test_profile_measures_every_file(cli, quick, run_folder: Path) -> None:
     result = cli("profile", run_folder, "--processes", "2", "--json")
     assert result.code == 0
     found = json.loads(result.out)

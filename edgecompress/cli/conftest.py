@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
 from edgecompress.cli import main
+from edgecompress.profiling import plan, warmup
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,15 @@ def cli(capsys, monkeypatch):
         return Result(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Measurements that are as short as can be, and say little: other work on this machine repeats none of them."""
+    monkeypatch.setattr(warmup, "MIN_S", 0.05)
+    monkeypatch.setattr(warmup, "MAX_S", 0.1)
+    shortest = partial(plan.Plan, min_runs=5, min_seconds=0.02, half_width=1e9, repeats=0, busy_pause_s=0.0)
+    monkeypatch.setattr(plan, "Plan", shortest)
 
 
 @pytest.fixture

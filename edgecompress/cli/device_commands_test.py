@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from edgecompress.devices.cores import KINDS, clusters
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.pipeline.on_devices import verify as device_verify
 from edgecompress.pipeline.on_devices.verify_test import int8_classifier, tflite_classifier
-from edgecompress.profiling import plan, warmup
 from edgecompress.profiling.bench import MAX_SAMPLE_SPANS
 from edgecompress.profiling.runner.outputs import outputs_on
 from edgecompress.testing.sample_files import fixed_classifier
@@ -23,14 +21,6 @@ from edgecompress.testing.tflite_files import T, build
 
 CLOSED = "ssh:nobody@127.0.0.1:1"  # where nothing listens
 pytestmark = pytest.mark.usefixtures("on_our_own")
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Measurements that are as short as can be, and say little."""
-    monkeypatch.setattr(warmup, "MIN_S", 0.05)
-    monkeypatch.setattr(warmup, "MAX_S", 0.1)
-    monkeypatch.setattr(plan, "Plan", partial(plan.Plan, min_runs=5, min_seconds=0.02, half_width=1e9))
 
 
 @pytest.fixture

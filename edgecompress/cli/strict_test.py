@@ -2,23 +2,18 @@
 
 import json
 import tempfile
-from functools import partial
 
 import pytest
 
 from edgecompress.cli.device_options import require_good_conditions
 from edgecompress.errors import LimitNotMet
-from edgecompress.profiling import bench, plan, warmup
+from edgecompress.profiling import bench
 from edgecompress.testing.sample_files import fixed_classifier
 
 
 @pytest.fixture(autouse=True)
-def quick(tmp_path, monkeypatch):
-    """Measurements that are as short as can be, with locks of their own."""
+def own_locks(quick, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(warmup, "MIN_S", 0.05)
-    monkeypatch.setattr(warmup, "MAX_S", 0.1)
-    monkeypatch.setattr(plan, "Plan", partial(plan.Plan, min_runs=5, min_seconds=0.02, half_width=1e9))
 
 
 @pytest.fixture
