@@ -233,7 +233,7 @@ def driver(tmp_path_factory):
         pytest.skip("no gcc, whose sanitizers are needed")
     folder = tmp_path_factory.mktemp("driver")
     sources = sorted(map(str, (SOURCES / "binary").glob("*.c")))
-    flags = ["-std=gnu11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-rdynamic"]
+    flags = ["-std=gnu11", "-Og", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-rdynamic"]
     command = [
         "gcc",
         *flags,

@@ -203,7 +203,7 @@ def test_damaged_files_are_refused_or_run() -> None:
 def test_damaged_files_under_the_sanitizers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library = tmp_path / "libkernels.so"
     sources = sorted(map(str, (SOURCES / "binary").glob("*.c")))
-    flags = ["-std=gnu11", "-O1", "-g", "-shared", "-fPIC", "-pthread", "-ldl", "-ffp-contract=off"]
+    flags = ["-std=gnu11", "-Og", "-g", "-shared", "-fPIC", "-pthread", "-ldl", "-ffp-contract=off"]
     flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     subprocess.run(["gcc", *sources, *flags, "-o", str(library)], check=True)
     runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
