@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from edgecompress.cli import main
-from edgecompress.profiling import plan, warmup
+from edgecompress.profiling import plan
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,8 @@ def cli(capsys, monkeypatch):
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, short_warm_up):
     """Measurements that are as short as can be, and say little: other work on this machine repeats none of them."""
-    monkeypatch.setattr(warmup, "MIN_S", 0.05)
-    monkeypatch.setattr(warmup, "MAX_S", 0.1)
     shortest = partial(plan.Plan, min_runs=5, min_seconds=0.02, half_width=1e9, repeats=0, busy_pause_s=0.0)
     monkeypatch.setattr(plan, "Plan", shortest)
 

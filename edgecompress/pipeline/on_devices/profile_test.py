@@ -23,7 +23,9 @@ from edgecompress.testing.sample_files import endless, int8_relu, logarithm, par
 from edgecompress.testing.tflite_files import T, build, svdf
 from edgecompress.values import Artifact, InstructionCount, TensorSpec
 
-SHORT = Plan(processes=1, min_runs=5, min_seconds=0.02, max_seconds=0.05)
+SHORT = Plan(processes=1, min_runs=5, min_seconds=0.02, max_seconds=0.05, repeats=0)
+
+pytestmark = pytest.mark.usefixtures("short_warm_up")
 
 
 @pytest.fixture(autouse=True)
