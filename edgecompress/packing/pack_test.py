@@ -20,14 +20,17 @@ from edgecompress.packing.container import segments, unpack, unpack_files
 from edgecompress.packing.files import read_model
 from edgecompress.packing.header import MAX_SEGMENT_BYTES, read_header
 from edgecompress.packing.pack import Packed, pack, pack_files
-from edgecompress.testing.sample_files import ONNX_FILES, TFLITE_FILES
+from edgecompress.testing.shared import PACKED_FILES, packed_once
 from edgecompress.testing.tflite_files import T, build
 
 RANDOM = np.random.default_rng(1)
 
 
 def packed_and_compared(files: dict[str, bytes]) -> Packed:
-    packed = pack_files(files)
+    return compared(pack_files(files), files)
+
+
+def compared(packed: Packed, files: dict[str, bytes]) -> Packed:
     assert list(unpack_files(packed.data).values()) == list(files.values())
     header, start = read_header(packed.data)
     assert start + sum(place.packed_bytes for place in header.segments) == len(packed.data)
@@ -46,10 +49,10 @@ def test_directories_that_are_alike_cost_less_than_each_alone_and_no_size_is_neg
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [*TFLITE_FILES, *ONNX_FILES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PACKED_FILES, ids=lambda path: path.stem)
 def test_published_files_come_back_smaller_than_xz_makes_them(path: Path) -> None:
     content = path.read_bytes()
-    packed = packed_and_compared(read_model(path))
+    packed = compared(packed_once(path), read_model(path))
     assert not packed.notes
     assert len(packed.data) < 0.97 * xz_bytes(content)
 
