@@ -10,6 +10,7 @@ import numpy as np
 
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
+from edgecompress.convert.tflite.biases import with_biases_that_fit
 from edgecompress.convert.tflite.editor import Editor
 from edgecompress.convert.tflite.sums import with_any_scales
 from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs, with_unread_quantized
@@ -68,7 +69,7 @@ def quantize(
             made = path.read_bytes()
     if taps is None:
         return made
-    made = with_any_scales(made) if target.precision == "int16x8" else made
+    made = with_any_scales(made) if target.precision == "int16x8" else with_biases_that_fit(made, content)
     return put_back(with_unread_quantized(made), taps)
 
 
