@@ -191,7 +191,7 @@ def test_unsupported_layers_stay_float_after_quantization_aware_training(tmp_pat
             prepared.model.compile("adam", "sparse_categorical_crossentropy")
             prepared.model.fit(INPUTS, np.arange(64) % 4, batch_size=8, verbose=0)
 
-    outcome = compress(model, QuantizationAwareTraining(), Trainer())
+    outcome = compress(model, QuantizationAwareTraining(engine="tf-mot"), Trainer())
     source = Source("compressed", outcome.model, "test", quantized=outcome.quantized, preprocessing=PREPROCESSING)
     tflite, onnx = convert(source, (parse_target("tflite:int8"), parse_target("onnx:int8")), tmp_path)
     kept = {note.layer: note.reason for note in outcome.notes if note.action == "kept float"}

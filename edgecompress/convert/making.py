@@ -22,6 +22,7 @@ from edgecompress.convert.tflite.post_training import (
     layer_pattern,
     quantize,
 )
+from edgecompress.convert.tflite.rounding.trained_ranges import TrainedRanges, trained_ranges
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.graph import Graph
@@ -100,6 +101,11 @@ class Making:
         return ()
 
     @cached_property
+    def trained_ranges(self) -> TrainedRanges | None:
+        """What was learnt in a training in Keras 3, of the ranges that an int8 file needs."""
+        return None if self.source.quantized is None else trained_ranges(self.source.quantized)
+
+    @cached_property
     def sparse(self) -> bytes:
         """The float TFLite file with kernels of many zeros stored sparsely."""
         return self._exported(sparse=True)
@@ -153,12 +159,14 @@ class Making:
     def int8(self) -> bytes:
         """The TFLite file in int8."""
         target = Target("tflite", "int8")
-        if self.source.quantized is None:
+        trained = self.trained_ranges
+        if self.source.quantized is None or trained is not None:
             content = quantize(
                 self.dense_float,
                 target,
                 calibration=self.calibration,
-                keep_float=self.options.keep_float,
+                keep_float=trained.keep_float if trained else self.options.keep_float,
+                ranges=trained.ranges if trained else None,
             )
         else:
             from edgecompress.convert.tflite.export import export_quantization_aware

@@ -9,6 +9,13 @@ from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.walks import functional_of, nodes_of
 from edgecompress.keras_types import Layer, Model
 
+Behind = Callable[[str, list[Any]], list[Any]]
+
+
+def unchanged(name: str, outputs: list[Any]) -> list[Any]:
+    """Return the outputs."""
+    return outputs
+
 
 def copy_model(model: Model) -> Model:
     """Return a functional copy with its own weights, in which nested functional models are flattened.
@@ -46,12 +53,13 @@ def give_weights(layer: Layer, weights: list[Any]) -> None:
             part.finalize_state()
 
 
-def replay(model: Model, substitute: Callable[[Layer, str], Any]) -> Model:
+def replay(model: Model, substitute: Callable[[Layer, str], Any], behind: Behind = unchanged) -> Model:
     """Build a functional model of the same graph with `substitute(layer, prefix)` in the place of each layer.
 
-    Operations that are no layers are copied; those of nested models have other names where theirs are taken.
+    Operations that are no layers are copied; those of nested models have other names where theirs are taken. What is
+    computed goes on as `behind(name, outputs)`, once for each input and each call, by the name that it is made under.
     """
-    return _rebuilt(model, substitute, _names(model))
+    return _rebuilt(model, substitute, _names(model), behind)
 
 
 def inbound_layers(layer: Layer) -> tuple[Layer, ...]:
@@ -69,19 +77,27 @@ def is_model(layer: Layer) -> bool:
     return isinstance(layer, load_keras().Model)
 
 
-def _rebuilt(model: Model, substitute: Callable[[Layer, str], Any], taken: set[str]) -> Model:
+def _rebuilt(
+    model: Model, substitute: Callable[[Layer, str], Any], taken: set[str], behind: Behind = unchanged
+) -> Model:
     keras = load_keras()
     functional = functional_of(model)
     inputs = [
         keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor._keras_history.operation.name)
         for tensor in functional.inputs
     ]
-    outputs = _replay(functional, inputs, substitute, "", taken)
+    given = [behind(each._keras_history.operation.name, [each])[0] for each in inputs]
+    outputs = _replay(functional, given, substitute, "", taken, behind)
     return keras.Model(*(each if len(each) > 1 else each[0] for each in (inputs, outputs)), name=model.name)
 
 
 def _replay(
-    model: Model, inputs: list[Any], substitute: Callable[[Layer, str], Any], prefix: str, taken: set[str]
+    model: Model,
+    inputs: list[Any],
+    substitute: Callable[[Layer, str], Any],
+    prefix: str,
+    taken: set[str],
+    behind: Behind,
 ) -> list[Any]:
     keras = load_keras()
     tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
@@ -94,11 +110,11 @@ def _replay(
         operation = node.operation
         if is_model(operation):
             nested, inner = functional_of(operation), f"{prefix}{operation.name}"
-            outputs = _replay(nested, keras.tree.flatten(arguments), substitute, inner, taken)
+            outputs = _replay(nested, keras.tree.flatten(arguments), substitute, inner, taken, behind)
         else:
             is_layer = isinstance(operation, keras.layers.Layer)
             call = substitute(operation, prefix) if is_layer else _copied(operation, prefix, taken)
-            outputs = keras.tree.flatten(call(*arguments, **options))
+            outputs = behind(operation.name, keras.tree.flatten(call(*arguments, **options)))
         tensors.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
     return [tensors[id(tensor)] for tensor in model.outputs]
 

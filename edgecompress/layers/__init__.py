@@ -8,6 +8,9 @@ def custom_objects() -> dict[str, type]:
     from edgecompress.layers.convolution import BinaryConv2D
     from edgecompress.layers.dense import BinaryDense
     from edgecompress.layers.depthwise import BinaryDepthwiseConv2D
+    from edgecompress.layers.rounding.activation_range import ActivationRange, FileRecord
+    from edgecompress.layers.rounding.split_activation import SplitActivation
     from edgecompress.layers.sign import Sign
 
-    return {layer.__name__: layer for layer in (BinaryConv2D, BinaryDense, BinaryDepthwiseConv2D, Sign)}
+    layers = (ActivationRange, BinaryConv2D, BinaryDense, BinaryDepthwiseConv2D, FileRecord, Sign, SplitActivation)
+    return {layer.__name__: layer for layer in layers}

@@ -35,6 +35,28 @@ class Decoder(ABC):
 
 
 @dataclass(frozen=True, eq=False)
+class Masked(Decoder):
+    """`W = V m`, with m = 0 where the kernel is zero as a training begins and its zeros are to be kept, 1 elsewhere."""
+
+    kernel: np.ndarray
+    keeps_zeros: bool
+
+    def start(self) -> dict[str, np.ndarray]:
+        """Return the kernel."""
+        return {"latent": self.kernel}
+
+    def tensor(self, theta: Theta) -> Tensor:
+        """Return the kernel with its zeros."""
+        latent = tensorflow.convert_to_tensor(theta["latent"])
+        return latent * (self.kernel != 0).astype(np.float32) if self.keeps_zeros else latent
+
+    def array(self, theta: Theta) -> np.ndarray:
+        """Return the kernel with its zeros."""
+        latent = np.asarray(theta["latent"])
+        return np.where(self.kernel != 0, latent, np.float32(0)) if self.keeps_zeros else latent
+
+
+@dataclass(frozen=True, eq=False)
 class SharedValues(Decoder):
     """`W_i = c_a(i)` of the values c, zero where the codebook is; `dL/dc_j = sum_{a(i)=j} dL/dW_i`.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from edgecompress.environment import load_keras
 from edgecompress.keras_types import Layer, Model
-from edgecompress.layers.decoders import Decoder
+from edgecompress.layers.decoders import Decoder, Theta
 
 keras: Any = load_keras()
 
@@ -61,6 +62,13 @@ class VirtualLayer(keras.layers.Layer):
             if id(variable) not in values:
                 variable.assign(value)
         return outputs
+
+    def weights_with(self, decode: Callable[[Decoder, Theta], np.ndarray]) -> list[np.ndarray]:
+        """Return the layer's weights in its order, with what `decode` makes in the place of those that are replaced."""
+        values = {id(weight): np.asarray(weight) for weight in self.layer.weights}
+        for weight, (name, decoder) in zip(self.replaced, self._decoders.items(), strict=True):
+            values[id(weight)] = decode(decoder, {key: np.asarray(each) for key, each in self._theta[name].items()})
+        return [values[id(weight)] for weight in self.layer.weights]
 
     def decoded(self, name: str) -> np.ndarray:
         """Return the weight `name` of the layer as it is now, by NumPy."""

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from edgecompress.keras_bridge.graph import copy_model
-from edgecompress.keras_bridge.separable import parts_of_separable, split_separable
+from edgecompress.keras_bridge.splitting.separable import parts_of_separable, split_separable
 from edgecompress.methods.joint import Part, finalize_parts, joint, prepare_parts
 from edgecompress.methods.keeping import hold, refuse_undoing, require_kept
 from edgecompress.methods.patterns import require_match

@@ -37,3 +37,12 @@ def nothing(model: Model, notes: Sequence[LayerNote], *, action: str, hint: str)
     """Return the error that tells why no layer can be treated."""
     reasons = "; ".join(f"{note.layer}: {note.reason}" for note in notes) or "it has no kernel"
     return MethodError(f"Nothing in '{model.name}' can be {action} ({reasons}).", hint=hint)
+
+
+def require_one_input(name: str, model: Model, *, hint: str) -> None:
+    """Raise `MethodError` where the method `name` met a network with more than one input, of which images say nothing.
+
+    `hint` says what to do instead.
+    """
+    if len(model.inputs) != 1:
+        raise MethodError(f"{name} needs a network with one input; '{model.name}' has {len(model.inputs)}.", hint=hint)

@@ -18,6 +18,12 @@ class Codebook:
     values: np.ndarray  # float32 [k], each of which has members
     indices: np.ndarray  # int32, in the shape of the array
 
+    @classmethod
+    def of(cls, array: np.ndarray) -> Codebook:
+        """Return the codebook of an array that has few distinct values as it is."""
+        values = np.unique(array[array != 0]).astype(np.float32)
+        return cls(values, np.where(array != 0, np.searchsorted(values, array) + 1, 0).astype(np.int32))
+
     def decode(self) -> np.ndarray:
         """Return the array."""
         return np.concatenate([np.zeros(1, np.float32), self.values])[self.indices]

@@ -16,7 +16,7 @@ from edgecompress.devices.connect import connect
 from edgecompress.devices.cores import KINDS, core_mask
 from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError, DeviceError, RecipeError
-from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.keras_bridge.splitting.separable import split_separable
 from edgecompress.methods import find as find_method
 from edgecompress.methods.compress import check
 from edgecompress.methods.patterns import require_match

@@ -15,7 +15,7 @@ from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError, MethodError, RunFolderError, UnsupportedModelError
 from edgecompress.keras_bridge.graph import copy_model
-from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.keras_bridge.splitting.separable import split_separable
 from edgecompress.keras_types import Model
 from edgecompress.loading import load_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, proposal, prunable_layers, pruned, scan

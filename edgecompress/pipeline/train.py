@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from edgecompress.data import Dataset
 from edgecompress.data.preprocessing import scale_pixels
-from edgecompress.environment import load_keras
+from edgecompress.environment import keras_of, load_keras
 from edgecompress.errors import DataError
 from edgecompress.keras_bridge.keras3_file import save_keras3
 from edgecompress.keras_types import Model
@@ -82,7 +81,7 @@ def _train(
         if outcome.generators:
             write_generators(run.model("compressed").with_suffix(".generators.npz"), outcome.generators)
         if outcome.quantized is not None:
-            trainer.save("compressed.qat", outcome.quantized, by=save_keras2)
+            trainer.save("compressed.qat", outcome.quantized)
     run.write("notes", list(notes))
     run.write("preprocessing", preprocessing)
 
@@ -166,12 +165,13 @@ class _Trainer:
             on_progress=self.on_progress,
         )
 
-    def save(self, variant: str, model: Model, *, by: Callable[[Any, Path], None] = save_keras3) -> None:
+    def save(self, variant: str, model: Model) -> None:
         """Save a model, unless it is there and nothing has changed: HDF5 would write other bytes each time."""
-        path = self.run.model(variant)
+        of_keras3 = keras_of(model) is load_keras()
+        path = self.run.model(variant).with_name(f"{variant}.{'keras' if of_keras3 else 'h5'}")
         if self.trained_epochs or not path.exists():
             with written_whole(path) as beside:
-                by(model, beside)
+                (save_keras3 if of_keras3 else save_keras2)(model, beside)
 
     def save_stage(self, index: int, outcome: Outcome) -> None:
         """Keep what a step made, if another one follows; the last one's is the compressed model."""

@@ -59,10 +59,10 @@ class RunFolder:
     def model(self, variant: str) -> Path:
         """Return where the Keras model of a variant lies; "compressed.qat" is the one with fake quantization.
 
-        That one is of Keras 2, as TF-MOT trains it, and so are all in runs of format 1.
+        Those that TF-MOT trains are of Keras 2, in HDF5, and so are all in runs of format 1.
         """
         path = self.path / "models" / f"{variant}.h5"
-        return path if variant.endswith(".qat") or path.exists() else path.with_suffix(".keras")
+        return path if path.exists() else path.with_name(f"{variant}.keras")
 
     @property
     def format(self) -> int:

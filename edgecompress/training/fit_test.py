@@ -53,7 +53,7 @@ def network(*, dropout: float = 0.0) -> Any:
 
 
 def by(step: Step) -> Callable[[Any], Prepared]:
-    context = Context(optimizer_steps=4 * 22, images=lambda count: np.empty((0, 8, 8, 1), np.float32))
+    context = Context(optimizer_steps=4 * 22, images=lambda count: np.full((count, 8, 8, 1), 0.5, np.float32))
     return lambda model: step.prepare(copy_model(model), context)
 
 
@@ -111,10 +111,11 @@ def test_the_loop_trains_bit_for_bit_like_plain_steps(data: TrainingData, tmp_pa
         lambda model: Prepared(model, model),
         by(MagnitudePruning(sparsity=0.8)),
         by(KMeansSharing(clusters=8, conv_clusters=8)),
-        by(QuantizationAwareTraining()),
+        by(QuantizationAwareTraining(engine="tf-mot")),
+        by(QuantizationAwareTraining(engine="native")),
         by(BinaryConnect(stochastic=True, keep_float="first")),
     ],
-    ids=["dense", "pruned", "shared", "quantized", "drawn"],
+    ids=["dense", "pruned", "shared", "quantized", "quantized natively", "drawn"],
 )
 def test_a_run_that_was_cut_off_ends_bit_for_bit_like_one_that_was_not(prepare, dropout, data, tmp_path: Path) -> None:
     whole, cut = prepare(network(dropout=dropout)), prepare(network(dropout=dropout))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
 from edgecompress.convert.tflite.biases import with_biases_that_fit
 from edgecompress.convert.tflite.editor import Editor
+from edgecompress.convert.tflite.rounding.float_islands import without_islands
 from edgecompress.convert.tflite.sums import with_any_scales
 from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs, with_unread_quantized
 from edgecompress.errors import ConversionError
@@ -31,12 +33,14 @@ def quantize(
     calibration: Calibration | None,
     keep_float: str = "",
     operators: tuple[str, ...] = ("ALL_SUPPORTED",),
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> bytes:
     """Return the float file in the target's precision, with inputs and outputs as they are.
 
     `calibration` holds, for each input in the file's order, N x the input's shape without its batch axis; float16 and
     dynamic need none. Layers whose name matches `keep_float` are left as they are, as are all operators but those of
-    the kinds named.
+    the kinds named. `ranges` has the least and the greatest value of tensors by their names; that of others is found
+    by running the file on the calibration inputs.
 
     Raises:
         ConversionError: calibration inputs are needed and missing, or of another shape; nothing can be quantized.
@@ -51,12 +55,12 @@ def quantize(
     with quiet():
         try:
             job = quantizer.Quantizer(content, recipe.get_quantization_recipe())
-            ranges = _ranges(content, target, recipe, calibration) if job.need_calibration else None
-            if ranges is not None and not ranges:
+            found = _ranges(content, target, recipe, calibration, ranges or {}) if job.need_calibration else None
+            if found is not None and not found:
                 raise _nothing_left(content, target, keep_float)
-            if ranges is not None:
-                _require_finite(ranges, target)
-            result = job.quantize(ranges)
+            if found is not None:
+                _require_finite(found, target)
+            result = job.quantize(found)
         except (ValueError, RuntimeError, NotImplementedError) as error:
             raise ConversionError(
                 f"ai-edge-quantizer refused the model for {target}: {str(error).splitlines()[0]}",
@@ -69,7 +73,10 @@ def quantize(
             made = path.read_bytes()
     if taps is None:
         return made
-    made = with_any_scales(made) if target.precision == "int16x8" else with_biases_that_fit(made, content)
+    if target.precision == "int16x8":
+        made = with_any_scales(made)
+    else:
+        made = without_islands(with_biases_that_fit(made, content))
     return put_back(with_unread_quantized(made), taps)
 
 
@@ -112,7 +119,34 @@ def layer_of(tensor: str) -> str:
     return path[1] if len(path) > 2 else path[0]
 
 
-def _ranges(content: bytes, target: Target, recipe: Any, calibration: Calibration | None) -> Any:
+def _ranges(
+    content: bytes,
+    target: Target,
+    recipe: Any,
+    calibration: Calibration | None,
+    given: Mapping[str, tuple[float, float]],
+) -> Any:
+    """Return the least and greatest value of every tensor: what is given, else over all samples."""
+    graph = parse_graph(content)
+    known = {}
+    for tensor in (graph.tensors[index] for index in (*graph.inputs, *graph.producers)):
+        if tensor.name in given:
+            ends = (np.full([1] * len(tensor.shape), end, np.float32) for end in given[tensor.name])
+            known[tensor.name] = dict(zip(("min", "max"), ends, strict=True))
+    if len(known) == len({*graph.inputs, *graph.producers}):
+        return known
+    return _observed(content, target, recipe, calibration) | known
+
+
+def observed_ranges(content: bytes, calibration: Calibration) -> dict[str, tuple[float, float]]:
+    """Return the least and the greatest value of each tensor that an int8 file of a float file may need."""
+    target = Target("tflite", "int8")
+    with quiet():
+        found = _observed(take_off(content)[0], target, _recipe(target, "", ("ALL_SUPPORTED",)), calibration)
+    return {name: (float(ends["min"].min()), float(ends["max"].max())) for name, ends in found.items()}
+
+
+def _observed(content: bytes, target: Target, recipe: Any, calibration: Calibration | None) -> Any:
     """Return the least and greatest value of every tensor over all samples.
 
     The quantizer's own default averages the ranges of single samples, newest first: activations beyond the mean

@@ -8,7 +8,7 @@ import pytest
 from edgecompress.environment import load_keras
 from edgecompress.keras_bridge.graph import copy_model, inbound_layers
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.keras_bridge.splitting.separable import split_separable
 from edgecompress.methods.binary import METHODS, BinaryConnect
 from edgecompress.methods.binary.scheme import Scheme, is_binary
 from edgecompress.methods.binary.surgery import binarize

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import numpy as np
+
+from edgecompress.environment import keras_of, load_keras
+from edgecompress.errors import ConversionError, MethodError
+from edgecompress.keras_bridge.kernels import kernels
+from edgecompress.keras_types import Layer
+from edgecompress.methods.eligible import require_one_input
 from edgecompress.methods.patterns import require_pattern
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.step import Step, option
-from edgecompress.tfmot.wrapping.quantization import strip, wrap
+from edgecompress.tfmot.wrapping.quantization import IDLE, strip, wrap
 from edgecompress.values import LayerNote
+
+NOT_CHOSEN = "not chosen"
 
 
 @dataclass(frozen=True)
@@ -29,18 +39,58 @@ class QuantizationAwareTraining(Step):
     traits: ClassVar[Traits] = Traits(makes=(Kept.RANGES,), keeps=(Kept.ZEROS, Kept.SHARED_VALUES))
 
     keep_float: str = option("", "layers whose whole name matches this regular expression are not quantized")
+    engine: Literal["auto", "tf-mot", "native"] = option(
+        "auto", "TF-MOT, where the model can be one of Keras 2 and it covers every layer; native otherwise"
+    )
+    ranges: Literal["moving", "learned"] = option(
+        "moving", "of activations: averages of each batch's, or by gradients of their own, which is native"
+    )
 
     def __post_init__(self) -> None:
-        """Raise `MethodError` where `keep_float` is not a regular expression."""
+        """Raise `MethodError` where `keep_float` is no regular expression, or an engine has no such ranges."""
         require_pattern(self.keep_float, f"{self.name}, for keep_float,")
+        if self.engine == "tf-mot" and self.ranges == "learned":
+            raise MethodError(
+                f"{self.name} got engine 'tf-mot' and ranges 'learned', which TF-MOT has not.",
+                hint="Leave the engine out, or take moving ranges.",
+            )
 
     def prepare(self, model: Model, context: Context) -> Prepared:
-        """Wrap every layer that TF-MOT can quantize, by the scheme that keeps what was established."""
+        """Wrap every layer that can be quantized, by the scheme that keeps what was established."""
 
         def unfit(name: str) -> str:
             picked = context.chosen(name) and not re.fullmatch(self.keep_float, name)
-            return "" if picked else "not chosen"
+            return "" if picked else NOT_CHOSEN
 
+        why = ""
+        if self.engine != "native" and self.ranges == "moving":
+            try:
+                prepared = self._by_tfmot(model, context, unfit)
+            except MethodError as error:
+                if self.engine == "tf-mot":
+                    raise
+                why = error.message
+            else:
+                why = "" if self.engine == "tf-mot" else _uncovered(prepared)
+                if not why:
+                    return prepared
+        return self._natively(model, context, unfit, why)
+
+    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
+        """Return the float network with the trained weights, and beside it the one with fake quantization."""
+        if keras_of(prepared.model) is load_keras():
+            from edgecompress.methods.quantization import native
+
+            plain = native.plain_weights(prepared.model, prepared.source)
+            kept = [note.layer for note in prepared.notes if note.reason == NOT_CHOSEN]
+            quantized = native.plain_layers(prepared.model, plain, context.images(native.IMAGES), kept_float=kept)
+        else:
+            plain, quantized = strip(
+                prepared.model, prepared.source, shared_values=bool(context.layers_with(Kept.SHARED_VALUES))
+            )
+        return Outcome(model=plain, quantized=quantized, notes=prepared.notes)
+
+    def _by_tfmot(self, model: Model, context: Context, unfit: Callable[[str], str]) -> Prepared:
         quantized = wrap(
             model,
             method=self.name,
@@ -56,9 +106,44 @@ class QuantizationAwareTraining(Step):
         frozen = tuple(weight for name in sorted(held) for weight in quantized.kernels(name))
         return Prepared(quantized.model, model, notes=notes, frozen=frozen, held=frozenset(held))
 
-    def finalize(self, prepared: Prepared, context: Context) -> Outcome:
-        """Return the float network with the trained weights, and beside it the one with fake quantization."""
-        plain, quantized = strip(
-            prepared.model, prepared.source, shared_values=bool(context.layers_with(Kept.SHARED_VALUES))
-        )
-        return Outcome(model=plain, quantized=quantized, notes=prepared.notes)
+    def _natively(self, model: Model, context: Context, unfit: Callable[[str], str], why: str) -> Prepared:
+        from edgecompress.layers.decoders import Decoder, Masked, SharedValues
+        from edgecompress.layers.virtual import VirtualLayer
+        from edgecompress.methods.quantization import native
+        from edgecompress.numerics.codebook import Codebook
+
+        require_one_input(self.name, model, hint="Quantize it after training: convert the float model.")
+        zeros, shared = context.layers_with(Kept.ZEROS), context.layers_with(Kept.SHARED_VALUES)
+
+        def weights(layer: Layer, name: str) -> Decoder:
+            kernel = np.asarray(getattr(layer, name))
+            if layer.name in shared:
+                return SharedValues(Codebook.of(kernel))
+            return Masked(kernel, keeps_zeros=layer.name in zeros)
+
+        left = {layer.name: reason for layer in model.layers if (reason := unfit(layer.name))}
+        try:
+            wrapped, scheme = native.fake_quantized(
+                model, context.images(native.IMAGES), kept_float=left, weights=weights, ranges=self.ranges
+            )
+        except ConversionError as error:
+            raise MethodError(f"'{model.name}' cannot be quantized: {error.message}", hint=error.hint) from error
+        virtual = [layer for layer in wrapped.layers if isinstance(layer, VirtualLayer)]
+        frozen = tuple(weight for layer in virtual for weight in layer.replaced)
+        notes = []
+        for layer in model.layers:
+            if not kernels(layer) or layer.name in left:
+                reason = left.get(layer.name, "")
+                if reason:
+                    notes.append(LayerNote(layer.name, "kept float", reason))
+            elif layer.name in scheme.kernels:
+                notes.append(LayerNote(layer.name, "quantized", f"natively: {why}" if why else ""))
+            else:
+                notes.append(LayerNote(layer.name, "kept float", "its kernel has no int8 form in TFLite"))
+        return Prepared(wrapped, model, notes=tuple(notes), frozen=frozen)
+
+
+def _uncovered(prepared: Prepared) -> str:
+    """Why TF-MOT does not cover a layer that was chosen; "" where it covers all."""
+    left = [note for note in prepared.notes if note.action == "kept float"]
+    return next((f"{note.layer}: {note.reason}" for note in left if note.reason not in (NOT_CHOSEN, IDLE)), "")

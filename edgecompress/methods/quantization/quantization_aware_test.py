@@ -11,7 +11,7 @@ from edgecompress.methods.quantization import QuantizationAwareTraining
 
 
 def test_what_tfmot_cannot_wrap_stays_float_with_the_reason(awkward_model, trainer) -> None:
-    outcome = compress(awkward_model, QuantizationAwareTraining(), trainer)
+    outcome = compress(awkward_model, QuantizationAwareTraining(engine="tf-mot"), trainer)
     kept = {note.layer: note.reason for note in outcome.notes if note.action == "kept float"}
     assert kept["hard_swish"] == "TF-MOT has no 8-bit form of Multiply"
     assert any("add" in reason for reason in kept.values())
@@ -27,7 +27,7 @@ def test_a_batch_norm_with_nothing_to_fold_into_stays_float(trainer) -> None:
     x = keras.layers.BatchNormalization(name="first_bn")(image)
     x = keras.layers.Flatten()(x)
     model = keras.Model(image, keras.layers.Dense(4, activation="softmax")(x))
-    outcome = compress(model, QuantizationAwareTraining(), trainer)
+    outcome = compress(model, QuantizationAwareTraining(engine="tf-mot"), trainer)
     notes = {note.layer: note for note in outcome.notes}
     assert "not directly behind a convolution" in notes["first_bn"].reason
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import load_keras
-from edgecompress.errors import MethodError
 from edgecompress.methods.protocol import Model
 
 BATCH = 32  # images at once, so that the feature maps of a large network fit into memory
@@ -19,12 +18,3 @@ def values_of(model: Model, tensor: Any, images: np.ndarray) -> Iterator[np.ndar
     upto = load_keras().Model(model.input, tensor)
     for start in range(0, len(images), BATCH):
         yield np.asarray(upto(images[start : start + BATCH]))
-
-
-def require_one_input(name: str, model: Model, *, hint: str) -> None:
-    """Raise `MethodError` where the method `name` met a network with more than one input, of which images say nothing.
-
-    `hint` says what to do instead.
-    """
-    if len(model.inputs) != 1:
-        raise MethodError(f"{name} needs a network with one input; '{model.name}' has {len(model.inputs)}.", hint=hint)

@@ -10,8 +10,9 @@ import numpy as np
 from edgecompress.environment import load_keras, load_tensorflow
 from edgecompress.keras_bridge.graph import first_input
 from edgecompress.keras_types import Layer
+from edgecompress.methods.eligible import require_one_input
 from edgecompress.methods.protocol import Context, Model, Prepared
-from edgecompress.methods.sharing.prefix import require_one_input, values_of
+from edgecompress.methods.sharing.prefix import values_of
 from edgecompress.methods.sharing.vector import ProductQuantization
 from edgecompress.methods.step import option
 from edgecompress.numerics.error_correction import quantize_with_correction

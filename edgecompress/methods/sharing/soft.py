@@ -11,11 +11,10 @@ from edgecompress.environment import load_keras
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.kernels import kernels
-from edgecompress.methods.eligible import pick
+from edgecompress.methods.eligible import pick, require_one_input
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.sharing.bias_correction import correct_biases
 from edgecompress.methods.sharing.notes import SHARED, shared_outcome
-from edgecompress.methods.sharing.prefix import require_one_input
 from edgecompress.methods.step import Step, option
 from edgecompress.numerics.mixture import Mixture, assign
 

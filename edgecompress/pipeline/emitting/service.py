@@ -74,6 +74,7 @@ def emit(request: Request, *, source: dict[str, Any], targets: list[str], option
 
 def _open_keras(path: str, twin: str, trust: bool) -> Opened:
     from edgecompress.convert.tflite.binary.meant import meant_binary
+    from edgecompress.convert.tflite.rounding.trained_ranges import trained_ranges, without_rounding
     from edgecompress.keras_bridge.batches import require_no_state
     from edgecompress.keras_bridge.input_range import own_input_range
     from edgecompress.loading import load_noted
@@ -82,9 +83,10 @@ def _open_keras(path: str, twin: str, trust: bool) -> Opened:
 
     noted = load_noted(Path(path), trust=trust)
     model = native(noted.model)
-    aware = is_quantization_aware(model)
+    rounds = trained_ranges(model) is not None
+    aware = rounds or is_quantization_aware(model)
     require_no_state(model)
-    _models["model"] = model
+    _models["model"] = native(without_rounding(noted.model)) if rounds else model
     if aware or twin:
         _models["quantized"] = native(load_noted(Path(twin)).model) if twin else model
     inputs = tuple(

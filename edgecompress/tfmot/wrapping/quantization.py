@@ -16,6 +16,7 @@ from edgecompress.tfmot.wrapping.quantization_scheme import keeps_kernel, scheme
 from edgecompress.tfmot.wrapping.translating import enter
 
 PREFIX = "quant_"
+IDLE = "it does nothing at inference"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _unquantizable(layer: Layer, registry: Any) -> str:
     """Return why TF-MOT cannot quantize the layer, or ''."""
     layers = load_tf_keras().layers
     if isinstance(layer, layers.Dropout):
-        return "it does nothing at inference"
+        return IDLE
     if isinstance(layer, layers.BatchNormalization):
         foldable = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
         if all(isinstance(found, foldable) for found in inbound_layers(layer)):

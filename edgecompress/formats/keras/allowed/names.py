@@ -119,7 +119,7 @@ LARQ_CLASSES = (
 )  # fmt: skip
 LARQ_QUANTIZERS = ("input_quantizer", "kernel_quantizer", "depthwise_quantizer", "pointwise_quantizer")
 
-OWN_LAYERS = _names("BinaryConv2D BinaryDense BinaryDepthwiseConv2D Sign")
+OWN_LAYERS = _names("ActivationRange BinaryConv2D BinaryDense BinaryDepthwiseConv2D FileRecord Sign SplitActivation")
 TFMOT_CLASSES = _names("""
     PruneLowMagnitude ConstantSparsity PolynomialDecay ClusterWeights ClusterWeightsRNN ClusterWeightsMHA
     QuantizeAnnotate QuantizeAwareActivation NoOpActivation QuantizeWrapper QuantizeWrapperV2 QuantizeLayer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgecompress.environment import load_keras
-from edgecompress.keras_bridge.separable import split_separable
+from edgecompress.keras_bridge.splitting.separable import split_separable
 
 keras = load_keras()
 

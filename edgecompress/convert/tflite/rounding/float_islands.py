@@ -1,0 +1,50 @@
+"""Operators that the quantizer leaves in float between codes, though LiteRT computes them in codes.
+
+Its table has no LEAKY_RELU, so that it writes DEQUANTIZE, LEAKY_RELU, QUANTIZE. LiteRT's kernel takes any scales.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgecompress.convert.tflite.editor import Editor
+
+ANY_SCALES = {"LEAKY_RELU": 2}  # with int8 kernels whose input and output have scales of their own: since which version
+
+
+def without_islands(content: bytes) -> bytes:
+    """Return the int8 file with each such operator on the codes in front of it and behind it."""
+    editor = Editor(content)
+    changed = False
+    for operator in list(editor.graph.operators):
+        version = ANY_SCALES.get(editor.kind(operator))
+        if version and _in_codes(editor, operator):
+            code = editor.model.operatorCodes[operator.opcodeIndex]
+            code.version, changed = max(code.version, version), True
+    return editor.content() if changed else content
+
+
+def _in_codes(editor: Editor, operator: Any) -> bool:
+    """Connect an operator to the codes around it; say whether there are such on both sides, of one scale behind."""
+    (source,), (output,) = operator.inputs, operator.outputs
+    before, readers = editor.producer(source), editor.readers(output)
+    if before is None or editor.kind(before) != "DEQUANTIZE" or output in editor.graph.outputs:
+        return False
+    if not readers or any(editor.kind(reader) != "QUANTIZE" for reader in readers):
+        return False
+    codes = [reader.outputs[0] for reader in readers]
+    if len({_scheme(editor, index) for index in codes}) != 1:
+        return False
+    operator.inputs, operator.outputs = [before.inputs[0]], [codes[0]]
+    for other in codes[1:]:
+        for reader in editor.readers(other):
+            reader.inputs = [codes[0] if index == other else index for index in reader.inputs]
+    editor.graph.tensors[codes[0]].name = editor.name(output)
+    for reader in readers:
+        editor.replace(reader, [])
+    return True
+
+
+def _scheme(editor: Editor, index: int) -> tuple[float, int, int]:
+    tensor = editor.graph.tensors[index]
+    return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]), int(tensor.type)

@@ -1,0 +1,1 @@
+"""Layers that are several operations, written as several layers."""
