@@ -8,6 +8,8 @@ from edgecompress.native.runner_test import COUNTERS
 from edgecompress.testing.runners import RUNNERS, running
 from edgecompress.testing.sample_files import int8_relu
 
+SPINS = "print('spins', flush=True)\nwhile True: pass"
+
 
 @pytest.mark.parametrize("runner", RUNNERS)
 def test_what_the_system_counts_beside_a_block(runner, tmp_path):
@@ -15,9 +17,11 @@ def test_what_the_system_counts_beside_a_block(runner, tmp_path):
     core = min(os.sched_getaffinity(0))
     with running(runner, int8_relu(tmp_path), "--cores", f"{1 << core:x}") as started:
         first = started.answer()
-        other = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+        # In a session of its own: a core is shared out among sessions first, and this one may have much else to do.
+        other = subprocess.Popen([sys.executable, "-S", "-c", SPINS], stdout=subprocess.PIPE, start_new_session=True)
         try:
             os.sched_setaffinity(other.pid, {core})
+            assert other.stdout.readline() == b"spins\n"
             block = started.ask("time 1 0.5")
         finally:
             other.kill()
