@@ -71,6 +71,7 @@ def joint(parts: Sequence[Part]) -> Prepared:
         _all(each.frozen for each in every),
         frozenset[str]().union(*(each.held for each in every)),
         _all(each.rates for each in every),
+        min((each.still_from for each in every if each.still_from is not None), default=None),
     )
 
 

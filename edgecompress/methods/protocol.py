@@ -99,6 +99,7 @@ class Prepared:
     frozen: tuple[Variable, ...] = ()  # neither trained nor in checkpoints: preparing makes them as they are
     held: frozenset[str] = frozenset()  # layers whose kernels are among the frozen ones, by the step's own doing
     rates: tuple[tuple[Variable, float], ...] = ()  # learning rates relative to that of the others
+    still_from: int | None = None  # the optimizer step from which batch norms compute by their moving statistics
 
     @property
     def treated(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Batch normalization by TensorFlow's fused kernel in a training; Keras 3 composes it of some forty operations."""
+"""Batch normalization in a training: by TensorFlow's fused kernel, for some forty operations of Keras 3, or still."""
 
 from __future__ import annotations
 
@@ -34,6 +34,24 @@ def fused_batch_norms(model: Model) -> Iterator[None]:
     finally:
         for layer in fusible:
             del layer.call  # the class's is found again
+
+
+@contextmanager
+def still_batch_norms(model: Model) -> Iterator[None]:
+    """Have the batch norms of a Keras 3 model compute as at inference in a training; gamma and beta are trained."""
+    keras = load_keras()
+    norms = [layer for layer in walk_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.call = partial(_still, layer.call)
+    try:
+        yield
+    finally:
+        for layer in norms:
+            del layer.call  # the class's is found again
+
+
+def _still(call: Any, inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:
+    return call(inputs, training=False, mask=mask)
 
 
 def _call(layer: Layer, composed: Any, inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:

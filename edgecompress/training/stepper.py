@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from edgecompress.environment import keras_of, load_keras, load_tensorflow
 from edgecompress.methods.protocol import Prepared
 from edgecompress.training.adam import Adam
-from edgecompress.training.fused import fused_batch_norms
+from edgecompress.training.fused import fused_batch_norms, still_batch_norms
 
 
 class Stepper:
@@ -30,7 +32,10 @@ class Stepper:
         tensorflow = load_tensorflow()
         images = tensorflow.TensorSpec((None, *prepared.model.inputs[0].shape[1:]), prepared.model.inputs[0].dtype)
         labels, rate = tensorflow.TensorSpec((None,), tensorflow.int64), tensorflow.TensorSpec((), tensorflow.float32)
-        self._step = tensorflow.function(self._trained, input_signature=(images, labels, rate))
+        self._step = tensorflow.function(partial(self._trained, self._fused), input_signature=(images, labels, rate))
+        self._still_step = tensorflow.function(
+            partial(self._trained, self._still), input_signature=(images, labels, rate)
+        )
         self._score = tensorflow.function(self._scored, input_signature=(images, labels))
 
     @property
@@ -48,7 +53,9 @@ class Stepper:
         """Take the step after `done` others; return its loss, and how many of the labels were the likeliest class."""
         for callback in self._prepared.callbacks:
             callback.before(done)
-        loss, right = self._step(inputs, labels.astype(np.int64), np.float32(learning_rate))
+        still_from = self._prepared.still_from
+        step = self._step if still_from is None or done < still_from else self._still_step
+        loss, right = step(inputs, labels.astype(np.int64), np.float32(learning_rate))
         for callback in self._prepared.callbacks:
             callback.after(done + 1)
         return float(loss), int(right)
@@ -57,10 +64,12 @@ class Stepper:
         """Return how many of the labels are the likeliest class at inference."""
         return int(self._score(inputs, labels.astype(np.int64)))
 
-    def _trained(self, inputs: Any, labels: Any, learning_rate: Any) -> tuple[Any, Any]:
+    def _trained(
+        self, norms: Callable[[], AbstractContextManager[None]], inputs: Any, labels: Any, learning_rate: Any
+    ) -> tuple[Any, Any]:
         tensorflow = load_tensorflow()
         model, objective = self._prepared.model, self._prepared.objective or self._cross_entropy
-        with tensorflow.GradientTape() as tape, self._fused():
+        with tensorflow.GradientTape() as tape, norms():
             outputs = model(inputs, training=True)
             loss = tensorflow.add_n([objective(labels, outputs), *model.losses])
         self._adam.apply(tape.gradient(loss, self._adam.trained), learning_rate=learning_rate)
@@ -68,6 +77,9 @@ class Stepper:
 
     def _fused(self) -> AbstractContextManager[None]:
         return fused_batch_norms(self._prepared.model) if self._keras is load_keras() else nullcontext()
+
+    def _still(self) -> AbstractContextManager[None]:
+        return still_batch_norms(self._prepared.model)
 
     def _scored(self, inputs: Any, labels: Any) -> Any:
         return self._right(labels, (self._prepared.scored or self._prepared.model)(inputs, training=False))

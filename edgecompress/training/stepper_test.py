@@ -94,3 +94,23 @@ def test_callbacks_are_told_how_many_steps_are_done() -> None:
     stepper.begin(7)
     stepper.step(INPUTS, LABELS, done=7, learning_rate=0.1)
     assert told == [("begin", 7), ("before", 7), ("after", 8)]
+
+
+def test_batch_norms_are_still_from_a_step_on() -> None:
+    keras = load_keras()
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6,))
+    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Dense(5, name="hidden")(image))
+    model = keras.Model(image, keras.layers.Dense(3, activation="softmax", name="scores")(x))
+    norm, stepper = model.get_layer("norm"), Stepper(Prepared(model, model, still_from=1))
+    seen = []
+    for done in range(3):
+        at_inference = float(-np.log(np.asarray(model(INPUTS))[np.arange(8), LABELS]).mean())
+        loss, _ = stepper.step(INPUTS, LABELS, done=done, learning_rate=0.01)
+        seen.append((loss, at_inference, np.asarray(norm.moving_mean), np.asarray(norm.gamma)))
+    (first, then, mean, gamma), *others = seen
+    assert first != then and mean.any()  # by the batch, which is followed
+    for loss, at_inference, still, moved in others:
+        assert (
+            abs(loss - at_inference) < 1e-6 and still.tobytes() == mean.tobytes() and moved.tobytes() != gamma.tobytes()
+        )

@@ -46,9 +46,13 @@ class QuantizationAwareTraining(Step):
         "moving", "of activations: averages of each batch's, or by gradients of their own, which is native"
     )
 
+    still: float = option(0.5, "share of a native training after which batch norms keep their statistics")
+
     def __post_init__(self) -> None:
         """Raise `MethodError` where `keep_float` is no regular expression, or an engine has no such ranges."""
         require_pattern(self.keep_float, f"{self.name}, for keep_float,")
+        if not 0 <= self.still <= 1:
+            raise MethodError(f"{self.name} got still {self.still:g}.", hint="Use a share, in [0, 1].")
         if self.engine == "tf-mot" and self.ranges == "learned":
             raise MethodError(
                 f"{self.name} got engine 'tf-mot' and ranges 'learned', which TF-MOT has not.",
@@ -140,7 +144,8 @@ class QuantizationAwareTraining(Step):
                 notes.append(LayerNote(layer.name, "quantized", f"natively: {why}" if why else ""))
             else:
                 notes.append(LayerNote(layer.name, "kept float", "its kernel has no int8 form in TFLite"))
-        return Prepared(wrapped, model, notes=tuple(notes), frozen=frozen)
+        still_from = round(self.still * context.optimizer_steps)
+        return Prepared(wrapped, model, notes=tuple(notes), frozen=frozen, still_from=still_from)
 
 
 def _uncovered(prepared: Prepared) -> str:
