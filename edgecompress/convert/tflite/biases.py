@@ -14,6 +14,7 @@ import numpy as np
 
 from edgecompress.convert.tflite.editor import Editor
 from edgecompress.formats.tflite.file import parse_graph
+from edgecompress.formats.tflite.graph import Graph
 
 BIAS_INPUTS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 KERNEL = 1  # which input it is
@@ -23,20 +24,26 @@ LEAST_PRODUCT = 2.0**-31
 
 def with_biases_that_fit(content: bytes, source: bytes) -> bytes:
     """Return the int8 file with scales of zero filters such that its biases are those of the float file `source`."""
-    editor, graph = Editor(content), parse_graph(source)
-    biases: dict[str, np.ndarray] = {}
-    for operator in graph.operators:
-        place = BIAS_INPUTS.get(operator.kind, len(operator.inputs))
-        tensor = graph.stored_constant(operator.inputs[place]) if operator.inputs[place : place + 1] > (-1,) else None
-        if tensor is not None:
-            biases[graph.tensors[operator.outputs[0]].name] = tensor.dense().astype(np.float64)
+    editor, biases = Editor(content), _biases(parse_graph(source))
     by_kernel: dict[int, list[tuple[Any, np.ndarray]]] = {}
     for operator in editor.graph.operators:
-        bias = biases.get(editor.name(operator.outputs[0])) if editor.kind(operator) in BIAS_INPUTS else None
-        if bias is not None and editor.constant(operator.inputs[BIAS_INPUTS[editor.kind(operator)]]) is not None:
+        bias = biases.get(editor.name(operator.outputs[0]))
+        if bias is not None and editor.kind(operator) in BIAS_INPUTS and _is_int32(editor, _bias(editor, operator)):
             by_kernel.setdefault(operator.inputs[KERNEL], []).append((operator, bias))
     changed = [_widen(editor, kernel, readers) for kernel, readers in by_kernel.items()]
     return editor.content() if any(changed) else content
+
+
+def _biases(graph: Graph) -> dict[str, np.ndarray]:
+    """The constant biases of a float file, by the tensors that their operators compute."""
+    found: dict[str, np.ndarray] = {}
+    for operator in graph.operators:
+        place = BIAS_INPUTS.get(operator.kind)
+        if place is not None and place < len(operator.inputs) and operator.inputs[place] >= 0:
+            bias = graph.stored_constant(operator.inputs[place])
+            if bias is not None:
+                found[graph.tensors[operator.outputs[0]].name] = bias.dense().astype(np.float64)
+    return found
 
 
 def _widen(editor: Editor, index: int, readers: list[tuple[Any, np.ndarray]]) -> bool:
@@ -64,13 +71,23 @@ def _widen(editor: Editor, index: int, readers: list[tuple[Any, np.ndarray]]) ->
     kernel.quantization.scale = wanted
     for operator, bias in readers:
         steps = _scale(editor, operator.inputs[_input(editor, operator)]) * wanted.astype(np.float64)
-        place = BIAS_INPUTS[editor.kind(operator)]
-        old = editor.graph.tensors[operator.inputs[place]]
-        new = editor.add_constant(editor.name(operator.inputs[place]), np.rint(bias / steps).astype(np.int32))
-        editor.graph.tensors[new].quantization = old.quantization
+        old = _bias(editor, operator)
+        new = editor.add_constant(editor.name(old), np.rint(bias / steps).astype(np.int32))
+        editor.graph.tensors[new].quantization = editor.graph.tensors[old].quantization
         editor.graph.tensors[new].quantization.scale = steps.astype(np.float32)
-        operator.inputs[place] = new
+        operator.inputs[BIAS_INPUTS[editor.kind(operator)]] = new
     return True
+
+
+def _bias(editor: Editor, operator: Any) -> int:
+    place = BIAS_INPUTS[editor.kind(operator)]
+    return int(operator.inputs[place]) if place < len(operator.inputs) else -1
+
+
+def _is_int32(editor: Editor, index: int) -> bool:
+    """Whether a tensor is a constant of int32; only where inputs and outputs are codes is a bias one."""
+    constant = editor.constant(index)
+    return constant is not None and constant.dtype == np.int32
 
 
 def _input(editor: Editor, operator: Any) -> int:
