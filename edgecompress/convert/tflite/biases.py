@@ -8,6 +8,7 @@ of the output's.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def _widen(editor: Editor, index: int, readers: list[tuple[Any, np.ndarray]]) ->
         steps = _scale(editor, operator.inputs[_input(editor, operator)]) * wanted.astype(np.float64)
         old = _bias(editor, operator)
         new = editor.add_constant(editor.name(old), np.rint(bias / steps).astype(np.int32))
-        editor.graph.tensors[new].quantization = editor.graph.tensors[old].quantization
+        editor.graph.tensors[new].quantization = copy(editor.graph.tensors[old].quantization)  # others may read the old
         editor.graph.tensors[new].quantization.scale = steps.astype(np.float32)
         operator.inputs[BIAS_INPUTS[editor.kind(operator)]] = new
     return True
