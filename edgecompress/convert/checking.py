@@ -29,7 +29,7 @@ from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.binary.emit import has_binary_operators
 from edgecompress.convert.tflite.boundary_layers import with_float_weights
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION
-from edgecompress.errors import ConversionError, UnsupportedModelError
+from edgecompress.errors import ConversionError, RuntimeRefusal, UnsupportedModelError
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.runtimes.process import RuntimeProcess
 
@@ -70,7 +70,10 @@ class Checking:
         if target.format != "tflite" or self._making.is_onnx:
             return ""
         calibrated = self._making.calibration is not None and target.precision in NEED_CALIBRATION
-        probes = (self._calibrated if calibrated else self._float).probes
+        try:
+            probes = (self._calibrated if calibrated else self._float).probes
+        except RuntimeRefusal:  # the file that says what inputs there are does not run either
+            return ""
         return first_stop(path.read_bytes(), probes.arrays)
 
     def _compared(self, target: Target, path: Path) -> Compared:

@@ -17,15 +17,17 @@ from edgecompress.runtimes.samples import run_samples
 
 
 def first_stop(content: bytes, arrays: Sequence[np.ndarray]) -> str:
-    """Return "'layer' (KIND)" of the first operator with which a graph no longer runs; "" if all of it runs.
+    """Return "'layer' (KIND)" of the first operator with which a graph no longer runs; "" if all run, or it has loops.
 
     The operators up to the N-th stop if the N-th or one before does, so that log2 of their number are run.
 
     Args:
-        content: the file, of one subgraph.
+        content: the file; of one with loops, which are graphs of their own, no beginning is made.
         arrays: the samples that it stopped on, real numbers, an array an input.
     """
     editor = Editor(content)
+    if len(editor.model.subgraphs) > 1:
+        return ""
     count = len(editor.graph.operators)
     with tempfile.TemporaryDirectory(prefix="edgecompress-") as folder:
 

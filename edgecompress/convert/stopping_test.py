@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgecompress.convert.stopping import first_stop
-from edgecompress.testing.tflite_files import T, model_table, pack
+from edgecompress.convert.tflite.flatbuffer import unpack
+from edgecompress.testing.tflite_files import T, model_table, pack, recurrent
 
 IMAGES = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
 
@@ -30,6 +31,14 @@ def test_the_operator_that_stops_is_named(place: int) -> None:
     scales = [0.5] * 5
     scales[place] = 1.0
     assert first_stop(chain(scales), [IMAGES]) == f"'compared_{place}' (EQUAL)"
+
+
+def test_of_a_file_with_loops_nothing_is_told(tmp_path) -> None:
+    path = recurrent(tmp_path)
+    assert first_stop(path.read_bytes(), [np.zeros((1, 6, 3), np.float32)]) == ""
+    model = unpack(chain([1.0]))
+    model.subgraphs = model.subgraphs * 2
+    assert first_stop(pack(model), [IMAGES]) == ""
 
 
 def test_a_file_that_runs_stops_nowhere() -> None:

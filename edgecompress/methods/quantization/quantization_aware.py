@@ -28,9 +28,10 @@ class QuantizationAwareTraining(Step):
     """Train with the rounding of int8 inference in the forward pass.
 
     `q(x) = s (clip(round(x / s) + z, -128, 127) - z)`, weights symmetric a channel, activations by moving averages
-    of their ranges; the gradient passes straight through where x is in range. What TF-MOT cannot wrap stays float, and
-    is listed with the reason. A kernel whose zeros or shared values TF-MOT does not keep is not trained.
-    Jacob et al., arXiv:1712.05877.
+    of their ranges, or by ranges with gradients of their own; the gradient passes straight through where x is in range.
+    By TF-MOT, what it cannot wrap stays float, and a kernel whose zeros or shared values it does not keep is not
+    trained. Natively, what the int8 file of the network rounds is rounded; what stays float is listed with the reason.
+    Jacob et al., arXiv:1712.05877; learned ranges: Jain et al., arXiv:1903.08066.
     """
 
     name: ClassVar[str] = "quantization_aware_training"
