@@ -95,6 +95,11 @@ def test_the_ranges_that_were_learnt_are_those_of_the_file(modern_model, trainer
     assert found >= 10
 
 
+def test_where_nothing_is_left_it_is_refused(plain_model, trainer) -> None:
+    with pytest.raises(MethodError, match="No layer of 'plain' can be quantized: 5 of 5 were not chosen"):
+        compress(plain_model, QuantizationAwareTraining(engine="native", keep_float=".*"), trainer)
+
+
 def test_ranges_can_be_learnt(plain_model, trainer, tmp_path) -> None:
     methods = (QuantizationAwareTraining(engine="native", ranges=each) for each in ("moving", "learned"))
     moving, learned = (compress(plain_model, method, trainer) for method in methods)

@@ -133,6 +133,12 @@ class QuantizationAwareTraining(Step):
             )
         except ConversionError as error:
             raise MethodError(f"'{model.name}' cannot be quantized: {error.message}", hint=error.hint) from error
+        if not scheme.kernels:
+            raise MethodError(
+                f"No layer of '{model.name}' can be quantized: {len(left)} of {len(model.layers)} were not chosen, and "
+                "TFLite has no int8 form of a kernel in the others.",
+                hint="Loosen keep_float, or choose other layers.",
+            )
         virtual = [layer for layer in wrapped.layers if isinstance(layer, VirtualLayer)]
         frozen = tuple(weight for layer in virtual for weight in layer.replaced)
         notes = []
