@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     dataset = load("fashion_mnist")
-    preprocessing = standard(dataset, resolution=96, channels=3)
+    preprocessing = standard(dataset, size=(96, 96), channels=3)
     calibration = calibration_batch(dataset.train, preprocessing, count=IMAGES, seed=0)
     load_keras().utils.set_random_seed(0)
     model = find("mobilenet_v1").build(resolution=96, channels=3, classes=10, width=0.25)

@@ -26,7 +26,7 @@ def load(
     spec: str,
     *,
     data_dir: Path | None = None,
-    resolution: int | None = None,
+    size: tuple[int, int] | None = None,
     channels: int | None = None,
     seed: int = 0,
     on_progress: Progress = silent,
@@ -36,7 +36,7 @@ def load(
     Args:
         spec: one of the forms in `DATA_SETS`.
         data_dir: the first place in which published data sets are looked for.
-        resolution: side in pixels to which the files of `folder:` are resized; without it they must have one size.
+        size: height and width to which the files of `folder:` are resized; without it they must have one size.
             All others come as they are.
         channels: 1 or 3, the channels in which the files of `folder:` are read; without it as they are.
         seed: of the split into training and test, where the data has none of its own.
@@ -51,10 +51,10 @@ def load(
         raise _unknown(spec, name)
     if loader.takes_path != bool(path) or bool(colon) != bool(path):
         raise DataError(f"Expected {loader.form} for a data set; got {spec!r}.")
-    if channels not in (None, 1, 3) or (resolution is not None and resolution < 1):
-        raise DataError(f"Expected a resolution of at least 1 and 1 or 3 channels; got {resolution} and {channels}.")
+    if channels not in (None, 1, 3) or (size is not None and min(size) < 1):
+        raise DataError(f"Expected sides of at least 1 pixel, and 1 or 3 channels; got {size} and {channels}.")
     with reading(spec):
-        return loader.read(Request(spec, user_path(path), data_dir, resolution, channels, seed, on_progress))
+        return loader.read(Request(spec, user_path(path), data_dir, size, channels, seed, on_progress))
 
 
 def _unknown(spec: str, name: str) -> DataError:

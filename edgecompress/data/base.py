@@ -96,7 +96,7 @@ class Request:
     spec: str
     path: Path  # the current folder where the loader takes none
     data_dir: Path | None = None
-    resolution: int | None = None
+    size: tuple[int, int] | None = None  # height, width
     channels: int | None = None
     seed: int = 0
     on_progress: Progress = silent

@@ -76,11 +76,10 @@ def read_calibration(
     if kind == "npz" and path and (images := unlabelled_images(user_path(path))) is not None:
         chosen = np.random.default_rng(seed).permutation(len(images))[: _bounded(count, len(images))]
         return apply(preprocessing, images[chosen])
-    resolution = max(preprocessing.height, preprocessing.width)
     dataset = load(
         spec,
         data_dir=data_dir,
-        resolution=resolution,
+        size=(preprocessing.height, preprocessing.width),
         channels=preprocessing.channels,
         seed=seed,
         on_progress=on_progress,

@@ -21,7 +21,7 @@ def read(request: Request) -> Dataset:
     """Read a folder of class folders; their names, sorted, are the labels.
 
     Files that are no images, in class folders or beside them, are left out, which the notes say. Images are stretched
-    to `resolution` squared by Pillow's bilinear filter, which averages when it shrinks.
+    to `size` by Pillow's bilinear filter, which averages when it shrinks.
 
     Raises:
         DataError: a layout other than the expected, a class without an image, or what `read_images` raises.
@@ -39,7 +39,7 @@ def read(request: Request) -> Dataset:
         for path in _class_images(part / name, strays)
     ]
     paths, labels = zip(*labelled, strict=True)
-    size = None if request.resolution is None else (request.resolution, request.resolution)
+    size = None if request.size is None else (request.size[1], request.size[0])
     # One call for all parts: they get the same size and channels.
     pixels = read_images(paths, size=size, channels=request.channels, on_progress=request.on_progress)
     whole = Split(pixels, np.asarray(labels, np.int64))

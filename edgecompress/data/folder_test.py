@@ -53,7 +53,7 @@ def test_a_validation_folder_beside_a_test_folder_is_said_to_be_unused(tmp_path)
 
 def test_images_are_resized_and_converted_as_asked(tmp_path):
     write_classes(tmp_path, size=(9, 5))
-    dataset = load(f"folder:{tmp_path}", resolution=4, channels=3)
+    dataset = load(f"folder:{tmp_path}", size=(4, 4), channels=3)
     assert dataset.train.images.shape == (12, 4, 4, 3)
     assert dataset.channels == 3
     require_labels_match(dataset.train)

@@ -34,8 +34,8 @@ def test_a_path_is_given_where_one_is_taken_and_only_there(spec):
         load(spec)
 
 
-@pytest.mark.parametrize("wrong", [{"channels": 2}, {"channels": 4}, {"resolution": 0}])
-def test_other_channels_and_resolutions_are_refused(wrong):
+@pytest.mark.parametrize("wrong", [{"channels": 2}, {"channels": 4}, {"size": (4, 0)}])
+def test_other_channels_and_sizes_are_refused(wrong):
     with pytest.raises(DataError, match="1 or 3 channels"):
         load("digits", **wrong)
 

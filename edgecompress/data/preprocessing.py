@@ -14,15 +14,14 @@ from edgecompress.values import Preprocessing
 def standard(
     dataset: Dataset,
     *,
-    resolution: int,
+    size: tuple[int, int],
     channels: int | None = None,
     input_range: tuple[float, float] = (-1.0, 1.0),
 ) -> Preprocessing:
-    """Input of `resolution` squared, pixels mapped to `input_range`, in the data set's channels if not told."""
+    """Input of `size` (height, width), pixels mapped to `input_range`, in the data set's channels if not told."""
     low, high = input_range
     preprocessing = Preprocessing(
-        resolution,
-        resolution,
+        *size,
         channels or dataset.channels,
         scale=((high - low) / 255,),
         offset=(low,),

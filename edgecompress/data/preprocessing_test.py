@@ -18,7 +18,7 @@ COLOUR = GENERATOR.integers(0, 256, (3, 7, 5, 3), dtype=np.uint8)
 
 
 def test_the_standard_is_minus_one_to_one_with_the_labels_of_the_data_set():
-    preprocessing = standard(load("digits"), resolution=32)
+    preprocessing = standard(load("digits"), size=(32, 32))
     assert (preprocessing.height, preprocessing.width, preprocessing.channels) == (32, 32, 1)
     assert preprocessing.labels == tuple("0123456789")
     levels = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)

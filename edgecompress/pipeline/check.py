@@ -125,13 +125,13 @@ def load_data(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Datase
     dataset = load(
         recipe.data.name,
         data_dir=Path(recipe.data.directory) if recipe.data.directory else None,
-        resolution=resolution,
+        size=(resolution, resolution),
         channels=recipe.model.channels,
         seed=recipe.train.seed,
         on_progress=on_progress,
     )
     preprocessing = standard(
-        dataset, resolution=resolution, channels=recipe.model.channels, input_range=architecture.input_range
+        dataset, size=(resolution, resolution), channels=recipe.model.channels, input_range=architecture.input_range
     )
     return dataset, preprocessing
 

@@ -196,7 +196,7 @@ def _of_file(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Su
     dataset = load(
         data,
         data_dir=Path(data_dir) if data_dir else None,
-        resolution=max(height, width),
+        size=(height, width),
         channels=channels,
         on_progress=on_progress,
     )
