@@ -84,7 +84,8 @@ def _say(what: str, value: float, reached: bool, limit: float) -> None:
 
 def _agreements(recipe: Recipe, run: RunFolder) -> dict[str, float]:
     """Percent of images with equal argmax, and of outputs that are equal to the last bit."""
-    dataset, preprocessing = load_for(recipe)
+    preprocessing = run.preprocessing()
+    dataset = load_for(recipe, preprocessing)
     order = stratified_order(dataset.test.labels, seed=0)[:IMAGES]
     images = scale_pixels(fit_pixels(dataset.test.images[order], preprocessing), preprocessing)
     model = load_model(run.model("compressed"))

@@ -19,8 +19,8 @@ from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import load_keras
 from edgecompress.formats.sizes import compressed_sizes
+from edgecompress.pipeline.check import open_data
 from edgecompress.pipeline.run import run_recipe
-from edgecompress.pipeline.train import load_for
 from edgecompress.recipes import Recipe, load_recipe
 from edgecompress.runs.versions import versions
 from edgecompress.storage import from_json, to_json, write_text
@@ -99,7 +99,8 @@ def plain_keras(recipe: Recipe, seed_offset: int) -> Accuracy:
     """
     keras = load_keras()
     seed = recipe.train.seed + seed_offset
-    dataset, preprocessing = load_for(recipe)
+    opened = open_data(recipe)
+    dataset, preprocessing = opened.dataset, opened.preprocessing
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
     keras.utils.set_random_seed(seed)
     model = find(recipe.model.architecture).build(

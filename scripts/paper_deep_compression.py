@@ -32,8 +32,9 @@ from edgecompress.numerics.codecs.deep_compression_size import layer_size, netwo
 from edgecompress.numerics.student import half_width
 from edgecompress.packing.container import unpack
 from edgecompress.packing.pack import pack
+from edgecompress.pipeline.check import open_data
 from edgecompress.pipeline.convert import convert_run
-from edgecompress.pipeline.train import load_for, train
+from edgecompress.pipeline.train import train
 from edgecompress.recipes import Recipe, load_recipe
 from edgecompress.runs.versions import versions
 from edgecompress.storage import to_json, write_text
@@ -122,7 +123,8 @@ def _layer(layer: Any) -> Any:
 
 def _error(recipe: Recipe, model: Any) -> float:
     """Return the percentage of test images that the model gets wrong."""
-    dataset, preprocessing = load_for(recipe)
+    opened = open_data(recipe)
+    dataset, preprocessing = opened.dataset, opened.preprocessing
     pixels, labels = fit_pixels(dataset.test.images, preprocessing), dataset.test.labels
     wrong = 0
     for start in range(0, len(labels), CHUNK):

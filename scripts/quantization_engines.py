@@ -102,7 +102,8 @@ def main() -> None:
 
 def _trained(run: Path, engine: Any, seed: int, epochs: int, folder: Path) -> dict[str, Any]:
     load_keras().utils.clear_session(free_memory=False)
-    dataset, preprocessing = load_for(load_recipe(run / "recipe.toml"))
+    preprocessing = RunFolder(run).preprocessing()
+    dataset = load_for(load_recipe(run / "recipe.toml"), preprocessing)
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=0)
     trainer = Trainer(data, seed, epochs, folder / f"{run.name}-{engine}-{seed}-{epochs}")
     method = QuantizationAwareTraining(engine=engine)

@@ -24,26 +24,60 @@ NEEDS = {  # option: those of which one must be given too
 }
 OF_STEP = ("layers", "epochs", "learning_rate", "repeat")  # beside the options of the method itself
 AUGMENTATION = ("shift", "crop", "flip", "colour")
+OF_TRAINING = ("epochs", "batch_size", "learning_rate", "warmup_epochs", "seed", *AUGMENTATION)
+MODEL_FILES = (".keras", ".h5", ".hdf5")
 BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", "bwn": "bwn"}  # option: method
 
 
 @click.command("train")
-@click.argument("architecture")
+@click.argument("network", metavar="ARCHITECTURE|FILE")
 @architecture_options
 @click.option("--resolution", type=int, help="Side of the square input in pixels.  [default: the architecture's]")
 @click.option("--channels", type=int, help="Channels of the input.  [default: the data's]")
 @click.option("--weights", default="", help="'imagenet', or a file to start from.")
+@click.option(
+    "--input-range",
+    type=Finite(),
+    nargs=2,
+    help="What FILE expects pixels 0..255 to be mapped to.  [default: what its first layer tells]",
+)
+@click.option("--new-head", type=click.IntRange(2), metavar="CLASSES", help="Give FILE a new classifier.")
+@click.option(
+    "--freeze",
+    metavar="REGEX",
+    help="Layers that --epochs leave as they are.  [default: with --new-head, all others]",
+)
+@click.option(
+    "--unfreeze-epochs",
+    type=click.IntRange(0, MOST_EPOCHS),
+    help="Epochs after these, with all layers, at a tenth of the learning rate.  [default: 0; with --new-head 4]",
+)
+@click.option(
+    "--early-stopping",
+    type=click.IntRange(1, MOST_EPOCHS),
+    metavar="EPOCHS",
+    help="End the dense model's training after so many epochs without a better one, and take the best.",
+)
+@click.option("--class-weights", type=click.Choice(["balanced"]), help="Let rare classes count as much as others.")
 @click.option("--data", "data_name", default="digits", show_default=True, help="Data set: digits, fashion_mnist, ...")
 @click.option("--data-dir", default="", help="Where to look for the data first.")
 @click.option(
-    "--epochs", type=click.IntRange(0, MOST_EPOCHS), default=8, show_default=True, help="Epochs of the dense model."
+    "--epochs",
+    type=click.IntRange(0, MOST_EPOCHS),
+    default=8,
+    help="Epochs of the dense model.  [default: 8; of FILE 2, with --new-head 8]",
 )
 @click.option(
-    "--finetune-epochs", type=click.IntRange(1, MOST_EPOCHS), help="Epochs of each method.  [default: half of --epochs]"
+    "--finetune-epochs",
+    type=click.IntRange(1, MOST_EPOCHS),
+    help="Epochs of each method.  [default: half of --epochs; of FILE 4]",
 )
 @click.option("--batch-size", type=click.IntRange(1, 1 << 20), default=128, show_default=True)
 @click.option(
-    "--learning-rate", type=Finite(), default=2e-3, show_default=True, help="Peak; each method trains at half."
+    "--learning-rate",
+    type=Finite(),
+    default=2e-3,
+    help="Peak; each method trains at half.  [default: 0.002; of FILE 0.0002, each method as well]",
 )
 @click.option("--warmup-epochs", type=Finite(0), default=0.5, show_default=True)
 @click.option("--seed", type=SEED, default=0, show_default=True)
@@ -77,24 +111,32 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 )
 @click.option("--qat", is_flag=True, help="Quantization-aware training, after the other methods.")
 @click.option("--keep-float", default="", help="Layers that --qat or --binary leaves float, a pattern.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/ARCHITECTURE]")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/ARCHITECTURE or FILE's name]")
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch.")
 @json_option
 @click.pass_context
 def command(
-    context: click.Context, architecture: str, out: Path | None, resume: bool, as_json: bool, **options: Any
+    context: click.Context, network: str, out: Path | None, resume: bool, as_json: bool, **options: Any
 ) -> None:
-    """Train ARCHITECTURE on real data, then compress it by a chain of methods.
+    """Train ARCHITECTURE on real data, or go on with the Keras model in FILE; then compress it by a chain of methods.
 
-    Example: edgecompress train mobilenet_v1 --width 0.25 --resolution 32 --data fashion_mnist --prune 0.8 --qat
+    Of a FILE its training is a short one, so as not to destroy what it can. With --new-head it is adapted to other
+    classes: first the new classifier alone is trained, then everything.
+
+    Examples: edgecompress train mobilenet_v1 --width 0.25 --resolution 32 --data fashion_mnist --prune 0.8 --qat
+
+    edgecompress train my_model.keras --data folder:photos --prune 0.8 --qat
+
+    edgecompress train my_model.keras --data folder:photos --new-head 5
     """
     from edgecompress.methods import find
     from edgecompress.methods.protocol import Kept
     from edgecompress.pipeline.train import train
 
-    _require_use(context, options)
-    recipe = _recipe(architecture, options)
-    folder = out or Path("runs") / architecture
+    given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    _require_use(context, given)
+    recipe = _recipe(network, options, given)
+    folder = out or Path("runs") / (recipe.model.architecture or Path(network).stem)
     with progress_bars() as progress:
         run = train(recipe, folder, resume=resume, on_progress=progress, tell=progress.tell)
     history, notes = run.read_history(), run.notes()
@@ -114,9 +156,8 @@ def command(
     print_line(f"Next: edgecompress convert {path} --to tflite:{precision} --to onnx:{precision}")
 
 
-def _require_use(context: click.Context, options: dict[str, Any]) -> None:
+def _require_use(context: click.Context, given: set[str]) -> None:
     """Refuse an option that was given and would change nothing, as what it belongs to was not."""
-    given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
     for name, owners in NEEDS.items():
         if name in given and not given.intersection(owners):
             flag, *flags = (f"--{each.replace('_', '-')}" for each in (name, *owners))
@@ -128,24 +169,30 @@ def _require_use(context: click.Context, options: dict[str, Any]) -> None:
         raise click.UsageError("--prune and --n-of-m say the sparsity twice; give one of them.", context)
 
 
-def _recipe(architecture: str, options: dict[str, Any]) -> Any:
+def _recipe(network: str, options: dict[str, Any], given: set[str]) -> Any:
+    """Return the recipe that the options are a short form of; of a file only what was given, as defaults are others."""
     from edgecompress.recipes import build_recipe
 
-    epochs = options["finetune_epochs"] or max(1, options["epochs"] // 2)
-    shared = {"epochs": epochs, "learning_rate": options["learning_rate"] / 2}
+    of_file = network.lower().endswith(MODEL_FILES)
+    training = [name for name in OF_TRAINING if name in given or not of_file]
+    if of_file:
+        shared = {"epochs": options["finetune_epochs"] or 4}
+        if "learning_rate" in given:
+            shared["learning_rate"] = options["learning_rate"]
+    else:
+        epochs = options["finetune_epochs"] or max(1, options["epochs"] // 2)
+        shared = {"epochs": epochs, "learning_rate": options["learning_rate"] / 2}
+    of_model = ("resolution", "channels", "weights", "input_range", "new_head")
+    rest = ("freeze", "unfreeze_epochs", "early_stopping", "class_weights")
     return build_recipe(
         {
             "model": {
-                "architecture": architecture,
-                **chosen(resolution=options["resolution"], channels=options["channels"]),
-                "weights": options["weights"],
+                "file" if of_file else "architecture": network,
+                **{name: options[name] for name in of_model if name in given},
                 "options": chosen(**{name: options[name] for name in OWNERS}),
             },
             "data": {"name": options["data_name"], "directory": options["data_dir"]},
-            "train": {
-                name: options[name]
-                for name in ("epochs", "batch_size", "learning_rate", "warmup_epochs", "seed", *AUGMENTATION)
-            },
+            "train": {name: options[name] for name in (*training, *given.intersection(rest))},
             "compress": [{**shared, **step} for step in (*map(_step, options["methods"]), *_steps(options))],
         }
     )

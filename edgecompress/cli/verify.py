@@ -50,7 +50,8 @@ class Kernels(click.ParamType):
     "--data",
     metavar="NAME[:IMAGES]",
     default="",
-    help="Images for FILEs, such as fashion_mnist:200.  [default: random inputs]",
+    help="Images for FILEs, such as fashion_mnist:200, or for a folder of files of a model that was converted alone.  "
+    "[default: random inputs]",
 )
 @click.option(
     "--input-range",
@@ -84,6 +85,7 @@ class Kernels(click.ParamType):
     help="Fail with exit code 3 if outputs that should be equal, or a file and its Keras model, have the same argmax "
     "on fewer images.",
 )
+@click.option("--trust", is_flag=True, help="Run the code that the model of a RUN carries or names.")
 @json_option
 def command(
     sources: tuple[Path, ...],
@@ -94,6 +96,7 @@ def command(
     limit: int,
     kernels: tuple[str, ...],
     max_drop: float | None,
+    trust: bool,
     as_json: bool,
     **agreement: Any,
 ) -> None:
@@ -102,7 +105,9 @@ def command(
     With --on, run FILEs (or RUN's) on devices instead, and compare each output with this machine's, step by step. A
     difference in accuracy is one on the same images; where they cannot tell, the table says ≈.
 
-    Example: edgecompress verify runs/m1 --max-drop 0.5
+    Examples: edgecompress verify runs/m1 --max-drop 0.5
+
+    edgecompress verify my_model-artifacts --data folder:photos --max-drop 0.5
     """
     if input_range is not None and not (all(map(math.isfinite, input_range)) and input_range[0] < input_range[1]):
         raise click.UsageError("--input-range needs two finite numbers, the smaller one first.")
@@ -110,10 +115,14 @@ def command(
     if not lone and input_range is not None:
         raise click.UsageError("--input-range is for FILEs; a RUN says itself which values its files take.")
     if not devices and not lone:
-        if len(sources) > 1 or data or shapes:
-            raise click.UsageError("Give one RUN alone, or FILEs with --data and --shape.")
-        _verify_run(sources[0], limit, kernels, max_drop, agreement, as_json)
+        if len(sources) > 1 or shapes:
+            raise click.UsageError("Give one RUN alone, or FILEs with --shape.")
+        _verify_run(
+            sources[0], {"data": data, "limit": limit, "kernels": kernels, "trust": trust}, max_drop, agreement, as_json
+        )
         return
+    if trust:
+        raise click.UsageError("--trust is for a RUN, and without --on: FILEs carry no code that would be run.")
     if max_drop is not None:
         raise click.UsageError("--max-drop needs a RUN, and no --on.")
     from edgecompress.pipeline.on_devices.verify import verify_files, verify_run_on
@@ -159,8 +168,7 @@ def command(
 
 def _verify_run(
     run_folder: Path,
-    limit: int,
-    kernels: tuple[str, ...],
+    how: dict[str, Any],
     max_drop: float | None,
     agreement: dict[str, Any],
     as_json: bool,
@@ -170,7 +178,7 @@ def _verify_run(
     from edgecompress.verification import require_agreement, require_drop
 
     with progress_bars() as progress:
-        result = verify_run(open_run(run_folder), limit=limit, kernels=kernels, on_progress=progress)
+        result = verify_run(open_run(run_folder), **how, on_progress=progress)
     if as_json:
         print_json(result)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,13 +14,16 @@ from edgecompress.devices.address import Address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.cores import KINDS, core_mask
 from edgecompress.environment import load_keras
-from edgecompress.errors import ConversionError, DeviceError, RecipeError
+from edgecompress.errors import ConversionError, DataError, DeviceError, RecipeError
 from edgecompress.keras_bridge.splitting.separable import split_separable
+from edgecompress.keras_types import Model
 from edgecompress.methods import find as find_method
 from edgecompress.methods.compress import check
-from edgecompress.methods.patterns import require_match
+from edgecompress.methods.patterns import require_match, require_pattern
 from edgecompress.methods.protocol import Kept
 from edgecompress.methods.step import Stage
+from edgecompress.pipeline.networks.network import Network
+from edgecompress.pipeline.networks.of_recipe import network_of
 from edgecompress.pipeline.on_devices.profile import parse_devices
 from edgecompress.pipeline.stages import optimizer_steps
 from edgecompress.profiling.readiness.check import Wanted
@@ -30,18 +32,39 @@ from edgecompress.progress import Progress, silent
 from edgecompress.recipes import Recipe, method_of
 from edgecompress.training.batches import HELD_OUT
 from edgecompress.values import LayerNote, Preprocessing
-from edgecompress.zoo import find
-from edgecompress.zoo.weights import load_weights
 
+SHOWN_CLASSES = 5
 _RUNTIMES = {"tflite": "litert", "onnx": "onnx"}  # by the format that they run
 
 
-def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Dataset, Preprocessing]:
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What a training begins with."""
+
+    network: Network
+    dataset: Dataset
+    preprocessing: Preprocessing
+
+
+def open_data(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
+    """Open the recipe's network and its data, and say how images become the network's input.
+
+    Raises:
+        EdgeCompressError: as `network_of` and `load`.
+    """
+    network = network_of(recipe)
+    dataset = load_data(recipe, network.size, channels=network.channels, on_progress=on_progress)
+    preprocessing = standard(dataset, size=network.size, channels=network.channels, input_range=network.input_range)
+    return Opened(network, dataset, preprocessing)
+
+
+def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
     """Load the data, build the network, and prepare every step of the chain on it without training.
 
     Raises:
-        RecipeError: a step that trains nothing was given epochs or a learning rate.
-        DataError: the data is missing, empty or damaged.
+        RecipeError: a step that trains nothing was given epochs or a learning rate, or a model's file lacks what must
+            then be said.
+        DataError: the data is missing, empty or damaged, or has other classes than the network.
         ArchitectureError, ModelFileError: the network cannot be built, or its weights not be loaded.
         MethodError: a step does not fit the network or the steps before it, or a pattern matches no layer.
     """
@@ -51,16 +74,19 @@ def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[D
                 f"Step {number}, {section.method}, trains nothing, and was given epochs or a learning rate.",
                 hint="Leave them out.",
             )
-    dataset, preprocessing = load_data(recipe, on_progress=on_progress)
-    model, _ = build_model(recipe, dataset, preprocessing)
+    opened = open_data(recipe, on_progress=on_progress)
+    model, _ = build_model(recipe, opened)
+    if recipe.train.freeze:
+        require_pattern(recipe.train.freeze, "the training, for freeze,")
+        require_match(recipe.train.freeze, "the training, for freeze,", model)
     split = split_separable(model)
     for single in (each for step in recipe.compress for each in step.methods):
         if pattern := single.options.get("keep_float"):
             require_match(pattern, f"{single.method}, for keep_float,", split)
     if recipe.convert.keep_float:
         require_match(recipe.convert.keep_float, "conversion, for keep_float,", split)
-    check(model, method_of(recipe), _Untrained(recipe, dataset, preprocessing))
-    return dataset, preprocessing
+    check(model, method_of(recipe), _Untrained(recipe, opened.dataset, opened.preprocessing))
+    return opened
 
 
 @dataclass(frozen=True)
@@ -118,31 +144,40 @@ def _check_device(address: Address, recipe: Recipe) -> None:
             check_device(transport, Wanted(runtimes=runtimes, with_library=False, with_push=False)).require()
 
 
-def load_data(recipe: Recipe, *, on_progress: Progress = silent) -> tuple[Dataset, Preprocessing]:
-    """Load the recipe's data set, and say how its images become the model's input."""
-    architecture = find(recipe.model.architecture)
-    resolution = recipe.model.resolution or architecture.default_resolution
-    dataset = load(
+def load_data(
+    recipe: Recipe, size: tuple[int, int], *, channels: int | None, on_progress: Progress = silent
+) -> Dataset:
+    """Load the recipe's data set for images of this height and width."""
+    return load(
         recipe.data.name,
         data_dir=Path(recipe.data.directory) if recipe.data.directory else None,
-        size=(resolution, resolution),
-        channels=recipe.model.channels,
+        size=size,
+        channels=channels,
         seed=recipe.train.seed,
         on_progress=on_progress,
     )
-    preprocessing = standard(
-        dataset, size=(resolution, resolution), channels=recipe.model.channels, input_range=architecture.input_range
-    )
-    return dataset, preprocessing
 
 
-def build_model(recipe: Recipe, dataset: Dataset, preprocessing: Preprocessing) -> tuple[Any, tuple[LayerNote, ...]]:
-    """Build the recipe's network from its seed and its weights; notes say which layers of the latter were left."""
+def build_model(recipe: Recipe, opened: Opened) -> tuple[Model, tuple[LayerNote, ...]]:
+    """Build the recipe's network from its seed and its weights; notes say which layers of the latter were left.
+
+    Raises:
+        DataError: it has other classes than the data.
+    """
     load_keras().utils.set_random_seed(recipe.train.seed)
-    model = find(recipe.model.architecture).build(
-        resolution=preprocessing.height,
-        channels=preprocessing.channels,
-        classes=len(dataset.labels),
-        **recipe.model.options,
-    )
-    return model, load_weights(model, recipe.model.weights) if recipe.model.weights else ()
+    labels, new_head = opened.dataset.labels, recipe.model.new_head
+    listed = f"{', '.join(labels[:SHOWN_CLASSES])}{', ...' if labels[SHOWN_CLASSES:] else ''}"
+    if new_head not in (0, len(labels)):
+        raise DataError(
+            f"The new head is to have {new_head} classes, and {opened.dataset.name} has {len(labels)}: {listed}.",
+            hint=f"Say --new-head {len(labels)}.",
+        )
+    model, notes = opened.network.construct(opened.preprocessing.channels, len(labels))
+    classes = model.outputs[0].shape[-1]
+    if classes != len(labels):
+        raise DataError(
+            f"'{recipe.model.name}' gives scores of {classes} classes, and {opened.dataset.name} has {len(labels)}: "
+            f"{listed}.",
+            hint=f"Name the data that it was made for, or give it a new classifier: --new-head {len(labels)}.",
+        )
+    return model, notes

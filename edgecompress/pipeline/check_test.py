@@ -99,8 +99,8 @@ def test_a_board_is_ready_for_the_formats_of_the_recipe(targets, is_ready, tmp_p
 def test_what_is_right_passes() -> None:
     right = recipe(PRUNE, {"method": "kmeans_sharing", "options": {"clusters": 8}}, convert={"keep_float": "fc1"})
     check_rest(right)
-    dataset, preprocessing = check_training(right)
-    assert len(dataset.labels) == 10 and preprocessing.height == 8
+    opened = check_training(right)
+    assert len(opened.dataset.labels) == 10 and opened.preprocessing.height == 8
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,11 @@ from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe
 from edgecompress.runs.folder import RunFolder
 from edgecompress.runs.working import alone
-from edgecompress.storage import sha256_of
+from edgecompress.storage import sha256_of, written_whole
 from edgecompress.values import Artifact, Preprocessing
 
 SHOWN_LAYERS = 5
+EMITTED = (".tflite", ".onnx")
 
 
 @alone
@@ -128,7 +130,16 @@ def convert_file(
             calibration=preparation.calibration,
             on_progress=on_progress,
         )
-    return record(RunFolder(folder), files)
+    run = RunFolder(folder)
+    if path.suffix.lower() not in EMITTED:  # kept beside its files, so that they can be verified against it
+        _keep(path, run.kept_model(path.stem, path.suffix.lower()))
+    return record(run, files)
+
+
+def _keep(path: Path, place: Path) -> None:
+    if path.resolve() != place.resolve():
+        with written_whole(place) as beside:
+            shutil.copyfile(path, beside)
 
 
 def _said(opened: Opened) -> Iterator[str]:
@@ -176,6 +187,6 @@ def _calibration(
     if calibrate:
         return (read_calibration(calibrate, preprocessing, on_progress=on_progress),)
     recipe = load_recipe(run.recipe)
-    dataset, _ = load_for(recipe, run=run, on_progress=on_progress)
+    dataset = load_for(recipe, preprocessing, run=run, on_progress=on_progress)
     count = min(recipe.convert.calibration, len(dataset.train))
     return (calibration_batch(dataset.train, preprocessing, count=count, seed=recipe.train.seed),)

@@ -176,7 +176,8 @@ def _of_run(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Sub
     preprocessing, recipe = run.preprocessing(), load_recipe(run.recipe)
     section = DataSection(name=data or recipe.data.name, directory=data_dir or recipe.data.directory)
     own = run if section == recipe.data else None  # other data need not be what it was trained on
-    dataset, _ = load_for(recipe.model_copy(update={"data": section}), run=own, on_progress=on_progress)
+    changed = recipe.model_copy(update={"data": section})
+    dataset = load_for(changed, preprocessing, run=own, on_progress=on_progress)
     model = load_model(run.model("dense"))
     _require_fit(path, model, dataset)
     return _Subject(model, dataset, preprocessing, recipe.train.seed)

@@ -17,7 +17,7 @@ def stage_name(recipe: Recipe, steps: int) -> str:
     return f"{steps}-{'+'.join(each.method for each in recipe.compress[steps - 1].methods)}" if steps else "dense"
 
 
-def stage_folder(recipe: Recipe, steps: int, data_sha256: str) -> str:
+def stage_folder(recipe: Recipe, steps: int, data_sha256: str, *, name: str) -> str:
     """Return the name of a stage's folder, after all that its weights depend on, so that no checkpoint is mistaken."""
     model = recipe.model
     depends_on = {
@@ -28,7 +28,7 @@ def stage_folder(recipe: Recipe, steps: int, data_sha256: str) -> str:
         "compress": [section.model_dump(mode="json") for section in recipe.compress[:steps]],
     }
     digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
-    return f"{stage_name(recipe, steps)}-{digest[:12]}"
+    return f"{name}-{digest[:12]}"
 
 
 def optimizer_steps(recipe: Recipe, stage: Stage, images: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,9 @@ from edgecompress.keras_types import Model
 from edgecompress.methods.compress import compress
 from edgecompress.methods.protocol import Outcome, Prepared
 from edgecompress.methods.step import Stage
-from edgecompress.pipeline.check import build_model, check_training, load_data
+from edgecompress.pipeline.check import Opened, build_model, check_training, load_data
 from edgecompress.pipeline.claim import claim, release
+from edgecompress.pipeline.networks.of_recipe import pinned
 from edgecompress.pipeline.stages import optimizer_steps, stage_folder, stage_name
 from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
@@ -31,7 +33,8 @@ from edgecompress.tfmot.keras2_file import save_keras2
 from edgecompress.tfmot.wrapping.translating import reset_names
 from edgecompress.training.augmentation import Augmentation
 from edgecompress.training.batches import TrainingData, training_data
-from edgecompress.training.fit import Training, fit, write_history
+from edgecompress.training.cross_entropy import CrossEntropy, balanced
+from edgecompress.training.fit import Training, fit, held_out_accuracy, write_history
 from edgecompress.values import Preprocessing
 
 
@@ -50,29 +53,33 @@ def train(
         TrainingError: the loss is not a number.
     """
     with working_in(folder) as run:
-        dataset, preprocessing = check_training(recipe, on_progress=on_progress)
-        for note in dataset.notes:
-            tell(note)
-        gone = claim(run, recipe, dataset.record, resume=resume)
+        recipe = pinned(recipe)
+        opened = check_training(recipe, on_progress=on_progress)
+        for sentence in (*opened.dataset.notes, *opened.network.assumptions):
+            tell(sentence)
+        gone = claim(run, recipe, opened.dataset.record, resume=resume)
         if gone:
             tell(f"Removed, as an earlier chain of methods had made it: {', '.join(gone)}")
         try:
-            run.write("data", dataset.record)
-            _train(recipe, run, dataset, preprocessing, on_progress, tell)
+            run.write("data", opened.dataset.record)
+            _train(recipe, run, opened, on_progress, tell)
         finally:
             release(run)
     return run
 
 
-def _train(
-    recipe: Recipe, run: RunFolder, dataset: Dataset, preprocessing: Preprocessing, on_progress: Progress, tell: Tell
-) -> None:
+def _train(recipe: Recipe, run: RunFolder, opened: Opened, on_progress: Progress, tell: Tell) -> None:
     load_keras().utils.clear_session(free_memory=False)  # names that Keras makes up end up in the files
     reset_names()
-    model, notes = build_model(recipe, dataset, preprocessing)
+    model, notes = build_model(recipe, opened)
+    dataset, preprocessing = opened.dataset, opened.preprocessing
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
-    trainer = _Trainer(recipe, run, data, dataset.record.sha256, on_progress, tell)
-    trainer.fit(0, Prepared(model, model), recipe.train.epochs, recipe.train.learning_rate)
+    weights = balanced(data.labels, len(dataset.labels)) if recipe.train.class_weights else ()
+    loss = CrossEntropy(opened.network.logits, weights)
+    trainer = _Trainer(recipe, run, data, dataset.record.sha256, loss, on_progress, tell)
+    if opened.network.trained:
+        trainer.tell_of(model)
+    _train_dense(recipe, trainer, model, opened.network.head)
     trainer.save("dense", model)
     if recipe.compress:
         outcome = compress(model, method_of(recipe), trainer, on_stage=trainer.save_stage)
@@ -86,15 +93,30 @@ def _train(
     run.write("preprocessing", preprocessing)
 
 
+def _train_dense(recipe: Recipe, trainer: _Trainer, model: Model, head: str) -> None:
+    """Train the dense model, and if so asked first without and then with the layers that are to be frozen."""
+    train = recipe.train
+    frozen = [layer for layer in model.layers if layer.name != head and re.fullmatch(train.freeze, layer.name)]
+    for layer in frozen:
+        layer.trainable = False  # so that its batch norms keep their statistics
+    kept = tuple(variable for layer in frozen for variable in layer.variables)
+    trainer.fit(0, Prepared(model, model, frozen=kept), train.epochs, train.learning_rate)
+    for layer in frozen:
+        layer.trainable = True
+    if train.unfreeze_epochs:
+        trainer.fit(0, Prepared(model, model), train.unfreeze_epochs, train.learning_rate / 10, name="unfrozen")
+
+
 def load_for(
-    recipe: Recipe, *, run: RunFolder | None = None, on_progress: Progress = silent
-) -> tuple[Dataset, Preprocessing]:
-    """Load the recipe's data set, and say how its images become the model's input.
+    recipe: Recipe, preprocessing: Preprocessing, *, run: RunFolder | None = None, on_progress: Progress = silent
+) -> Dataset:
+    """Load the recipe's data set for the input of its model.
 
     Raises:
         DataError: the data is missing, or is not what `run` was trained on: its test split may hold training images.
     """
-    dataset, preprocessing = load_data(recipe, on_progress=on_progress)
+    size = preprocessing.height, preprocessing.width
+    dataset = load_data(recipe, size, channels=preprocessing.channels, on_progress=on_progress)
     if run is not None and run.has("data") and run.read_data().sha256 != dataset.record.sha256:
         trained = run.read_data()
         raise DataError(
@@ -102,7 +124,7 @@ def load_for(
             f"training and {len(dataset.test)} test images now; {trained.train_images} and {trained.test_images} then.",
             hint="Bring the data back to what it was, or train anew on what it is.",
         )
-    return dataset, preprocessing
+    return dataset
 
 
 @dataclass
@@ -113,6 +135,7 @@ class _Trainer:
     run: RunFolder
     data: TrainingData
     data_sha256: str
+    loss: CrossEntropy
     on_progress: Progress
     tell: Tell
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -131,9 +154,15 @@ class _Trainer:
         chosen = np.random.default_rng(self.recipe.train.seed).permutation(len(self.data.labels))[:count]
         return scale_pixels(self.data.pixels[chosen], self.data.preprocessing)
 
-    def fit(self, steps: int, prepared: Prepared, epochs: int, learning_rate: float) -> None:
+    def tell_of(self, model: Model) -> None:
+        """Tell how good a model is that was trained before, by which one sees that it is fed what it was made for."""
+        train = self.recipe.train
+        given = Training("as it came", 0, train.batch_size, train.learning_rate, 0, train.seed, loss=self.loss)
+        self.tell(f"As it came: held out {held_out_accuracy(Prepared(model, model), self.data, given):.4f}")
+
+    def fit(self, steps: int, prepared: Prepared, epochs: int, learning_rate: float, *, name: str = "") -> None:
         """Train the stage with which so many steps of the chain are done."""
-        name, train = stage_name(self.recipe, steps), self.recipe.train
+        name, train = name or stage_name(self.recipe, steps), self.recipe.train
         before = list(self.history)
         restored: list[int] = []
 
@@ -159,8 +188,10 @@ class _Trainer:
                 train.warmup_epochs,
                 train.seed,
                 Augmentation(train.shift, train.crop, train.flip, train.colour),
+                self.loss,
+                0 if steps else train.early_stopping,
             ),
-            self.run.checkpoints / stage_folder(self.recipe, steps, self.data_sha256),
+            self.run.checkpoints / stage_folder(self.recipe, steps, self.data_sha256, name=name),
             on_epoch=record,
             on_progress=self.on_progress,
         )
@@ -179,7 +210,11 @@ class _Trainer:
             self.save(f"step_{index + 1}", outcome.model)
 
     def _epoch_line(self, record: dict[str, Any], epochs: int) -> str:
-        planned = self.recipe.train.epochs + sum(section.epochs or 0 for section in self.recipe.compress)
+        planned = (
+            self.recipe.train.epochs
+            + self.recipe.train.unfreeze_epochs
+            + sum(section.epochs or 0 for section in self.recipe.compress)
+        )
         elapsed_s = time.monotonic() - self.began_s
         left = planned - self.kept_epochs - self.trained_epochs
         remaining = f", about {duration(elapsed_s / self.trained_epochs * left)} remaining" if left > 0 else ""

@@ -41,7 +41,8 @@ def _require_one_model(section: ModelSection, origin: str) -> None:
             hint="Name an architecture, as `edgecompress zoo` lists them, or the file of a Keras model.",
         )
     for name in OF_ARCHITECTURE if section.file else OF_FILE:
-        if getattr(section, name) != ModelSection.model_fields[name].default:
+        if (given := getattr(section, name)) != ModelSection.model_fields[name].default:
+            name = next(iter(given)) if name == "options" else name
             kind, other = ("a file", "an architecture") if section.file else ("an architecture", "a file")
             raise RecipeError(f"'{origin}': [model] names {kind}, and '{name}' is for {other}.", hint="Leave it out.")
 

@@ -66,7 +66,7 @@ def test_the_chain_is_the_one_described() -> None:
         ("resolution = 32", "resolution = -1", "resolution"),
         ("[data]", "[data", "is not TOML"),
         ('layers = "conv_pw_.*"', 'layers = "("', "not a regular expression"),
-        ('architecture = "mobilenet_v1"', "", "\[model\] has no architecture"),
+        ('architecture = "mobilenet_v1"', "", r"\[model\] has no architecture"),
     ],
 )
 def test_a_mistake_is_named_with_what_to_do(old: str, new: str, message: str) -> None:

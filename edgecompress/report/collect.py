@@ -130,7 +130,7 @@ def _notices(
     """Say what is missing, and which command makes it, as it is typed where the report was asked for."""
     verify, profile = to_verify(run), to_profile(run)
     if verification is None and not run.recipe.exists():
-        yield Notice("not verified: a model file that was converted by itself names no test data")
+        yield Notice("not verified yet: a model file names no test data", f"{verify} --data DATA")
     elif verification is None:
         yield Notice("not verified yet", verify)
     else:

@@ -10,15 +10,22 @@ from edgecompress.recipes import CompressSection, MethodSection, Recipe
 
 def title(recipe: Recipe) -> str:
     """Return what was trained on what."""
-    return f"{recipe.model.architecture} on {recipe.data.name}"
+    return f"{recipe.model.name} on {recipe.data.name}"
 
 
 def in_words(recipe: Recipe) -> dict[str, str]:
     """Return the recipe's choices as phrases: model, data, training, each method, conversion."""
     model, train, convert = recipe.model, recipe.train, recipe.convert
-    chosen = {"resolution": model.resolution, "channels": model.channels, "weights": model.weights, **model.options}
+    chosen = {
+        "resolution": model.resolution,
+        "channels": model.channels,
+        "weights": model.weights,
+        "new head": model.new_head or None,
+        "input range": model.input_range and " to ".join(f"{end:g}" for end in model.input_range),
+        **model.options,
+    }
     words = {
-        "Model": f"{model.architecture}{_options(chosen)}",
+        "Model": f"{model.name}{_options(chosen)}",
         "Data": recipe.data.name,
         "Training": f"{_epochs(train.epochs)}, batches of {train.batch_size}, peak learning rate "
         f"{train.learning_rate:g} after {_epochs(train.warmup_epochs)} of warm-up, seed {train.seed}",

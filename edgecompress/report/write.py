@@ -70,7 +70,7 @@ def write_report(run: RunFolder, *, on_progress: Progress = silent) -> Report:
 def _draw(content: Content) -> tuple[dict[str, bytes], dict[str, str]]:
     """Return the PNG files, and the same plots and the training curves as `<svg>` elements."""
     images, drawings = {}, {}
-    dense = content.verification.keras.get("dense") if content.verification else None
+    dense = content.verification.dense() if content.verification else None
     first = content.settings[0] if content.settings else ""
     with style():
         for name, points, x_label in (

@@ -64,6 +64,10 @@ class RunFolder:
         path = self.path / "models" / f"{variant}.h5"
         return path if path.exists() else path.with_name(f"{variant}.keras")
 
+    def kept_model(self, variant: str, suffix: str) -> Path:
+        """Return where the copy of a lone model file lies, in the form in which `model` looks for it."""
+        return self.path / "models" / f"{variant}{'.keras' if suffix == '.keras' else '.h5'}"
+
     @property
     def format(self) -> int:
         """The number of the folder's format.

@@ -67,7 +67,7 @@ def test_the_same_lots_change_images_alike() -> None:
 
 def test_batches_are_changed_otherwise_in_each_epoch_and_alike_when_it_comes_again() -> None:
     dataset = load("digits")
-    data = training_data(dataset.train, standard(dataset, resolution=8), names=dataset.labels, seed=0)
+    data = training_data(dataset.train, standard(dataset, size=(8, 8)), names=dataset.labels, seed=0)
 
     def first(epoch: int) -> np.ndarray:
         each = batches(data, batch_size=1500, seed=1, epoch=epoch, augmentation=Augmentation(shift=1))

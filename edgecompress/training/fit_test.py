@@ -21,6 +21,7 @@ from edgecompress.methods.pruning import MagnitudePruning
 from edgecompress.methods.quantization import QuantizationAwareTraining
 from edgecompress.methods.sharing import KMeansSharing
 from edgecompress.methods.step import Step
+from edgecompress.training import fit as fitting
 from edgecompress.training.adam import Adam
 from edgecompress.training.batches import TrainingData, batches, steps_per_epoch, training_data
 from edgecompress.training.checkpoint import save
@@ -37,7 +38,7 @@ class CutOff(Exception):
 @pytest.fixture(scope="module")
 def data() -> TrainingData:
     dataset = load("digits")
-    return training_data(dataset.train, standard(dataset, resolution=8), names=dataset.labels, seed=0)
+    return training_data(dataset.train, standard(dataset, size=(8, 8)), names=dataset.labels, seed=0)
 
 
 def network(*, dropout: float = 0.0) -> Any:
@@ -131,6 +132,31 @@ def test_a_run_that_was_cut_off_ends_bit_for_bit_like_one_that_was_not(prepare, 
     fit(resumed, data, TRAINING, tmp_path / "cut", on_epoch=lambda history: None)
     for expected, found in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         assert expected.tobytes() == found.tobytes()
+
+
+def test_with_patience_it_ends_early_and_takes_the_best(data: TrainingData, tmp_path: Path, monkeypatch) -> None:
+    """The accuracy on what is held out is made up: 0.5, 0.7, 0.6, 0.7, and none after."""
+    found = iter([0.5, 0.7, 0.6, 0.7])
+    monkeypatch.setattr(fitting, "_held_out", lambda *arguments: next(found))
+    patient = replace(TRAINING, epochs=9, patience=2)
+    model, weights = network(), []
+
+    def keep(history: list[dict[str, Any]]) -> None:
+        weights.append(model.get_weights())
+        if len(history) == 3:
+            raise CutOff
+
+    with pytest.raises(CutOff):
+        fit(Prepared(model, model), data, patient, tmp_path, on_epoch=keep)
+    resumed, records = network(), []
+    fit(Prepared(resumed, resumed), data, patient, tmp_path, on_epoch=lambda history: records.append(list(history)))
+    assert [len(history) for history in records] == [3, 4]  # the fourth is the second without a better one
+    for expected, left in zip(weights[2], resumed.get_weights(), strict=True):  # as it was after the second
+        assert expected.tobytes() == left.tobytes()
+    again = network()
+    fit(Prepared(again, again), data, patient, tmp_path, on_epoch=lambda history: None)
+    for expected, left in zip(weights[2], again.get_weights(), strict=True):
+        assert expected.tobytes() == left.tobytes()
 
 
 def test_a_loss_that_is_not_a_number_stops_with_epoch_rate_and_remedy(data, tmp_path: Path) -> None:

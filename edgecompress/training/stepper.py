@@ -12,18 +12,20 @@ import numpy as np
 from edgecompress.environment import keras_of, load_keras, load_tensorflow
 from edgecompress.methods.protocol import Prepared
 from edgecompress.training.adam import Adam
+from edgecompress.training.cross_entropy import USUAL, CrossEntropy
 from edgecompress.training.fused import fused_batch_norms, still_batch_norms
 
 
 class Stepper:
     """Trains by Adam what is trainable in a prepared model and not frozen, each variable at its own rate.
 
-    The loss is `objective(labels, outputs)`, the mean cross-entropy of softmax outputs by default, and what layers add:
+    The loss is the method's `objective(labels, outputs)`, or `loss` where it has none, and what layers add:
     regularizers, priors.
     """
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, loss: CrossEntropy = USUAL) -> None:
         self._prepared = prepared
+        self._loss = loss
         self._keras = keras_of(prepared.model)
         self._frozen = set(map(id, prepared.frozen))
         trained = [each for each in prepared.model.trainable_variables if id(each) not in self._frozen]
@@ -68,7 +70,7 @@ class Stepper:
         self, norms: Callable[[], AbstractContextManager[None]], inputs: Any, labels: Any, learning_rate: Any
     ) -> tuple[Any, Any]:
         tensorflow = load_tensorflow()
-        model, objective = self._prepared.model, self._prepared.objective or self._cross_entropy
+        model, objective = self._prepared.model, self._prepared.objective or partial(self._loss.of, keras=self._keras)
         with tensorflow.GradientTape() as tape, norms():
             outputs = model(inputs, training=True)
             loss = tensorflow.add_n([objective(labels, outputs), *model.losses])
@@ -88,6 +90,3 @@ class Stepper:
         tensorflow = load_tensorflow()
         scores = tensorflow.nest.flatten(outputs)[0]
         return tensorflow.reduce_sum(tensorflow.cast(tensorflow.argmax(scores, -1) == labels, tensorflow.int32))
-
-    def _cross_entropy(self, labels: Any, outputs: Any) -> Any:
-        return load_tensorflow().reduce_mean(self._keras.losses.sparse_categorical_crossentropy(labels, outputs))

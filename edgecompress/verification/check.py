@@ -19,6 +19,7 @@ from edgecompress.values import Artifact, Preprocessing
 from edgecompress.verification.accuracy import Accuracy, accuracy_of, packed_flags, right_flags
 from edgecompress.verification.comparing import Compared, compare, output_step
 
+DENSE = "dense"  # the variant of a run that was not compressed
 CHUNK = 256  # images that are floats at one time
 
 
@@ -30,7 +31,7 @@ class ArtifactCheck:
     variant: str
     target: str
     accuracy: Accuracy
-    drop: float  # percentage points below the float Keras model of the dense variant
+    drop: float  # percentage points below the float Keras model of the dense variant, or of its own where there is none
     keras_agreement: float  # percent of images with the same argmax
     largest_difference: float
     mean_difference: float
@@ -83,6 +84,11 @@ class Verification:
     keras_right: dict[str, str] = field(default_factory=dict)  # `packed_flags`, by variant
     keras_sha256: dict[str, str] = field(default_factory=dict)  # of the model files, by variant
 
+    def dense(self) -> Accuracy | None:
+        """Return the accuracy of the dense Keras model, or of the only one; None where there are several."""
+        floats = [name for name in self.keras if not name.endswith(".qat")]
+        return self.keras.get(DENSE, self.keras[floats[0]] if len(floats) == 1 else None)
+
     def faults(self) -> list[str]:
         """Return what is plainly wrong, in sentences."""
         checks = [
@@ -126,13 +132,12 @@ def verify(
     for artifact in artifacts:
         what = f"{artifact.variant} {artifact.target}"
         scores[artifact.path], runtimes[artifact.path] = _scores(folder / artifact.path, what, images)
-    dense = right_flags(keras_scores.get("dense", next(iter(keras_scores.values()))), labels)
     by_family, notes = _by_families(artifacts, kernels, folder, images)
     return Verification(
         data,
         {name: accuracy_of(right_flags(reference, labels)) for name, reference in keras_scores.items()},
         tuple(
-            _check(artifact, scores[artifact.path], runtimes[artifact.path], keras_scores, dense, labels)
+            _check(artifact, scores[artifact.path], runtimes[artifact.path], keras_scores, labels)
             for artifact in artifacts
         ),
         (
@@ -153,12 +158,12 @@ def _check(
     found: np.ndarray,
     runtime: str,
     keras_scores: dict[str, np.ndarray],
-    dense: np.ndarray,
     labels: np.ndarray,
 ) -> ArtifactCheck:
     twin = f"{artifact.variant}.qat"
     own = twin if artifact.target.endswith(":int8") and twin in keras_scores else artifact.variant
     reference, right = keras_scores[own], right_flags(found, labels)
+    dense = right_flags(keras_scores.get(DENSE, keras_scores[artifact.variant]), labels)
     agreement, paired = compare(reference, found, 0.0), paired_drop(dense, right)
     return ArtifactCheck(
         artifact.path,

@@ -124,7 +124,7 @@ def verify_run_on(
     """
     addresses, run = parse_devices(devices), open_run(folder)
     recipe, preprocessing = load_recipe(run.recipe), run.preprocessing()
-    dataset, _ = load_for(recipe, run=run, on_progress=on_progress)
+    dataset = load_for(recipe, preprocessing, run=run, on_progress=on_progress)
     order = stratified_order(dataset.test.labels, seed=recipe.train.seed)[: limit or IMAGES]
     images, labels = dataset.test.images[order], dataset.test.labels[order]
 
