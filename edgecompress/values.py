@@ -31,7 +31,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image becomes the model's input: resize, convert channels, then `pixel * scale + offset`.
+    """How an image becomes the model's input: resize as `fit` says, convert channels, then `pixel * scale + offset`.
 
     Pixels are 0..255; `scale` and `offset` have one entry, or one a channel. The layout is NHWC, the
     channel order RGB (or gray where `channels` is 1), the filter the one that Pillow calls by the name `resize`.
@@ -43,6 +43,7 @@ class Preprocessing:
     scale: tuple[float, ...] = (1 / 127.5,)
     offset: tuple[float, ...] = (-1.0,)
     resize: str = "bilinear"
+    fit: str = "stretch"  # or "crop", the middle of it; or "letterbox", all of it with black beside
     layout: str = "NHWC"
     labels: tuple[str, ...] = ()
 

@@ -62,6 +62,13 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
 @click.option("--data", "data_name", default="digits", show_default=True, help="Data set: digits, fashion_mnist, ...")
 @click.option("--data-dir", default="", help="Where to look for the data first.")
 @click.option(
+    "--fit",
+    type=click.Choice(["stretch", "crop", "letterbox"]),
+    default="stretch",
+    show_default=True,
+    help="How images of another shape get the model's: stretched, their middle, or all of them with black beside.",
+)
+@click.option(
     "--epochs",
     type=click.IntRange(0, MOST_EPOCHS),
     default=8,
@@ -191,7 +198,7 @@ def _recipe(network: str, options: dict[str, Any], given: set[str]) -> Any:
                 **{name: options[name] for name in of_model if name in given},
                 "options": chosen(**{name: options[name] for name in OWNERS}),
             },
-            "data": {"name": options["data_name"], "directory": options["data_dir"]},
+            "data": {"name": options["data_name"], "directory": options["data_dir"], "fit": options["fit"]},
             "train": {name: options[name] for name in (*training, *given.intersection(rest))},
             "compress": [{**shared, **step} for step in (*map(_step, options["methods"]), *_steps(options))],
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgecompress.data.base import Dataset, Loader, Request, Split
 from edgecompress.data.bounds import reading
+from edgecompress.data.csv import CSV
 from edgecompress.data.folder import FOLDER
 from edgecompress.data.npz import NPZ
 from edgecompress.data.published.cifar10 import CIFAR10
@@ -19,7 +20,7 @@ from edgecompress.progress import Progress, silent
 
 __all__ = ["DATA_SETS", "Dataset", "Loader", "Split", "load"]
 
-DATA_SETS: tuple[Loader, ...] = (DIGITS, MNIST, FASHION_MNIST, CIFAR10, FOLDER, NPZ)
+DATA_SETS: tuple[Loader, ...] = (DIGITS, MNIST, FASHION_MNIST, CIFAR10, FOLDER, CSV, NPZ)
 
 
 def load(
@@ -28,16 +29,18 @@ def load(
     data_dir: Path | None = None,
     size: tuple[int, int] | None = None,
     channels: int | None = None,
+    fit: str = "stretch",
     seed: int = 0,
     on_progress: Progress = silent,
 ) -> Dataset:
-    """Load a data set by its name, or `folder:PATH` or `npz:PATH`.
+    """Load a data set by its name, or `folder:PATH`, `csv:PATH` or `npz:PATH`.
 
     Args:
         spec: one of the forms in `DATA_SETS`.
         data_dir: the first place in which published data sets are looked for.
         size: height and width to which the files of `folder:` are resized; without it they must have one size.
             All others come as they are.
+        fit: how images of another shape get that size: "stretch", "crop" or "letterbox".
         channels: 1 or 3, the channels in which the files of `folder:` are read; without it as they are.
         seed: of the split into training and test, where the data has none of its own.
         on_progress: told of downloads and of images read.
@@ -54,13 +57,15 @@ def load(
     if channels not in (None, 1, 3) or (size is not None and min(size) < 1):
         raise DataError(f"Expected sides of at least 1 pixel, and 1 or 3 channels; got {size} and {channels}.")
     with reading(spec):
-        return loader.read(Request(spec, user_path(path), data_dir, size, channels, seed, on_progress))
+        return loader.read(Request(spec, user_path(path), data_dir, size, fit, channels, seed, on_progress))
 
 
 def _unknown(spec: str, name: str) -> DataError:
     known = [loader.form for loader in DATA_SETS]
     if Path(spec).is_dir():
         hint = f"For a folder of images, write folder:{spec}."
+    elif spec.endswith(".csv"):
+        hint = f"For a table of image files, write csv:{spec}."
     elif spec.endswith(".npz"):
         hint = f"For a NumPy archive, write npz:{spec}."
     else:

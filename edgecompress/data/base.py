@@ -10,20 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecompress.data.rows import Images, rows
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent
 from edgecompress.values import DataRecord
 
+CHUNK = 1024  # images that are read at one time
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images `uint8 (N, H, W, C)`, at the size they came in, and their labels `int64 (N,)`.
+    """Images `uint8 (N, H, W, C)`, at the size they came in, in memory or on disk, and their labels `int64 (N,)`.
 
     Raises:
         DataError: another type or shape, channels other than 1 or 3, or not one label an image.
     """
 
-    images: np.ndarray
+    images: Images
     labels: np.ndarray
 
     def __post_init__(self) -> None:
@@ -36,6 +39,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def only(self, chosen: np.ndarray) -> Split:
+        """Return the images with these numbers, or where this mask is true."""
+        return Split(rows(self.images, chosen), self.labels[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +61,15 @@ class Dataset:
     channels: int
     source: str
     notes: tuple[str, ...] = ()  # sentences about what was left out
+    held_out: Split | None = None  # images that only score the epochs of a training, where the data has such
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2:
             raise DataError(
                 f"{self.name} has {len(self.labels)} class(es) {list(self.labels)}; a classifier needs at least two."
             )
-        for part, split in (("training", self.train), ("test", self.test)):
+        parts = [("training", self.train), ("test", self.test)]
+        for part, split in parts + ([("validation", self.held_out)] if self.held_out else []):
             if not len(split):
                 raise DataError(f"The {part} split of {self.name} ({self.source}) holds no image.")
             if split.images.shape[-1] != self.channels:
@@ -82,9 +91,10 @@ class Dataset:
     def record(self) -> DataRecord:
         """What names exactly these images: in particular the SHA-256 of pixels, labels, their order and the split."""
         digest = hashlib.sha256("\0".join(self.labels).encode(errors="surrogateescape"))
-        for split in (self.train, self.test):
+        for split in (self.train, self.test, *([self.held_out] if self.held_out else [])):
             digest.update(str(split.images.shape).encode())
-            digest.update(np.ascontiguousarray(split.images).data)
+            for start in range(0, len(split), CHUNK):
+                digest.update(np.ascontiguousarray(split.images[start : start + CHUNK]).data)
             digest.update(np.ascontiguousarray(split.labels).data)
         return DataRecord(self.name, self.source, digest.hexdigest(), len(self.train), len(self.test), self.notes)
 
@@ -97,6 +107,7 @@ class Request:
     path: Path  # the current folder where the loader takes none
     data_dir: Path | None = None
     size: tuple[int, int] | None = None  # height, width
+    fit: str = "stretch"
     channels: int | None = None
     seed: int = 0
     on_progress: Progress = silent
@@ -117,7 +128,7 @@ class Loader:
         return f"{self.name}:PATH" if self.takes_path else self.name
 
 
-def require_images(images: np.ndarray) -> None:
+def require_images(images: Images) -> None:
     """Raise DataError unless `images` is `uint8 (N, H, W, C)` with 1 or 3 channels and no empty side."""
     fits = images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] in (1, 3) and min(images.shape[1:]) >= 1
     if not fits:

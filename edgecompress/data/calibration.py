@@ -10,8 +10,9 @@ import numpy as np
 from edgecompress.data import load
 from edgecompress.data.base import Split
 from edgecompress.data.bounds import reading
-from edgecompress.data.images import list_folder, read_images
+from edgecompress.data.images import list_folder
 from edgecompress.data.npz import read_arrays, unlabelled_images
+from edgecompress.data.pictures import Wanted, read_images
 from edgecompress.data.preprocessing import apply, scale_pixels
 from edgecompress.data.published.sources import user_path
 from edgecompress.data.stratified import stratified_order
@@ -81,6 +82,7 @@ def read_calibration(
         data_dir=data_dir,
         size=(preprocessing.height, preprocessing.width),
         channels=preprocessing.channels,
+        fit=preprocessing.fit,
         seed=seed,
         on_progress=on_progress,
     )
@@ -145,9 +147,12 @@ def _of_folder(
             order = np.random.default_rng(seed).permutation(len(files))
         pixels = read_images(
             [files[index] for index in order[: _bounded(count, len(files))]],
-            size=(preprocessing.width, preprocessing.height),
-            channels=preprocessing.channels,
-            resize=preprocessing.resize,
+            Wanted(
+                (preprocessing.width, preprocessing.height),
+                preprocessing.channels,
+                preprocessing.resize,
+                preprocessing.fit,
+            ),
             on_progress=on_progress,
         )
     return scale_pixels(pixels, preprocessing)

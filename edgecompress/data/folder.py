@@ -4,53 +4,42 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from edgecompress.data.base import Dataset, Loader, Request, Split
-from edgecompress.data.images import list_folder, name_some, read_images, without_strays
-from edgecompress.data.stratified import stratified_split
+from edgecompress.data.base import Dataset, Loader, Request
+from edgecompress.data.images import list_folder, name_some, without_strays
+from edgecompress.data.labelled import LabelledFile, read_labelled
 from edgecompress.errors import DataError
 
 _LAYOUT = (
     "Expected one sub-folder a class with its images directly inside, such as images/cat/1.jpg, "
-    "or images/train/cat/1.jpg and images/test/cat/2.jpg."
+    "or images/train/cat/1.jpg and images/test/cat/2.jpg, with images/val beside them if epochs are to be scored by it."
 )
 
 
 def read(request: Request) -> Dataset:
     """Read a folder of class folders; their names, sorted, are the labels.
 
-    Files that are no images, in class folders or beside them, are left out, which the notes say. Images are stretched
-    to `size` by Pillow's bilinear filter, which averages when it shrinks.
+    Files that are no images, in class folders or beside them, and damaged ones are left out, which the notes say.
 
     Raises:
-        DataError: a layout other than the expected, a class without an image, or what `read_images` raises.
+        DataError: a layout other than the expected, a class without an image, or what `read_labelled` raises.
     """
     strays: list[Path] = []
     parts, source = _parts(request.path, strays)
-    names = _class_names(parts[0], strays)
-    for part in parts[1:]:
+    names = _class_names(parts["train"], strays)
+    for part in parts.values():
         if differing := sorted(set(_class_names(part, strays)) ^ set(names)):
-            raise DataError(f"{parts[0]} and {part} have different classes: {', '.join(differing[:5])}.", hint=_LAYOUT)
+            raise DataError(
+                f"{parts['train']} and {part} have different classes: {', '.join(differing[:5])}.", hint=_LAYOUT
+            )
     labelled = [
-        (path, label)
-        for part in parts
+        LabelledFile(path, label, kind)
+        for kind, part in parts.items()
         for label, name in enumerate(names)
         for path in _class_images(part / name, strays)
     ]
-    paths, labels = zip(*labelled, strict=True)
-    size = None if request.size is None else (request.size[1], request.size[0])
-    # One call for all parts: they get the same size and channels.
-    pixels = read_images(paths, size=size, channels=request.channels, on_progress=request.on_progress)
-    whole = Split(pixels, np.asarray(labels, np.int64))
-    if len(parts) == 1:
-        train, test = stratified_split(whole, names=names, seed=request.seed)
-    else:
-        end = sum(path.is_relative_to(parts[0]) for path in paths)
-        train, test = Split(whole.images[:end], whole.labels[:end]), Split(whole.images[end:], whole.labels[end:])
     found = sorted(set(strays))
     notes = (f"Left out, as no image: {name_some(found)}.",) if found else ()
-    return Dataset(request.spec, train, test, names, pixels.shape[-1], source, notes)
+    return read_labelled(labelled, names, request, source=source, divided="test" in parts, notes=notes)
 
 
 def _folders(folder: Path, strays: list[Path]) -> tuple[Path, ...]:
@@ -63,17 +52,19 @@ def _folders(folder: Path, strays: list[Path]) -> tuple[Path, ...]:
     return folders
 
 
-def _parts(root: Path, strays: list[Path]) -> tuple[tuple[Path, ...], str]:
-    """The folders that hold class folders, and a text that says which they are."""
+def _parts(root: Path, strays: list[Path]) -> tuple[dict[str, Path], str]:
+    """The folders that hold class folders, by what their images are for, and a text that says which they are."""
     folders = _folders(root, strays)
     names = [folder.name for folder in folders]
     held_out = next((name for name in ("test", "val") if name in names), None)
     if "train" not in names or held_out is None:
-        return (root,), str(root)
+        return {"train": root}, str(root)
     if extra := sorted(set(names) - {"train", "test", "val"}):
         raise DataError(f"Folders beside train and {held_out} in {root}: {', '.join(extra[:5])}.", hint=_LAYOUT)
-    unused = "; val is not used" if held_out == "test" and "val" in names else ""
-    return (root / "train", root / held_out), f"{root} (train and {held_out}{unused})"
+    parts = {"train": root / "train", "test": root / held_out}
+    if held_out == "test" and "val" in names:
+        return parts | {"val": root / "val"}, f"{root} (train, val and test)"
+    return parts, f"{root} (train and {held_out})"
 
 
 def _class_names(part: Path, strays: list[Path]) -> tuple[str, ...]:
@@ -96,4 +87,6 @@ def _class_images(folder: Path, strays: list[Path]) -> tuple[Path, ...]:
     return images
 
 
-FOLDER = Loader("folder", "image files, one sub-folder a class, or train/ and test/ with those", read, takes_path=True)
+FOLDER = Loader(
+    "folder", "image files, one sub-folder a class, or train/, test/ and perhaps val/ with those", read, takes_path=True
+)

@@ -45,10 +45,28 @@ def test_folders_of_their_own_for_training_and_test_are_taken_as_they_are(tmp_pa
     assert dataset.source == f"{tmp_path} (train and {held_out})"
 
 
-def test_a_validation_folder_beside_a_test_folder_is_said_to_be_unused(tmp_path):
-    for part in ("train", "val", "test"):
-        write_classes(tmp_path / part, count=1)
-    assert load(f"folder:{tmp_path}").source == f"{tmp_path} (train and test; val is not used)"
+def test_a_validation_folder_beside_a_test_folder_scores_epochs(tmp_path):
+    for part, count in (("train", 3), ("val", 2), ("test", 1)):
+        write_classes(tmp_path / part, count=count)
+    dataset = load(f"folder:{tmp_path}")
+    assert dataset.source == f"{tmp_path} (train, val and test)"
+    assert [len(each) for each in (dataset.train, dataset.held_out, dataset.test)] == [9, 6, 3]
+    require_labels_match(dataset.held_out)
+    with_it = dataset.record.sha256
+    (tmp_path / "val" / "bee" / "0.png").write_bytes((tmp_path / "val" / "cat" / "0.png").read_bytes())
+    assert load(f"folder:{tmp_path}").record.sha256 != with_it
+
+
+def test_damaged_images_are_left_out_counted_and_named(tmp_path):
+    write_classes(tmp_path)
+    damaged = [tmp_path / "cat" / "3.png", tmp_path / "bee" / "notes.png"]
+    damaged[0].write_bytes(damaged[0].read_bytes()[:50])
+    damaged[1].write_text("about")
+    dataset = load(f"folder:{tmp_path}")
+    assert len(dataset.train) + len(dataset.test) == 14
+    assert dataset.notes == (f"Left out, as damaged, 2 of 16: {damaged[1]}, {damaged[0]}.",)
+    require_labels_match(dataset.train)
+    require_labels_match(dataset.test)
 
 
 def test_images_are_resized_and_converted_as_asked(tmp_path):
@@ -80,14 +98,10 @@ def write_only_strays_in_a_class(root):
     (root / "dog" / "notes.txt").write_text("about")
 
 
-def write_text_as_image(root):
+def write_damaged_class(root):
     write_classes(root)
-    (root / "bee" / "notes.png").write_text("about")
-
-
-def write_damaged_image(root):
-    write_classes(root)
-    (root / "cat" / "3.png").write_bytes((root / "cat" / "3.png").read_bytes()[:50])
+    for path in (root / "cat").iterdir():
+        path.write_bytes(path.read_bytes()[:50])
 
 
 def write_uneven_parts(root):
@@ -126,8 +140,7 @@ def write_class_of_one(root):
         (write_loop, "Folders inside the class folder .*ant: .*loop"),
         (write_images_directly, r"Images beside the class folders of .*set: .*0\.png"),
         (write_only_strays_in_a_class, "class folder .*dog holds no image"),
-        (write_text_as_image, r"Not an image, or damaged: .*bee/notes\.png"),
-        (write_damaged_image, r"cat/3\.png"),
+        (write_damaged_class, "All images of the class 'cat' in .*set are damaged"),
         (write_uneven_parts, "different classes: dog"),
         (write_third_part, "Folders beside train and test in .*set: extra"),
         (write_empty_class, "class folder .*dog holds no image"),

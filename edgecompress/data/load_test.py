@@ -9,7 +9,7 @@ from edgecompress.errors import DataError
 
 def test_data_sets_are_listed_in_a_fixed_order_under_the_names_of_their_files():
     forms = [loader.form for loader in DATA_SETS]
-    assert forms == ["digits", "mnist", "fashion_mnist", "cifar10", "folder:PATH", "npz:PATH"]
+    assert forms == ["digits", "mnist", "fashion_mnist", "cifar10", "folder:PATH", "csv:PATH", "npz:PATH"]
     assert [loader.read.__module__.rpartition(".")[2] for loader in DATA_SETS] == [loader.name for loader in DATA_SETS]
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from edgecompress.data.base import Dataset, require_images
 from edgecompress.data.bounds import require_memory
-from edgecompress.data.images import resampling
+from edgecompress.data.images import FITS, fit_image, resampling
+from edgecompress.data.rows import Images
 from edgecompress.errors import DataError
 from edgecompress.values import Preprocessing
 
@@ -17,6 +18,7 @@ def standard(
     size: tuple[int, int],
     channels: int | None = None,
     input_range: tuple[float, float] = (-1.0, 1.0),
+    fit: str = "stretch",
 ) -> Preprocessing:
     """Input of `size` (height, width), pixels mapped to `input_range`, in the data set's channels if not told."""
     low, high = input_range
@@ -25,6 +27,7 @@ def standard(
         channels or dataset.channels,
         scale=((high - low) / 255,),
         offset=(low,),
+        fit=fit,
         labels=dataset.labels,
     )
     _require_supported(preprocessing)
@@ -40,7 +43,7 @@ def apply(preprocessing: Preprocessing, images: np.ndarray) -> np.ndarray:
     return scale_pixels(fit_pixels(images, preprocessing), preprocessing)
 
 
-def fit_pixels(images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+def fit_pixels(images: Images, preprocessing: Preprocessing) -> Images:
     """Resize, then convert channels; the result is uint8, and `images` itself where nothing is to be done.
 
     Gray is replicated to RGB; RGB becomes gray by ITU-R 601 luma, `(299 R + 587 G + 114 B) / 1000`.
@@ -49,36 +52,42 @@ def fit_pixels(images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     _require_supported(preprocessing)
     size = (preprocessing.width, preprocessing.height)
     if (images.shape[2], images.shape[1]) != size:
-        images = _resize(images, size, preprocessing.resize)
+        images = _resize(images[:], size, preprocessing)
     if images.shape[3] == preprocessing.channels:
         return images
+    images = images[:]
     return np.repeat(images, 3, axis=3) if preprocessing.channels == 3 else _to_gray(images)
 
 
-def scale_pixels(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+def scale_pixels(pixels: Images, preprocessing: Preprocessing) -> np.ndarray:
     """Compute `pixel * scale + offset` in float32, from `uint8 (N, height, width, channels)`."""
     require_images(pixels)
     _require_supported(preprocessing)
     expected = (preprocessing.height, preprocessing.width, preprocessing.channels)
     if pixels.shape[1:] != expected:
         raise DataError(f"Expected pixels of shape (N, {', '.join(map(str, expected))}); got {pixels.shape}.")
-    scaled = pixels.astype(np.float32)
+    scaled = pixels[:].astype(np.float32)
     scaled *= np.asarray(preprocessing.scale, np.float32)
     scaled += np.asarray(preprocessing.offset, np.float32)
     return scaled
 
 
-def _resize(images: np.ndarray, size: tuple[int, int], name: str) -> np.ndarray:
+def _resize(images: np.ndarray, size: tuple[int, int], preprocessing: Preprocessing) -> np.ndarray:
     from PIL import Image
 
     width, height = size
     shape = (len(images), height, width, images.shape[3])
     require_memory(int(np.prod(shape, dtype=object)), f"Resizing {len(images)} images to {width}x{height}")
     resized = np.empty(shape, np.uint8)
-    kernel = resampling(name)
     # Pillow takes gray as (h, w), not (h, w, 1). Threads made this slower: the images are too small.
-    for source, target in zip(_planes(images), _planes(resized), strict=True):
-        target[:] = np.asarray(Image.fromarray(source).resize(size, kernel))
+    for source, target in zip(_planes(images), resized, strict=True):
+        target[:] = fit_image(
+            Image.fromarray(source),
+            size=size,
+            channels=shape[3],
+            resize=preprocessing.resize,
+            fit=preprocessing.fit,
+        )
     return resized
 
 
@@ -110,3 +119,5 @@ def _require_supported(preprocessing: Preprocessing) -> None:
             f"got {len(preprocessing.scale)} and {len(preprocessing.offset)}."
         )
     resampling(preprocessing.resize)
+    if preprocessing.fit not in FITS:
+        raise DataError(f"There is no way {preprocessing.fit!r} to fit an image.", hint=f"There are {', '.join(FITS)}.")

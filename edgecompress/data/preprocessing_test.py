@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edgecompress.data import load
-from edgecompress.data.images import read_images
+from edgecompress.data.pictures import Wanted, read_images
 from edgecompress.data.preprocessing import apply, fit_pixels, scale_pixels, standard
 from edgecompress.errors import DataError
 from edgecompress.values import Preprocessing
@@ -69,7 +69,7 @@ def test_files_and_arrays_are_treated_alike(tmp_path):
         paths.append(tmp_path / f"{index}.png")
         Image.fromarray(pixels).save(paths[-1])
     for channels in (1, 3):
-        from_files = read_images(paths, size=(9, 4), channels=channels)
+        from_files = read_images(paths, Wanted((9, 4), channels))
         assert np.array_equal(from_files, fit_pixels(COLOUR, Preprocessing(4, 9, channels)))
 
 

@@ -37,16 +37,25 @@ def stratified_split(
     Raises:
         DataError: a class (named from `names`) has fewer than two images.
     """
-    order = np.random.default_rng(seed).permutation(len(split))
-    chosen = np.zeros(len(split), dtype=bool)
+    chosen = stratified_mask(split.labels, names=names, seed=seed, fraction=fraction)
+    return split.only(~chosen), split.only(chosen)
+
+
+def stratified_mask(
+    labels: np.ndarray, *, names: Sequence[str], seed: int, fraction: float = TEST_FRACTION
+) -> np.ndarray:
+    """Return, for each of the labels, whether it belongs to the smaller split.
+
+    Raises:
+        DataError: a class (named from `names`) has fewer than two images.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    chosen = np.zeros(len(labels), dtype=bool)
     for label, name in enumerate(names):
-        members = order[split.labels[order] == label]
+        members = order[labels[order] == label]
         if len(members) < 2:
             raise DataError(
                 f"Class {name!r} has {len(members)} image(s); two are needed to have one to train and one to test with."
             )
         chosen[members[: max(1, round(fraction * len(members)))]] = True
-    return (
-        Split(split.images[~chosen], split.labels[~chosen]),
-        Split(split.images[chosen], split.labels[chosen]),
-    )
+    return chosen

@@ -54,7 +54,13 @@ def open_data(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
     """
     network = network_of(recipe)
     dataset = load_data(recipe, network.size, channels=network.channels, on_progress=on_progress)
-    preprocessing = standard(dataset, size=network.size, channels=network.channels, input_range=network.input_range)
+    preprocessing = standard(
+        dataset,
+        size=network.size,
+        channels=network.channels,
+        input_range=network.input_range,
+        fit=recipe.data.fit,
+    )
     return Opened(network, dataset, preprocessing)
 
 
@@ -153,6 +159,7 @@ def load_data(
         data_dir=Path(recipe.data.directory) if recipe.data.directory else None,
         size=size,
         channels=channels,
+        fit=recipe.data.fit,
         seed=recipe.train.seed,
         on_progress=on_progress,
     )

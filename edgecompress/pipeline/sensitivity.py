@@ -12,6 +12,7 @@ import numpy as np
 
 from edgecompress.data import Dataset, load
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.rows import Images
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError, MethodError, RunFolderError, UnsupportedModelError
 from edgecompress.keras_bridge.graph import copy_model
@@ -215,7 +216,7 @@ def _require_fit(path: Path, model: Model, dataset: Dataset) -> None:
         )
 
 
-def _scores(model: Model, pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+def _scores(model: Model, pixels: Images, preprocessing: Preprocessing) -> np.ndarray:
     parts = (pixels[start : start + CHUNK] for start in range(0, len(pixels), CHUNK))
     scores = [model.predict_on_batch(scale_pixels(part, preprocessing)) for part in parts]
     return np.concatenate(scores).reshape(len(pixels), -1)

@@ -73,7 +73,9 @@ def _train(recipe: Recipe, run: RunFolder, opened: Opened, on_progress: Progress
     reset_names()
     model, notes = build_model(recipe, opened)
     dataset, preprocessing = opened.dataset, opened.preprocessing
-    data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
+    data = training_data(
+        dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed, held_out=dataset.held_out
+    )
     weights = balanced(data.labels, len(dataset.labels)) if recipe.train.class_weights else ()
     loss = CrossEntropy(opened.network.logits, weights)
     trainer = _Trainer(recipe, run, data, dataset.record.sha256, loss, on_progress, tell)

@@ -11,6 +11,7 @@ import numpy as np
 from edgecompress.data import Dataset, load
 from edgecompress.data.calibration import parse_calibration
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.rows import Images, rows
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError, RunFolderError
 from edgecompress.loading import load_noted
@@ -68,7 +69,7 @@ def verify_run(
     order = np.arange(len(test))
     if 0 < limit < len(order):
         order = stratified_order(test.labels, seed=subject.seed)[:limit]
-    pixels = fit_pixels(test.images[order], subject.preprocessing)
+    pixels = fit_pixels(rows(test.images, order), subject.preprocessing)
     scores = {
         name: _keras_scores(run.model(name), pixels, subject.preprocessing, trust, on_progress)
         for name in subject.names
@@ -145,7 +146,7 @@ def _require_classes(run: RunFolder, scores: dict[str, np.ndarray], dataset: Dat
 
 
 def _keras_scores(
-    path: Path, pixels: np.ndarray, preprocessing: Preprocessing, trust: bool, on_progress: Progress
+    path: Path, pixels: Images, preprocessing: Preprocessing, trust: bool, on_progress: Progress
 ) -> np.ndarray:
     model = load_noted(path, trust=trust).model
     parts = []

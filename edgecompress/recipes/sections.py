@@ -45,6 +45,7 @@ class DataSection(Section):
 
     name: str  # "digits", "fashion_mnist", "folder:PATH", ...
     directory: str = ""  # where to look first
+    fit: Literal["stretch", "crop", "letterbox"] = "stretch"  # how images of another shape get the model's
 
 
 class TrainSection(Section):

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgecompress.data import Split
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.rows import Images
 from edgecompress.data.stratified import stratified_split
 from edgecompress.training.augmentation import Augmentation
 from edgecompress.values import Preprocessing
@@ -24,20 +25,27 @@ Batch = tuple[np.ndarray, np.ndarray]  # inputs of the model, labels
 class TrainingData:
     """Pixels as the model's input wants them (uint8, N x H x W x C) and labels, to train on and to score with."""
 
-    pixels: np.ndarray
+    pixels: Images
     labels: np.ndarray
-    held_pixels: np.ndarray
+    held_pixels: Images
     held_labels: np.ndarray
     preprocessing: Preprocessing
 
 
-def training_data(split: Split, preprocessing: Preprocessing, *, names: Sequence[str], seed: int) -> TrainingData:
+def training_data(
+    split: Split, preprocessing: Preprocessing, *, names: Sequence[str], seed: int, held_out: Split | None = None
+) -> TrainingData:
     """Fit the images to the model's input once, and hold out a seeded share of every class to score the epochs.
 
-    Where a class has a single image, nothing can be spared, and the training images score the epochs.
+    Where the data says itself what is held out, that is taken. Where a class has a single image, nothing can be spared,
+    and the training images score the epochs.
     """
-    single = np.bincount(split.labels, minlength=len(names)).min() < 2
-    kept, held = (split, split) if single else stratified_split(split, names=names, seed=seed, fraction=HELD_OUT)
+    if held_out is not None:
+        kept, held = split, held_out
+    elif np.bincount(split.labels, minlength=len(names)).min() < 2:
+        kept, held = split, split
+    else:
+        kept, held = stratified_split(split, names=names, seed=seed, fraction=HELD_OUT)
     return TrainingData(
         fit_pixels(kept.images, preprocessing),
         kept.labels,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecompress.data.preprocessing import scale_pixels
+from edgecompress.data.rows import Images
 from edgecompress.errors import RuntimeRefusal, UnsupportedModelError
 from edgecompress.numerics.affine import dequantize
 from edgecompress.numerics.paired import PairedDrop, paired_drop
@@ -104,7 +105,7 @@ class Verification:
 class _Images:
     """The test split as all files get it."""
 
-    pixels: np.ndarray
+    pixels: Images
     preprocessing: Preprocessing
     on_progress: Progress
 
@@ -113,7 +114,7 @@ def verify(
     artifacts: list[Artifact],
     *,
     folder: Path,
-    pixels: np.ndarray,
+    pixels: Images,
     labels: np.ndarray,
     preprocessing: Preprocessing,
     keras_scores: dict[str, np.ndarray],
