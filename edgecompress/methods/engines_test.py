@@ -68,9 +68,8 @@ def test_tfmot_leaves_a_layer_that_is_called_twice_and_auto_takes_it(method, tra
     assert notes["depthwise"].action == "skipped"
 
 
-@METHODS
-def test_tfmot_does_what_it_covers_and_depthwise_kernels_are_no_reason(method, awkward_model, trainer) -> None:
-    notes = {note.layer: note for note in compress(awkward_model, method(), trainer).notes}
+def test_tfmot_does_what_it_covers_and_depthwise_kernels_are_no_reason(awkward_model, trainer) -> None:
+    notes = {note.layer: note for note in compress(awkward_model, MagnitudePruning(), trainer).notes}
     assert all(not note.reason for note in notes.values() if note.action != "skipped")
     assert "TF-MOT" in notes["separable_depthwise"].reason
 

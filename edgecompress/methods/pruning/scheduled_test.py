@@ -64,7 +64,6 @@ class MaskedSteps:
 @pytest.mark.parametrize(
     "figures",
     [
-        {"sparsity": 0.8},
         {"sparsity": 0.7, "initial_sparsity": 0.3},
         {"sparsity": 0.8, "schedule": "constant"},
         {"n_of_m": "2:4"},
@@ -156,7 +155,6 @@ def test_a_masked_weight_grows_again_if_one_step_takes_it_past_another_but_no_ze
     ("figures", "kept_zeros", "cut_in_epoch", "steps"),
     [
         ({}, False, 1, 15),
-        ({}, True, 3, 15),
         ({}, True, 3, 90),
         ({"schedule": "constant"}, False, 2, 90),
         ({"n_of_m": "1:2"}, True, 2, 15),

@@ -16,15 +16,29 @@ from edgecompress.methods.sharing import WeightClustering
 ENGINES = pytest.mark.parametrize("engine", ["tf-mot", "native"])
 
 
-@ENGINES
-@pytest.mark.parametrize("initialization", ["kmeans_plus_plus", "linear", "density_based", "random"])
-def test_a_kernel_keeps_at_most_so_many_values(initialization, engine, plain_model, trainer) -> None:
-    method = WeightClustering(clusters=4, initialization=initialization, engine=engine)
-    outcome = compress(plain_model, method, trainer)
+STARTS = pytest.mark.parametrize("initialization", ["kmeans_plus_plus", "linear", "density_based", "random"])
+
+
+@STARTS
+def test_a_kernel_keeps_at_most_so_many_values(initialization, plain_model, trainer) -> None:
+    outcome = compress(plain_model, WeightClustering(clusters=4, initialization=initialization), trainer)
     for note in outcome.notes:
         kernel = np.asarray(outcome.model.get_layer(note.layer).kernel)
         assert len(np.unique(kernel)) == note.figures["distinct_values"] <= 4
         assert note.action == "clustered" and not note.reason
+
+
+@STARTS
+def test_values_begin_natively_where_k_means_ends(initialization, plain_model, context) -> None:
+    method = WeightClustering(clusters=4, initialization=initialization, engine="native")
+    prepared = method.prepare(plain_model, context)
+    for name in ("conv", "scores"):
+        kernel, decoded = plain_model.get_layer(name).kernel.numpy(), prepared.model.get_layer(name).decoded("kernel")
+        values = np.unique(decoded)
+        assert len(values) == 4
+        for value in values:
+            # Of at most 1,152 weights below 1, in float64, rounded to float32.
+            assert abs(kernel[decoded == value].mean(dtype=np.float64) - value) < 2.0**-24
 
 
 @ENGINES
