@@ -25,6 +25,7 @@ class VirtualLayer(keras.layers.Layer):
     def __init__(self, layer: Layer, decoders: dict[str, Decoder]) -> None:
         super().__init__(name=layer.name, trainable=layer.trainable)
         self.layer = layer
+        self.supports_masking = layer.supports_masking
         self._decoders = decoders
         self._takes_training = "training" in inspect.signature(layer.call).parameters
         self._theta = {
@@ -43,6 +44,10 @@ class VirtualLayer(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Nothing is to be made: the layer is built."""
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return the mask that the layer makes or passes on."""
+        return self.layer.compute_mask(inputs, previous_mask)
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         """Call the layer with decoded weights; it is found among its variables by identity, trained or not."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgecompress.environment import load_keras, load_tensorflow
-from edgecompress.layers.decoders import SharedValues
+from edgecompress.keras_bridge.graph import replay
+from edgecompress.layers.decoders import NearestValues, SharedValues
 from edgecompress.layers.virtual import VirtualLayer
 from edgecompress.numerics.codebook import Codebook, share
 
@@ -24,6 +25,64 @@ def test_a_gradient_by_hand() -> None:
     np.testing.assert_array_equal(decoded, [[2.0, -1.0, 0.0], [2.0, 2.0, -1.0]])
     np.testing.assert_array_equal(decoder.array({"values": values.numpy()}), decoded)
     np.testing.assert_array_equal(tape.gradient(loss, values), [1 + 2 + 4, 10 + 30])
+
+
+@pytest.mark.parametrize("keeps_zeros", [False, True])
+def test_a_gradient_of_nearest_values_by_hand(keeps_zeros: bool) -> None:
+    tensorflow = load_tensorflow()
+    kernel = np.array([[0.0, 1.1, 0.6], [-3.0, 0.2, 0.0]], np.float32)
+    decoder = NearestValues(kernel, np.array([-2.0, 0.0, 1.0], np.float32), keeps_zeros)
+    # Its values have passed one another, and one has no members; 0.6 is nearer to 0.75 now than to 0.25.
+    theta = {"latent": tensorflow.Variable(kernel), "values": tensorflow.Variable([0.75, 0.25, 9.0])}
+    with tensorflow.GradientTape() as tape:
+        decoded = decoder.tensor(theta)
+        loss = tensorflow.reduce_sum(decoded * [[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
+    zero = 0.0 if keeps_zeros else 0.25
+    np.testing.assert_array_equal(decoded, [[zero, 0.75, 0.75], [0.25, 0.25, zero]])
+    latent, values = tape.gradient(loss, [theta["latent"], theta["values"]])
+    np.testing.assert_array_equal(latent, [[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
+    np.testing.assert_array_equal(values, [2 + 4, 8 + 16 + (0 if keeps_zeros else 1 + 32), 0.0])
+    np.testing.assert_array_equal(decoder.array({name: each.numpy() for name, each in theta.items()}), decoded)
+
+
+def test_nearest_values_are_the_same_bits_in_both_ways_and_in_each_run() -> None:
+    tensorflow, random = load_tensorflow(), np.random.default_rng(0)
+    latent, upstream = random.normal(size=(2, 300, 1000)).astype(np.float32)
+    latent[latent < -1] = 0
+    start = np.unique(random.choice(latent.ravel(), 64)).astype(np.float32)
+    decoder = NearestValues(latent, start, keeps_zeros=True)
+    theta = {"latent": tensorflow.Variable(latent), "values": tensorflow.Variable(random.permutation(start))}
+
+    @tensorflow.function
+    def step():
+        with tensorflow.GradientTape() as tape:
+            decoded = decoder.tensor(theta)
+        return decoded, tape.gradient(decoded, theta["values"], upstream)
+
+    decoded, gradient = step()
+    found = decoder.array({name: each.numpy() for name, each in theta.items()})
+    assert found.tobytes() == decoded.numpy().tobytes()
+    assert {step()[1].numpy().tobytes() for _ in range(20)} == {gradient.numpy().tobytes()}
+
+
+def test_a_kernel_of_zeros_stays_one() -> None:
+    decoder = NearestValues(np.zeros((2, 2), np.float32), np.zeros(0, np.float32), keeps_zeros=True)
+    np.testing.assert_array_equal(decoder.tensor(decoder.start()), np.zeros((2, 2)))
+    np.testing.assert_array_equal(decoder.array(decoder.start()), np.zeros((2, 2)))
+
+
+def test_masks_are_made_and_passed_on() -> None:
+    keras = load_keras()
+    tokens = keras.Input((5,), dtype="int32")
+    embedding, dense = layers.Embedding(7, 3, mask_zero=True, name="embedding"), layers.Dense(4, name="dense")
+    plain = keras.Model(tokens, layers.GlobalAveragePooling1D()(dense(embedding(tokens))))
+    virtual = {
+        layer.name: VirtualLayer(layer, {name: SharedValues(Codebook.of(getattr(layer, name).numpy()))})
+        for layer, name in ((embedding, "embeddings"), (dense, "kernel"))
+    }
+    shared = replay(plain, lambda layer, prefix: virtual.get(layer.name, layer))
+    inputs = np.array([[1, 2, 0, 0, 0], [3, 0, 4, 5, 6]])
+    np.testing.assert_array_equal(shared(inputs), plain(inputs))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ GENERAL = [method for method in METHODS if method is not XNNPACKLatencyPruning] 
 SMALL = {kind: {"words": 3} for kind in (ProductQuantization, QuantizedCNN)} | {
     ResidualQuantization: {"words": 3, "stages": 1}
 }
+ENGINES = [kind(engine="native") for kind in (MagnitudePruning, WeightClustering, QuantizationAwareTraining)]
+STEPS = [*(kind(**SMALL.get(kind, {})) for kind in GENERAL), *ENGINES]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -41,21 +43,21 @@ def test_every_method_is_documented(method) -> None:
     assert "arXiv:" in method.__doc__
 
 
-@pytest.mark.parametrize("method", GENERAL)
+@pytest.mark.parametrize("method", STEPS)
 def test_the_given_model_is_never_changed(method, awkward_model, trainer) -> None:
     before = [weight.copy() for weight in awkward_model.get_weights()]
     layers = [layer.name for layer in awkward_model.layers]
-    compress(awkward_model, method(**SMALL.get(method, {})), trainer)
+    compress(awkward_model, method, trainer)
     assert [layer.name for layer in awkward_model.layers] == layers
     for old, new in zip(before, awkward_model.get_weights(), strict=True):
         assert old.tobytes() == new.tobytes()
 
 
-@pytest.mark.parametrize("method", GENERAL)
+@pytest.mark.parametrize("method", STEPS)
 def test_the_outcome_is_plain_keras_and_accounts_for_every_kernel(method, awkward_model, trainer) -> None:
-    outcome = compress(awkward_model, method(**SMALL.get(method, {})), trainer)
+    outcome = compress(awkward_model, method, trainer)
     keras = load_keras()
-    known = tuple(custom_objects().values()) if issubclass(method, BNN | XNORNet) else ()  # no Keras layer takes signs
+    known = tuple(custom_objects().values()) if isinstance(method, BNN | XNORNet) else ()  # no Keras layer takes signs
     assert all(type(layer).__module__.startswith("keras.") or type(layer) in known for layer in outcome.model.layers)
     rebuilt = keras.Model.from_config(outcome.model.get_config(), {layer.__name__: layer for layer in known})
     assert rebuilt.count_params() == outcome.model.count_params()
@@ -108,10 +110,12 @@ def test_zeros_survive_quantization_aware_training(awkward_model, trainer) -> No
         assert np.count_nonzero(np.asarray(both.model.get_layer(name).kernel)) <= alone
 
 
-@pytest.mark.parametrize("sharing", [WeightClustering(clusters=8), KMeansSharing(8, 8)])
+@pytest.mark.parametrize(
+    "sharing", [WeightClustering(clusters=8), WeightClustering(clusters=8, engine="native"), KMeansSharing(8, 8)]
+)
 @pytest.mark.parametrize("before", [(), (only(MagnitudePruning(sparsity=0.5), layers="branch|scores"),)])
 def test_shared_values_survive_quantization_aware_training(before, sharing, awkward_model, trainer) -> None:
-    """Some kernels have zeros to keep and others have none; only the k-means treats depthwise kernels."""
+    """Some kernels have zeros to keep and others have none; depthwise ones are clustered by some methods."""
     stages = []
     method = chain(*before, sharing, QuantizationAwareTraining(keep_float="separable_pointwise"))
     compress(awkward_model, method, trainer, on_stage=lambda index, outcome: stages.append(outcome))

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-Start = Literal["linear", "density", "random"]
+Start = Literal["linear", "density", "random", "kmeans_plus_plus"]
 ITERATIONS = 300  # Lloyd's steps at most
 
 
@@ -53,9 +53,12 @@ def initial_centroids(weights: np.ndarray, clusters: int, *, start: Start, seed:
 
     "linear" divides [min, max] evenly, so that the few large weights have centroids near them; "density" takes the
     weights at even steps of their cumulative distribution; "random" draws weights. Han et al., Deep Compression,
-    arXiv:1510.00149, section 3.2.
+    arXiv:1510.00149, section 3.2. "kmeans_plus_plus" draws one weight, and each following one with a probability that
+    is proportional to the square of its distance from the nearest so far; Arthur and Vassilvitskii, k-means++, 2007.
     """
     values = np.asarray(weights, np.float64).ravel()
+    if start == "kmeans_plus_plus":
+        return _far_apart(values, clusters, np.random.default_rng(seed))
     if start == "linear":
         return np.linspace(values.min(), values.max(), clusters)
     if start == "density":
@@ -84,6 +87,18 @@ def lloyd(weights: np.ndarray, centroids: np.ndarray, *, iterations: int = ITERA
 def nearest(weights: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Return the index of the nearest of the ascending `centroids` for each weight; the lower one of two."""
     return np.searchsorted(_midpoints(centroids), weights)
+
+
+def _far_apart(values: np.ndarray, clusters: int, random: np.random.Generator) -> np.ndarray:
+    drawn = [values[random.integers(values.size)]]
+    squares = (values - drawn[0]) ** 2
+    while len(drawn) < clusters:
+        ends = np.cumsum(squares)
+        at = np.searchsorted(ends, random.uniform(0, ends[-1]), side="right")
+        at = min(at, values.size - 1)  # the last one again, where all of them are drawn already
+        drawn.append(values[at])
+        squares = np.minimum(squares, (values - drawn[-1]) ** 2)
+    return np.sort(drawn)
 
 
 def _midpoints(centroids: np.ndarray) -> np.ndarray:

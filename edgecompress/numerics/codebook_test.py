@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans
 
 from edgecompress.numerics.codebook import initial_centroids, lloyd, nearest, share
 
-STARTS = ["linear", "density", "random"]
+STARTS = ["linear", "density", "random", "kmeans_plus_plus"]
 WEIGHTS = np.random.default_rng(0).normal(size=(40, 50)).astype(np.float32)
 
 
@@ -33,6 +33,18 @@ def test_starts_by_hand() -> None:
     drawn = initial_centroids(weights, 3, start="random", seed=1)
     assert set(drawn) <= set(weights) and list(drawn) == sorted(drawn)
     np.testing.assert_array_equal(drawn, initial_centroids(weights, 3, start="random", seed=1))
+
+
+def test_kmeans_plus_plus_draws_by_squared_distances() -> None:
+    weights = np.array([0.0, 1.0, 4.0])
+    pairs = [tuple(initial_centroids(weights, 2, start="kmeans_plus_plus", seed=seed)) for seed in range(3000)]
+    # Of the first weight 0, 1, 4 the others have squared distances (1, 16), (1, 9), (16, 9).
+    shares = {(0.0, 1.0): (1 / 17 + 1 / 10) / 3, (0.0, 4.0): (16 / 17 + 16 / 25) / 3, (1.0, 4.0): (9 / 10 + 9 / 25) / 3}
+    for pair, share_of_pair in shares.items():
+        # Four standard deviations of a binomial share.
+        assert abs(pairs.count(pair) / 3000 - share_of_pair) < 4 * (share_of_pair * (1 - share_of_pair) / 3000) ** 0.5
+    assert sum(map(pairs.count, shares)) == 3000  # a weight is not drawn again
+    np.testing.assert_array_equal(initial_centroids(np.ones(3), 2, start="kmeans_plus_plus"), [1.0, 1.0])
 
 
 @pytest.mark.parametrize("start", STARTS)

@@ -81,6 +81,12 @@ def inbound_layers(layer: Layer) -> tuple[Layer, ...]:
     return tuple(found for node in layer._inbound_nodes for found in tensorflow.nest.flatten(node.inbound_layers))
 
 
+def called_again(model: Model, layer: Layer) -> str:
+    """Return why TF-MOT can wrap no layer that a functional model calls more than once, or ''; it wraps calls."""
+    calls = sum(node.layer is layer for nodes in model._nodes_by_depth.values() for node in nodes)
+    return "TF-MOT wraps no layer that is called more than once" if calls > 1 else ""
+
+
 def _is_model(layer: Layer) -> bool:
     return isinstance(layer, load_tf_keras().Model)
 

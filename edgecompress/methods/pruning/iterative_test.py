@@ -8,17 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgecompress.data import Split
 from edgecompress.environment import load_keras
 from edgecompress.errors import MethodError
 from edgecompress.methods.composition import chain, only
 from edgecompress.methods.compress import compress
-from edgecompress.methods.protocol import Constraint, Context, Kept, StepCallback
+from edgecompress.methods.protocol import Constraint, Kept, StepCallback
 from edgecompress.methods.pruning import IterativePruning, MagnitudePruning
 from edgecompress.methods.sharing import WeightClustering
-from edgecompress.training.batches import steps_per_epoch, training_data
-from edgecompress.training.fit import Training, fit
-from edgecompress.values import Preprocessing
 
 STEPS = 16  # of the trainer
 
@@ -192,48 +188,9 @@ def test_dropout_follows_the_connections_that_it_feeds_into(dropping_model, trai
     assert dropping_model.get_layer("narrow").rate == 0.4
 
 
-class CutOff(Exception):
-    pass
-
-
-def stop_in(epoch: int):
-    def progress(what: str, done: int, total: int) -> None:
-        if f"epoch {epoch}/" in what and done == 2:
-            raise CutOff
-
-    return progress
-
-
 # Of 15 steps, 5 an epoch: 4 rounds begin at 0, 2, 5 (with an epoch) and 7, and 2 at 0 and 7.
 @pytest.mark.parametrize(("rounds", "cut_in_epoch"), [(4, 2), (4, 3), (2, 2)])
-def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(tmp_path, rounds, cut_in_epoch) -> None:
-    images = np.random.default_rng(3).integers(0, 256, (84, 8, 8, 1), np.uint8).repeat(3, axis=3)
-    labels = np.arange(84, dtype=np.int64) % 4
-    keras = load_keras()
-
-    def model():
-        keras.utils.set_random_seed(4)
-        image = keras.Input((8, 8, 3))
-        flat = keras.layers.Flatten(name="flat")(keras.layers.Conv2D(8, 3, name="conv")(image))
-        return keras.Model(image, keras.layers.Dense(4, activation="softmax", name="scores")(flat), name="small")
-
-    data = training_data(Split(images, labels), Preprocessing(8, 8, 3), names=tuple("abcd"), seed=0)
-    training = Training("pruning", 3, 16, 1e-3, 0.0, 0)
-    context = Context(optimizer_steps=15, images=lambda count: data.pixels[:count])
-    assert steps_per_epoch(len(data.labels), training.batch_size) == 5
-    method = IterativePruning(sparsity=0.875, rounds=rounds)
-
-    def trained(folder, cut: bool) -> list[np.ndarray]:
-        def prepared():
-            return method.prepare(model(), context)
-
-        if cut:
-            with pytest.raises(CutOff):
-                fit(prepared(), data, training, folder, on_epoch=lambda h: None, on_progress=stop_in(cut_in_epoch))
-        ready = prepared()
-        fit(ready, data, training, folder, on_epoch=lambda history: None)
-        return method.finalize(ready, context).model.get_weights()
-
-    whole, resumed = trained(tmp_path / "whole", cut=False), trained(tmp_path / "cut", cut=True)
+def test_a_training_that_was_cut_off_goes_on_as_if_it_had_not_been(whole_and_resumed, rounds, cut_in_epoch) -> None:
+    whole, resumed = whole_and_resumed(IterativePruning(sparsity=0.875, rounds=rounds), cut_in_epoch=cut_in_epoch)
     for one, other in zip(whole, resumed, strict=True):
         assert one.tobytes() == other.tobytes()

@@ -8,6 +8,7 @@ import pytest
 from edgecompress.errors import MethodError
 from edgecompress.methods.compress import compress
 from edgecompress.methods.pruning import MagnitudePruning, XNNPACKLatencyPruning
+from edgecompress.numerics.sparsity import SparsitySchedule
 from edgecompress.tfmot.wrapping.pruning import schedule
 from edgecompress.training.stepper import Stepper
 
@@ -56,7 +57,7 @@ def test_figures_out_of_range_are_refused(figures) -> None:
 
 def test_the_polynomial_schedule_ends_on_an_update() -> None:
     for steps in (1, 7, 20, 1000, 1877):
-        made = schedule("polynomial", initial_sparsity=0.0, sparsity=0.8, optimizer_steps=steps)
+        made = schedule(SparsitySchedule.over(steps, kind="polynomial", initial=0.0, final=0.8))
         assert made.end_step < max(2, steps)
         assert made.end_step % made.frequency == 0
         assert float(made(made.end_step)[1]) == pytest.approx(0.8, abs=1e-6)  # float32 of the final sparsity

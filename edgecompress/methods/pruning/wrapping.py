@@ -1,20 +1,16 @@
-"""Pruning while training: which layers TF-MOT wraps, what happens in each step, and what came of it."""
+"""Pruning by TF-MOT: which layers it wraps, what happens in each step, and what came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from edgecompress.keras_bridge.kernels import kernel_zeros, kernels
-from edgecompress.keras_types import Layer
 from edgecompress.methods.eligible import pick
-from edgecompress.methods.protocol import Constraint, Kept, LayerFilter, Model, Outcome, Prepared, StepCallback
+from edgecompress.methods.protocol import LayerFilter, Model, Outcome, Prepared, StepCallback
 from edgecompress.methods.pruning.connections import PRUNED
+from edgecompress.methods.pruning.notes import HINT, pruned_outcome, sparser
 from edgecompress.tfmot.wrapping import pruning
 from edgecompress.tfmot.wrapping.translating import enter
-from edgecompress.values import LayerNote
 
 
 def wrapped(
@@ -29,9 +25,9 @@ def wrapped(
     layers, notes = pick(
         twin,
         chosen,
-        lambda layer: pruning.unprunable(layer) or unfit(layer) or _sparser(layer, sparsity),
+        lambda layer: pruning.unprunable(twin, layer) or unfit(layer) or sparser(layer, sparsity),
         action=PRUNED,
-        hint="Choose other layers, or a block size and n:m pattern that divide the kernels.",
+        hint=HINT,
     )
     ready = pruning.wrap(twin, layers, **arguments)
     return Prepared(ready, model, (PruningSteps(ready),), notes)
@@ -50,17 +46,4 @@ class PruningSteps(StepCallback):
 
 def stripped(prepared: Prepared) -> Outcome:
     """Take the wrappers off, masks applied, and note the sparsity that each kernel really has."""
-    model = pruning.strip(prepared.model, prepared.source)
-    zeros = {layer.name: kernel_zeros(layer) for layer in model.layers if kernels(layer)}
-    pruned = tuple(note.layer for note in prepared.notes if note.action == PRUNED)
-    notes = tuple(
-        LayerNote(note.layer, note.action, note.reason, {"sparsity": round(zeros[note.layer], 4)})
-        for note in prepared.notes
-    )
-    return Outcome(model=model, notes=notes, constraints=(Constraint(Kept.ZEROS, pruned),))
-
-
-def _sparser(layer: Layer, sparsity: float) -> str:
-    zeros = kernel_zeros(layer)
-    one = 1 / max(int(np.prod(kernel.shape)) for kernel in kernels(layer))  # a share is rounded to whole weights
-    return f"{zeros:.3g} of its kernel is zero already" if zeros > sparsity + one else ""
+    return pruned_outcome(pruning.strip(prepared.model, prepared.source), prepared.notes)

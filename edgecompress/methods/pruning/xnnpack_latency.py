@@ -9,6 +9,7 @@ from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepare
 from edgecompress.methods.pruning.wrapping import stripped, wrapped
 from edgecompress.methods.shares import require_share
 from edgecompress.methods.step import Step, option
+from edgecompress.numerics.sparsity import SparsitySchedule
 from edgecompress.tfmot.wrapping.pruning import require_runs_sparse, runs_sparse, schedule
 
 NEEDED = (
@@ -52,7 +53,7 @@ class XNNPACKLatencyPruning(Step):
             unfit=lambda layer: "" if runs_sparse(layer) else "only 1x1 convolutions run sparse",
             sparsity=self.sparsity,
             pruning_schedule=schedule(
-                self.schedule, initial_sparsity=0.0, sparsity=self.sparsity, optimizer_steps=context.optimizer_steps
+                SparsitySchedule.over(context.optimizer_steps, kind=self.schedule, initial=0.0, final=self.sparsity)
             ),
         )
 

@@ -14,6 +14,7 @@ from edgecompress.errors import ConversionError, MethodError
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_types import Layer
 from edgecompress.methods.eligible import require_one_input
+from edgecompress.methods.engines import by_engine
 from edgecompress.methods.patterns import require_pattern
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.step import Step, option
@@ -67,19 +68,12 @@ class QuantizationAwareTraining(Step):
             picked = context.chosen(name) and not re.fullmatch(self.keep_float, name)
             return "" if picked else NOT_CHOSEN
 
-        why = ""
-        if self.engine != "native" and self.ranges == "moving":
-            try:
-                prepared = self._by_tfmot(model, context, unfit)
-            except MethodError as error:
-                if self.engine == "tf-mot":
-                    raise
-                why = error.message
-            else:
-                why = "" if self.engine == "tf-mot" else _uncovered(prepared)
-                if not why:
-                    return prepared
-        return self._natively(model, context, unfit, why)
+        return by_engine(
+            "native" if self.ranges == "learned" else self.engine,
+            by_tfmot=lambda: self._by_tfmot(model, context, unfit),
+            natively=lambda why: self._natively(model, context, unfit, why),
+            uncovered=_uncovered,
+        )
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the float network with the trained weights, and beside it the one with fake quantization."""

@@ -13,7 +13,7 @@ from edgecompress.keras_bridge.kernels import NAMES, kernels
 from edgecompress.keras_types import Layer
 from edgecompress.methods.eligible import pick
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
-from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few
+from edgecompress.methods.sharing.notes import SHARED, require_clusters, shared_outcome, too_few, with_plain_kernels
 from edgecompress.methods.step import Step, option
 from edgecompress.numerics.codebook import Codebook, share
 
@@ -26,7 +26,7 @@ class KMeansSharing(Step):
     `sum_i (w_i - c_a(i))^2`; then a stays and c is trained: `dL/dc_j = sum_{a(i)=j} dL/dw_i`. Zeros that an earlier
     pruning made stay exactly zero and take no cluster. Han et al., Deep Compression, arXiv:1510.00149, section 3.
 
-    Unlike weight_clustering, which wraps TF-MOT, it does not assign weights anew while training, and it treats
+    Unlike weight_clustering, it does not assign weights anew while training, gives zero no cluster, and treats
     depthwise kernels too.
     """
 
@@ -65,11 +65,7 @@ class KMeansSharing(Step):
 
     def finalize(self, prepared: Prepared, context: Context) -> Outcome:
         """Return the plain layers with the decoded kernels."""
-        plain = {name: prepared.model.get_layer(name).plain() for name in prepared.treated}
-        model = replay(prepared.model, lambda layer, prefix: plain.get(layer.name, layer))
-        for name, layer in plain.items():
-            prepared.model.get_layer(name).copy_to(layer)
-        return shared_outcome(model, prepared.notes)
+        return shared_outcome(with_plain_kernels(prepared), prepared.notes)
 
     def _unfit(self, layer: Layer) -> str:
         survivors = max(int(np.count_nonzero(kernel)) for kernel in kernels(layer))

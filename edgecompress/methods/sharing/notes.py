@@ -1,13 +1,14 @@
-"""What methods that share values have in common: which figures they take, what they refuse, and what they note."""
+"""What methods that share values have in common: which figures they take, what they refuse, make and note."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from edgecompress.errors import MethodError
+from edgecompress.keras_bridge.graph import replay
 from edgecompress.keras_bridge.kernels import distinct_values, kernel_zeros
 from edgecompress.keras_types import Layer
-from edgecompress.methods.protocol import Constraint, Kept, Model, Outcome
+from edgecompress.methods.protocol import Constraint, Kept, Model, Outcome, Prepared
 from edgecompress.values import LayerNote
 
 SHARED = "clustered"  # the action of a layer whose weights share values
@@ -33,6 +34,15 @@ def shared_outcome(model: Model, notes: Iterable[LayerNote], *, zeros: bool = Fa
     shared = tuple(note.layer for note in noted if note.action == SHARED)
     kinds = (Kept.ZEROS, Kept.SHARED_VALUES) if zeros else (Kept.SHARED_VALUES,)
     return Outcome(model=model, notes=noted, constraints=tuple(Constraint(kind, shared) for kind in kinds))
+
+
+def with_plain_kernels(prepared: Prepared) -> Model:
+    """Return the model that was trained, with plain layers of decoded kernels in the place of virtual ones."""
+    plain = {name: prepared.model.get_layer(name).plain() for name in prepared.treated}
+    model = replay(prepared.model, lambda layer, prefix: plain.get(layer.name, layer))
+    for name, layer in plain.items():
+        prepared.model.get_layer(name).copy_to(layer)
+    return model
 
 
 def _figures(layer: Layer) -> dict[str, float]:

@@ -6,17 +6,17 @@ from collections.abc import Collection
 
 from edgecompress.environment import load_tfmot
 from edgecompress.keras_types import Layer, Model
-from edgecompress.tfmot.graph import replay
+from edgecompress.tfmot.graph import called_again, replay
 from edgecompress.tfmot.wrapping.translating import leave
 
 
-def unclusterable(layer: Layer) -> str:
+def unclusterable(twin: Model, layer: Layer) -> str:
     """Return why TF-MOT cannot cluster a layer of a translation, or ''."""
     from tensorflow_model_optimization.python.core.clustering.keras import clustering_registry
 
     registry = clustering_registry.ClusteringRegistry
     supported = registry.supports(layer) and registry.make_clusterable(layer).get_clusterable_weights()
-    return "" if supported else f"TF-MOT does not cluster {type(layer).__name__}"
+    return called_again(twin, layer) if supported else f"TF-MOT does not cluster {type(layer).__name__}"
 
 
 def wrap(

@@ -9,35 +9,28 @@ from edgecompress.environment import load_tfmot
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_types import Layer, Model
-from edgecompress.tfmot.graph import replay
+from edgecompress.numerics.sparsity import SparsitySchedule
+from edgecompress.tfmot.graph import called_again, replay
 from edgecompress.tfmot.wrapping.translating import enter, leave
 
-UPDATES = 20  # how often the mask is recomputed while the sparsity rises
-RISING = 0.7  # share of the training in which it rises; the rest lets the survivors settle
 
-
-def schedule(kind: str, *, initial_sparsity: float, sparsity: float, optimizer_steps: int) -> Any:
-    """Return TF-MOT's schedule: constant, or s(t) = s_f + (s_0 - s_f) (1 - t / T)^3 (Zhu and Gupta, arXiv:1710.01878).
-
-    T is a multiple of the update interval, so that the last update reaches the final sparsity exactly.
-    """
+def schedule(planned: SparsitySchedule) -> Any:
+    """Return TF-MOT's form of a schedule."""
     sparsity_schedules = load_tfmot().sparsity.keras
-    frequency = max(1, int(optimizer_steps * RISING) // UPDATES)
-    if kind == "constant":
-        return sparsity_schedules.ConstantSparsity(sparsity, begin_step=0, end_step=-1, frequency=frequency)
-    end_step = min(frequency * UPDATES, max(1, optimizer_steps - 1))
+    if planned.initial is None:
+        return sparsity_schedules.ConstantSparsity(planned.final, begin_step=0, end_step=-1, frequency=planned.interval)
     return sparsity_schedules.PolynomialDecay(
-        initial_sparsity, sparsity, begin_step=0, end_step=end_step, frequency=frequency
+        planned.initial, planned.final, begin_step=0, end_step=planned.last, frequency=planned.interval
     )
 
 
-def unprunable(layer: Layer) -> str:
+def unprunable(twin: Model, layer: Layer) -> str:
     """Return why TF-MOT cannot prune a layer of a translation, or ''."""
     from tensorflow_model_optimization.python.core.sparsity.keras import prune_registry
 
     registry = prune_registry.PruneRegistry
     supported = registry.supports(layer) and registry.make_prunable(layer).get_prunable_weights()
-    return "" if supported else f"TF-MOT does not prune {type(layer).__name__}"
+    return called_again(twin, layer) if supported else f"TF-MOT does not prune {type(layer).__name__}"
 
 
 def runs_sparse(layer: Layer) -> bool:
