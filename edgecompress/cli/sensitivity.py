@@ -27,10 +27,25 @@ if TYPE_CHECKING:
     show_default=True,
     help="Percentage points that pruning a layer alone may cost.",
 )
+@click.option("--resolution", type=click.IntRange(1), help="Side of the images, of a file that takes any size.")
+@click.option(
+    "--input-range",
+    type=Finite(),
+    nargs=2,
+    help="What a file expects pixels 0..255 to be mapped to.  [default: what its first layer tells]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: the run, or ./sensitivity]")
 @json_option
 def command(
-    model: Path, data_name: str, data_dir: str, limit: int, max_drop: float, out: Path | None, as_json: bool
+    model: Path,
+    data_name: str,
+    data_dir: str,
+    limit: int,
+    max_drop: float,
+    resolution: int | None,
+    input_range: tuple[float, float] | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Prune each layer of MODEL alone, without retraining, and propose a sparsity for each.
 
@@ -46,7 +61,14 @@ def command(
 
     with progress_bars() as progress:
         found = find_sensitivity(
-            model, data=data_name, data_dir=data_dir, limit=limit, max_drop=max_drop, on_progress=progress
+            model,
+            data=data_name,
+            data_dir=data_dir,
+            limit=limit,
+            max_drop=max_drop,
+            resolution=resolution,
+            input_range=input_range,
+            on_progress=progress,
         )
     folder = out or (model if model.is_dir() else Path("sensitivity"))
     with working_in(folder):

@@ -23,6 +23,8 @@ name = "digits"
 method = "iterative_pruning"
 """
 
+RANGE = ("--input-range", "-1", "1")  # of what the architectures are trained on
+
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory) -> Path:
@@ -53,10 +55,10 @@ def test_a_run_is_scanned_on_its_own_data(cli, run_folder: Path) -> None:
 def test_a_file_is_scanned_on_named_data_into_a_folder(cli, run_folder: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     model = run_folder / "models/dense.keras"
-    result = cli("sensitivity", model, "--data", "digits", "--limit", "100", "--json")
+    result = cli("sensitivity", model, "--data", "digits", "--limit", "100", "--json", *RANGE)
     assert result.code == 0, result.err
     assert json.loads(result.out) == json.loads((tmp_path / "sensitivity/sensitivity.json").read_text())
-    assert cli("sensitivity", model, "--data", "digits", "--limit", "20", "--out", tmp_path / "there").code == 0
+    assert cli("sensitivity", model, "--data", "digits", "--limit", "20", "--out", tmp_path / "there", *RANGE).code == 0
     assert (tmp_path / "there/sensitivity.png").exists()
 
 
@@ -65,11 +67,11 @@ def test_mistakes_are_sentences(cli, run_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     mistakes = {
         "Images are needed": [model],
-        "There is no data set": [model, "--data", "digitz"],
-        "There is no folder": [model, "--data", "mnist", "--data-dir", tmp_path / "none"],
+        "There is no data set": [model, "--data", "digitz", *RANGE],
+        "There is no folder": [model, "--data", "mnist", "--data-dir", tmp_path / "none", *RANGE],
         "is not a run folder": [tmp_path, "--data", "digits"],
-        "does not exist": [tmp_path / "none.h5", "--data", "digits"],
-        "Cannot write": [model, "--data", "digits", "--limit", "20", "--out", tmp_path / "file/there"],
+        "does not exist": [tmp_path / "none.h5", "--data", "digits", *RANGE],
+        "Cannot write": [model, "--data", "digits", "--limit", "20", "--out", tmp_path / "file/there", *RANGE],
     }
     for message, arguments in mistakes.items():
         result = cli("sensitivity", *arguments)
@@ -99,6 +101,7 @@ def test_interrupting_leaves_no_file(run_folder: Path, tmp_path: Path) -> None:
         "20",
         "--out",
         tmp_path,
+        *RANGE,
     ]
     ended = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],

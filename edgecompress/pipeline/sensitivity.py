@@ -11,24 +11,26 @@ from pathlib import Path
 import numpy as np
 
 from edgecompress.data import Dataset, load
-from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.preprocessing import fit_pixels, scale_pixels, standard
 from edgecompress.data.rows import Images
 from edgecompress.data.stratified import stratified_order
-from edgecompress.errors import DataError, MethodError, RunFolderError, UnsupportedModelError
+from edgecompress.errors import DataError, MethodError, RunFolderError
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.splitting.separable import split_separable
 from edgecompress.keras_types import Model
 from edgecompress.loading import load_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, proposal, prunable_layers, pruned, scan
 from edgecompress.numerics.paired import MOST_IMAGES, PairedDrop, finest_drop, images_to_tell, paired_drop
+from edgecompress.pipeline.networks.own import own_network
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
-from edgecompress.recipes import DataSection, load_recipe
+from edgecompress.recipes import DataSection, ModelSection, load_recipe
 from edgecompress.runs.folder import open_run
 from edgecompress.values import LayerNote, Preprocessing
 from edgecompress.verification import CHUNK, Accuracy, accuracy_of, right_flags
 
 IMAGES = 1000
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -109,21 +111,27 @@ def find_sensitivity(
     data_dir: str = "",
     limit: int = IMAGES,
     max_drop: float = 1.0,
+    resolution: int | None = None,
+    input_range: Range | None = None,
     on_progress: Progress = silent,
 ) -> Sensitivity:
     """Scan a run's dense model, or a model file, on `limit` images of the training split.
 
     Not of the test split: what was chosen by the test images would look better on them than it is. A run's images are
-    first those that its training held out to score the epochs. Without `data`, a run's own is taken.
+    first those that its training held out to score the epochs. Without `data`, a run's own is taken. `resolution`
+    is the side of a file's images, if they may be of any size, and `input_range` what it takes pixels 0..255 as, if its
+    first layer does not tell.
 
     Raises:
         DataError: a file is given without data, or the data does not fit the model.
         MethodError: no layer can be pruned.
         ModelFileError, RunFolderError, UnsupportedModelError: as their names say.
     """
-    subject = (
-        _of_run(path, data, data_dir, on_progress) if path.is_dir() else _of_file(path, data, data_dir, on_progress)
-    )
+    if path.is_dir():
+        subject = _of_run(path, data, data_dir, on_progress)
+    else:
+        section = ModelSection(file=str(path), resolution=resolution, input_range=input_range)
+        subject = _of_file(path, section, data, data_dir, on_progress)
     model = split_separable(copy_model(subject.model))
     weights, skipped = prunable_layers(model)
     if not weights:
@@ -184,26 +192,21 @@ def _of_run(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Sub
     return _Subject(model, dataset, preprocessing, recipe.train.seed)
 
 
-def _of_file(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Subject:
+def _of_file(path: Path, section: ModelSection, data: str, data_dir: str, on_progress: Progress) -> _Subject:
     if not data:
         raise DataError("Images are needed to measure accuracy.", hint="Name them: `--data fashion_mnist`.")
-    model = load_model(path)
-    shapes = [tuple(tensor.shape) for tensor in model.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or None in shapes[0][1:] or shapes[0][3] not in (1, 3):
-        raise UnsupportedModelError(
-            f"'{path}' takes inputs of shape {', '.join(map(str, shapes))}; one of images is needed.",
-            hint="The shape must be (None, height, width, 1 or 3).",
-        )
-    _, height, width, channels = shapes[0]
+    network = own_network(section)
     dataset = load(
         data,
         data_dir=Path(data_dir) if data_dir else None,
-        size=(height, width),
-        channels=channels,
+        size=network.size,
+        channels=network.channels,
         on_progress=on_progress,
     )
+    preprocessing = standard(dataset, size=network.size, channels=network.channels, input_range=network.input_range)
+    model, _ = network.construct(preprocessing.channels, len(dataset.labels))
     _require_fit(path, model, dataset)
-    return _Subject(model, dataset, Preprocessing(height, width, channels, labels=dataset.labels), 0)
+    return _Subject(model, dataset, preprocessing, 0)
 
 
 def _require_fit(path: Path, model: Model, dataset: Dataset) -> None:

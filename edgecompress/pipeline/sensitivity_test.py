@@ -13,7 +13,14 @@ from edgecompress.data import load
 from edgecompress.data.preprocessing import scale_pixels
 from edgecompress.data.stratified import stratified_order
 from edgecompress.environment import load_keras
-from edgecompress.errors import DataError, EdgeCompressError, MethodError, RunFolderError, UnsupportedModelError
+from edgecompress.errors import (
+    DataError,
+    EdgeCompressError,
+    MethodError,
+    RecipeError,
+    RunFolderError,
+    UnsupportedModelError,
+)
 from edgecompress.loading import load_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, pruned
 from edgecompress.numerics.paired import paired_drop
@@ -45,7 +52,7 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(model_file) -> Sensitivity:
-    return find_sensitivity(model_file, data="digits", limit=300, max_drop=2.0)
+    return find_sensitivity(model_file, data="digits", limit=300, max_drop=2.0, input_range=(-1, 1))
 
 
 def test_every_kernel_but_the_depthwise_one_is_scanned(found) -> None:
@@ -140,29 +147,33 @@ def test_without_images_or_with_the_wrong_ones_it_is_refused(model_file, tmp_pat
     labels = np.array([0, 1, 0, 1])
     np.savez(two, x_train=images, y_train=labels, x_test=images, y_test=labels)
     with pytest.raises(DataError, match=r"outputs of shape \(None, 10\), and .* has 2 classes"):
-        find_sensitivity(model_file, data=f"npz:{two}")
+        find_sensitivity(model_file, data=f"npz:{two}", input_range=(-1, 1))
 
 
 def test_models_that_cannot_be_scanned_are_refused(tmp_path) -> None:
     keras = load_keras()
     (keras.Sequential([keras.Input((4,)), keras.layers.Dense(10)])).save(tmp_path / "vector.keras")
-    with pytest.raises(UnsupportedModelError, match=r"takes inputs of shape \(None, 4\)"):
+    with pytest.raises(UnsupportedModelError, match=r"takes float32 \(None, 4\); one input of images"):
         find_sensitivity(tmp_path / "vector.keras", data="digits")
     image = keras.Input((8, 8, 1))
     x = keras.layers.DepthwiseConv2D(8, depth_multiplier=10, name="only")(image)
     (keras.Model(image, keras.layers.Flatten()(x))).save(tmp_path / "depthwise.keras")
     with pytest.raises(MethodError, match=r"can be pruned \(only: each channel has few weights"):
-        find_sensitivity(tmp_path / "depthwise.keras", data="digits")
+        find_sensitivity(tmp_path / "depthwise.keras", data="digits", input_range=(0, 1))
     with pytest.raises(RunFolderError, match="is not a run folder"):
         find_sensitivity(tmp_path, data="digits")
     with pytest.raises(EdgeCompressError):
         find_sensitivity(tmp_path / "none.keras", data="digits")
 
 
-def test_a_free_input_size_is_refused(tmp_path) -> None:
+def test_a_free_input_size_and_an_unknown_range_must_be_said(tmp_path) -> None:
     keras = load_keras()
     image = keras.Input((None, None, 3))
-    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(10, 3)(image))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(10, 3, name="conv2d")(image))
     (keras.Model(image, x)).save(tmp_path / "free.keras")
-    with pytest.raises(UnsupportedModelError, match="one of images is needed"):
+    with pytest.raises(RecipeError, match="takes images of any size"):
         find_sensitivity(tmp_path / "free.keras", data="digits")
+    with pytest.raises(RecipeError, match="It is not known what range"):
+        find_sensitivity(tmp_path / "free.keras", data="digits", resolution=8)
+    found = find_sensitivity(tmp_path / "free.keras", data="digits", resolution=8, input_range=(0, 1), limit=20)
+    assert [each.layer for each in found.layers] == ["conv2d"]

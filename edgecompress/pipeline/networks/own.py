@@ -96,7 +96,7 @@ def _range(path: Path, section: ModelSection, own: tuple[float, float] | None) -
     chosen = section.input_range or own
     if chosen is None:
         raise RecipeError(
-            f"It is not known what range '{path}' expects pixels in, and a wrong one would train it anew.",
+            f"It is not known what range '{path}' expects pixels in, and by a wrong one it computes nonsense.",
             hint="Say it: --input-range 0 255, 0 1 or -1 1.",
         )
     if not (all(map(math.isfinite, chosen)) and chosen[0] < chosen[1]):
