@@ -12,8 +12,6 @@ from edgecompress.cli.output import json_option, kib, print_json, print_line, pr
 if TYPE_CHECKING:
     from edgecompress.pipeline.pack import PackedModel
 
-SUFFIX = ".ecz"
-
 
 @click.command("pack")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -27,7 +25,7 @@ def command(file: Path, out: Path | None, explain: bool, as_json: bool) -> None:
 
     Example: edgecompress pack runs/m1/artifacts/compressed.int8.tflite -o model.ecz
     """
-    from edgecompress.pipeline.pack import pack_model
+    from edgecompress.pipeline.pack import SUFFIX, pack_model
 
     name = file.stem + SUFFIX
     target = file.parent / name if out is None else out / name if out.is_dir() else out

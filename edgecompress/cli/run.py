@@ -16,7 +16,7 @@ from edgecompress.cli.report import show_report
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @json_option
 def command(recipe_file: Path, out: Path | None, resume: bool, as_json: bool) -> None:
-    """Train, convert, verify, profile and report as RECIPE, a TOML file, says.
+    """Train, convert, verify, profile, pack and report as RECIPE, a TOML file, says.
 
     Example: edgecompress run models/mobilenet_v1/recipes/fashion_mnist.toml
     """

@@ -118,6 +118,12 @@ def check_rest(recipe: Recipe) -> None:
         DeviceError: a device is unknown, named twice, out of reach, or cannot measure as it is asked to.
     """
     targets = tuple(parse_target(text) for text in recipe.convert.targets)
+    for text in recipe.pack.targets:
+        if parse_target(text) not in targets:
+            raise ConversionError(
+                f"{text} is to be packed, and is none of the targets: {', '.join(recipe.convert.targets)}.",
+                hint="Name it among those of [convert], too.",
+            )
     Options(io=recipe.convert.io, keep_float=recipe.convert.keep_float, sparse=recipe.convert.sparse)
     binary = [target for target in targets if target.precision == "binary"]
     if binary and not any(Kept.SIGNS in stage.step.traits.makes for stage in method_of(recipe).plan()):

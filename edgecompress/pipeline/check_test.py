@@ -11,6 +11,7 @@ import pytest
 from edgecompress.devices.probe import probe
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.errors import ConversionError, DeviceError, EdgeCompressError, MethodError, RecipeError
+from edgecompress.packing.container import unpack
 from edgecompress.pipeline import check
 from edgecompress.pipeline.check import check_rest, check_training
 from edgecompress.pipeline.run import run_recipe
@@ -56,6 +57,8 @@ WRONG = [
         ConversionError,
         "float32 inputs and outputs",
     ),
+    (recipe(pack={"targets": ["onnx:float16"]}), ConversionError, "no target 'onnx:float16'"),
+    (recipe(pack={"targets": ["tflite:dynamic"]}), ConversionError, "is to be packed, and is none of the targets"),
     (recipe(convert={"keep_float": "("}), ConversionError, "not a regular expression"),
     (recipe(profile={"devices": ["moon"]}), DeviceError, "'moon' is no device"),
     (recipe(profile={"devices": ["local", "local"]}), DeviceError, "named twice"),
@@ -106,11 +109,16 @@ def test_what_is_right_passes() -> None:
 @pytest.mark.slow
 def test_a_recipe_that_is_corrected_behind_the_training_trains_nothing_again(tmp_path: Path) -> None:
     sections = {"convert": {"targets": ["tflite:float32"]}, "profile": {"processes": 1}}
+    sections |= {"pack": {"targets": ["tflite:float32"]}}
     lines: list[str] = []
     run_recipe(recipe(verify={"limit": 20}, **sections), tmp_path / "run", tell=lines.append)
     assert [line.partition(":")[0] for line in lines] == [
-        *("dense", "dense", "Converting to tflite", "Verifying the files", "Measuring on local"),
+        *("dense", "dense", "Converting to tflite", "Verifying the files"),
+        *(lines[-2].partition(":")[0], "Measuring on local"),
     ]
+    packed = tmp_path / "run" / "packed" / "dense.float32.tflite.ecz"
+    assert lines[-2].startswith(f"Packed {packed.name}: {packed.stat().st_size:,} bytes")
+    assert unpack(packed.read_bytes()) == (tmp_path / "run" / "artifacts" / "dense.float32.tflite").read_bytes()
     lines.clear()
     changed = recipe(verify={"limit": 30}, **sections)
     _, verification, _ = run_recipe(changed, tmp_path / "run", tell=lines.append)

@@ -73,7 +73,7 @@ def claim(run: RunFolder, recipe: Recipe, data: DataRecord, *, resume: bool) -> 
                 f"{OTHER_FOLDER}",
             )
     _remove(run, gone)
-    kept = {} if held is None else {name: getattr(held, name) for name in ("convert", "verify", "profile")}
+    kept = {} if held is None else {name: getattr(held, name) for name in ("convert", "verify", "profile", "pack")}
     write_text(run.recipe, to_toml(recipe.model_copy(update=kept)))
     return tuple(str(path.relative_to(run.path)) for path in gone)
 
@@ -111,9 +111,9 @@ def _made_by_chain(run: RunFolder) -> list[Path]:
     artifacts = run.read_artifacts() if run.has("artifacts") else []
     emitted = [run.path / artifact.path for artifact in artifacts if artifact.variant != "dense"]
     records = [run.path / f"{name}.json" for name in ("notes", "verification") if run.has(name)]
-    report = [run.path / "report"] if (run.path / "report").is_dir() else []
+    folders = [folder for folder in (run.path / "report", run.packed) if folder.is_dir()]
     inside = [path for path in emitted if path.parent == run.artifacts]  # whatever a damaged list may name
-    return [*models, *inside, *records, *report]
+    return [*models, *inside, *records, *folders]
 
 
 def _remove(run: RunFolder, gone: list[Path]) -> None:

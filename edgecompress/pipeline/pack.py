@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +16,10 @@ from edgecompress.packing.pack import Packed, pack_files
 from edgecompress.progress import Progress, silent
 from edgecompress.runs.folder import RunFolder
 from edgecompress.runs.generators import read_generators
+from edgecompress.runs.working import alone
 from edgecompress.storage import require_replaceable, write_bytes
 
+SUFFIX = ".ecz"
 STOCK: dict[str, Callable[[bytes], int]] = {"gzip -9": gzip_bytes, "zstd -19": zstd_bytes, "xz -9": xz_bytes}
 
 
@@ -51,6 +53,24 @@ def pack_model(path: Path, to: Path, *, on_progress: Progress = silent) -> Packe
     write_bytes(to, packed.data)
     packed = replace(packed, notes=(*notes, *packed.notes))
     return PackedModel(to, {name: len(data) for name, data in files.items()}, stock, packed)
+
+
+@alone
+def pack_run(run: RunFolder, targets: Sequence[str], *, on_progress: Progress = silent) -> list[PackedModel]:
+    """Pack the files of a run's compressed model for these targets, or of its dense one where there is no other.
+
+    They lie in `packed`, each called as the file with .ecz behind.
+
+    Raises:
+        RunFolderError: nothing was converted yet, or a file is not the one that was.
+    """
+    artifacts = run.read_artifacts()
+    last = run.variants()[-1]
+    chosen = [each for each in artifacts if each.variant == last and each.target in targets]
+    return [
+        pack_model(path, run.packed / f"{path.name}{SUFFIX}", on_progress=on_progress)
+        for path in map(run.artifact_path, chosen)
+    ]
 
 
 def generators_of(path: Path) -> tuple[tuple[Generator, ...], tuple[str, ...]]:

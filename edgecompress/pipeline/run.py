@@ -1,4 +1,4 @@
-"""A whole recipe: train, convert, verify, profile."""
+"""A whole recipe: train, convert, verify, profile, pack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from edgecompress.pipeline.check import check_rest
 from edgecompress.pipeline.claim import held_recipe, same
 from edgecompress.pipeline.convert import convert_run
 from edgecompress.pipeline.on_devices.profile import profile_run
+from edgecompress.pipeline.pack import pack_run
 from edgecompress.pipeline.train import train
 from edgecompress.pipeline.verify import verify_run
 from edgecompress.profiling.plan import Plan
@@ -45,6 +46,9 @@ def run_recipe(
         convert_run(run, targets, options=options, on_progress=on_progress)
         tell("Verifying the files")
         verification = verify_run(run, limit=recipe.verify.limit, on_progress=on_progress)
+        for packed in pack_run(run, recipe.pack.targets, on_progress=on_progress):
+            least = min(packed.stock.values())
+            tell(f"Packed {packed.path.name}: {len(packed.packed.data):,} bytes; the best stock compressor {least:,}")
         plan = Plan(threads=recipe.profile.threads, cores=recipe.profile.cores, processes=recipe.profile.processes)
         tell(f"Measuring on {', '.join(recipe.profile.devices)}")
         profiled = profile_run(run, devices=recipe.profile.devices, plan=plan, on_progress=on_progress)

@@ -113,6 +113,12 @@ class VerifySection(Section):
     max_drop: float | None = Field(default=None, ge=0)  # percentage points below the dense Keras model
 
 
+class PackSection(Section):
+    """Which files to pack: those of the compressed model, or of the dense one where there is no other."""
+
+    targets: tuple[str, ...] = ()
+
+
 class ProfileSection(Section):
     """Where and how to measure."""
 
@@ -132,3 +138,4 @@ class Recipe(Section):
     convert: ConvertSection = ConvertSection()
     verify: VerifySection = VerifySection()
     profile: ProfileSection = ProfileSection()
+    pack: PackSection = PackSection()

@@ -52,6 +52,11 @@ class RunFolder:
         return self.path / "artifacts"
 
     @property
+    def packed(self) -> Path:
+        """The packed ones among them."""
+        return self.path / "packed"
+
+    @property
     def manifest(self) -> Path:
         """Versions, machine and the hash of every file of the run."""
         return self.path / "manifest.json"
