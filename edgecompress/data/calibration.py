@@ -10,9 +10,9 @@ import numpy as np
 from edgecompress.data import load
 from edgecompress.data.base import Split
 from edgecompress.data.bounds import reading
-from edgecompress.data.images import list_folder
+from edgecompress.data.files.images import list_folder
+from edgecompress.data.files.pictures import Wanted, read_images
 from edgecompress.data.npz import read_arrays, unlabelled_images
-from edgecompress.data.pictures import Wanted, read_images
 from edgecompress.data.preprocessing import apply, scale_pixels
 from edgecompress.data.published.sources import user_path
 from edgecompress.data.stratified import stratified_order
@@ -159,8 +159,8 @@ def _of_folder(
 
 
 def _bounded(count: int | None, available: int) -> int:
-    """How many samples to draw: as many as asked for, which there must be."""
-    count = min(DEFAULT_COUNT, available) if count is None else count
+    """How many samples to draw: as many as asked for, or as there are."""
+    count = min(DEFAULT_COUNT if count is None else count, available)
     _require_count(count, available=available)
     return count
 

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from edgecompress.data.base import Dataset, Loader, Request
-from edgecompress.data.labelled import KINDS, LabelledFile, read_labelled
+from edgecompress.data.files.labelled import KINDS, LabelledFile, read_labelled
 from edgecompress.errors import DataError
 
 PATH, LABEL, KIND = ("path", "file", "filename", "image"), ("label", "class"), ("split", "set")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecompress.data.base import Dataset, Loader, Request
-from edgecompress.data.images import list_folder, name_some, without_strays
-from edgecompress.data.labelled import LabelledFile, read_labelled
+from edgecompress.data.files.images import list_folder, name_some, without_strays
+from edgecompress.data.files.labelled import LabelledFile, read_labelled
 from edgecompress.errors import DataError
 
 _LAYOUT = (

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgecompress.data.base import Dataset, require_images
 from edgecompress.data.bounds import require_memory
-from edgecompress.data.images import FITS, fit_image, resampling
+from edgecompress.data.files.images import FITS, fit_image, resampling
 from edgecompress.data.rows import Images
 from edgecompress.errors import DataError
 from edgecompress.values import Preprocessing

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edgecompress.data import load
-from edgecompress.data.pictures import Wanted, read_images
+from edgecompress.data.files.pictures import Wanted, read_images
 from edgecompress.data.preprocessing import apply, fit_pixels, scale_pixels, standard
 from edgecompress.errors import DataError
 from edgecompress.values import Preprocessing

@@ -175,11 +175,11 @@ def test_the_data_s_hash_is_in_the_manifest_and_other_data_is_refused(tmp_path: 
     manifest = json.loads((run.path / "manifest.json").read_text())
     assert manifest["data"] == json.loads((run.path / "data.json").read_text())
     assert len(manifest["data"]["sha256"]) == 64 and manifest["data"]["train_images"] == 32
-    load_for(given, run=run)
+    load_for(given, run.preprocessing(), run=run)
     arrays["x"][0, 0, 0] ^= 1  # a single pixel
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(DataError, match=r"is not what '.*' was trained on"):
-        load_for(given, run=run)
+        load_for(given, run.preprocessing(), run=run)
     run.write("artifacts", [])
     with pytest.raises(DataError, match="was trained on"):
         verify_run(run)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from edgecompress.data.base import Dataset, Request, Split
-from edgecompress.data.images import name_some
-from edgecompress.data.pictures import Wanted, read_pictures
+from edgecompress.data.files.images import name_some
+from edgecompress.data.files.pictures import Wanted, read_pictures
 from edgecompress.data.rows import rows
 from edgecompress.data.stratified import stratified_mask
 from edgecompress.errors import DataError

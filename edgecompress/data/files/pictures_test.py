@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgecompress.data import kept_pixels, pictures
-from edgecompress.data.pictures import Wanted, read_images, read_pictures
+from edgecompress.data.files import kept_pixels, pictures
+from edgecompress.data.files.pictures import Wanted, read_images, read_pictures
 from edgecompress.errors import DataError
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)

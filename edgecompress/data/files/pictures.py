@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecompress.data.bounds import require_memory
-from edgecompress.data.images import fit_image, name_some, safe_formats
-from edgecompress.data.kept_pixels import kept_pixels, key_of
+from edgecompress.data.files.images import fit_image, name_some, safe_formats
+from edgecompress.data.files.kept_pixels import kept_pixels, key_of
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent
 

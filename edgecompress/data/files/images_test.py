@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecompress.data.images import FITS, fit_image, list_folder, resampling
+from edgecompress.data.files.images import FITS, fit_image, list_folder, resampling
 from edgecompress.errors import DataError
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)

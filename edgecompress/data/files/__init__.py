@@ -1,0 +1,1 @@
+"""Image files: which they are, decoding them, and where many of them stay."""
