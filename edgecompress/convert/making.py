@@ -22,7 +22,7 @@ from edgecompress.convert.tflite.post_training import (
     layer_pattern,
     quantize,
 )
-from edgecompress.convert.tflite.rounding.trained_ranges import TrainedRanges, trained_ranges
+from edgecompress.convert.tflite.rounding.trained_ranges import TrainedRanges, trained_ranges, without_rounding
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.graph import Graph
@@ -156,13 +156,20 @@ class Making:
         )
 
     @cached_property
+    def _rounded(self) -> bytes:
+        """The float TFLite file with the kernels that were trained to be rounded: as they are, in how few bits ever."""
+        from edgecompress.convert.tflite.export import export_float
+
+        return export_float(without_rounding(self.source.quantized))
+
+    @cached_property
     def int8(self) -> bytes:
         """The TFLite file in int8."""
         target = Target("tflite", "int8")
         trained = self.trained_ranges
         if self.source.quantized is None or trained is not None:
             content = quantize(
-                self.dense_float,
+                self._rounded if trained else self.dense_float,
                 target,
                 calibration=self.calibration,
                 keep_float=trained.keep_float if trained else self.options.keep_float,

@@ -45,6 +45,11 @@ class NativeModel:
         """The model's name."""
         return self._model.name
 
+    @property
+    def keras_model(self) -> Model:
+        """The model of Keras 3."""
+        return self._model
+
     @cached_property
     def inputs(self) -> tuple[GraphInput, ...]:
         """The inputs, in order."""

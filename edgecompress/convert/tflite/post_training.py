@@ -13,6 +13,7 @@ from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
 from edgecompress.convert.tflite.biases import with_biases_that_fit
 from edgecompress.convert.tflite.editor import Editor
+from edgecompress.convert.tflite.few_levels import with_exact_levels
 from edgecompress.convert.tflite.rounding.float_islands import without_islands
 from edgecompress.convert.tflite.sums import with_any_scales
 from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs, with_unread_quantized
@@ -76,7 +77,7 @@ def quantize(
     if target.precision == "int16x8":
         made = with_any_scales(made)
     else:
-        made = without_islands(with_biases_that_fit(made, content))
+        made = without_islands(with_biases_that_fit(with_exact_levels(made, content), content))
     return put_back(with_unread_quantized(made), taps)
 
 

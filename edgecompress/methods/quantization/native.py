@@ -60,6 +60,7 @@ def fake_quantized(
     *,
     kept_float: Collection[str],
     weights: Callable[[Layer, str], Decoder],
+    bits: Callable[[str], int],
     ranges: str = "moving",
 ) -> tuple[Model, Scheme]:
     """Return a model of the same layers that rounds what an int8 file does, and what that is.
@@ -69,13 +70,14 @@ def fake_quantized(
         images: inputs on which ranges begin.
         kept_float: layers that stay float.
         weights: what a kernel of a layer, by its name, is made of before it is rounded.
+        bits: how many the weights of a layer have, by its name.
         ranges: "moving" or "learned" (`ActivationRange`).
     """
     parts = split_activations(copy_model(model))
     scheme = scheme_of(model, parts, images, kept_float=kept_float)
     begun = _ranges(parts, images)
     virtual = {
-        layer.name: VirtualLayer(layer, _decoders(layer, scheme.kernels[layer.name], weights))
+        layer.name: VirtualLayer(layer, _decoders(layer, scheme.kernels[layer.name], weights, bits))
         for layer in parts.layers
         if layer.name in scheme.kernels
     }
@@ -157,14 +159,16 @@ def _weights(layer: Layer, *, rounded: bool) -> list[np.ndarray]:
     return layer.weights_with(decoded)
 
 
-def _decoders(layer: Layer, by_filter: bool, weights: Callable[[Layer, str], Decoder]) -> dict[str, Decoder]:
+def _decoders(
+    layer: Layer, by_filter: bool, weights: Callable[[Layer, str], Decoder], bits: Callable[[str], int]
+) -> dict[str, Decoder]:
     found: dict[str, Decoder] = {}
     for name in NAMES:
         kernel = getattr(layer, name, None)
         if kernel is not None:
             filters = _filter_axes(layer, len(kernel.shape)) if by_filter else ()
             shared = tuple(axis for axis in range(len(kernel.shape)) if axis not in filters)
-            found[name] = FakeQuantized(weights(layer, name), shared)
+            found[name] = FakeQuantized(weights(layer, name), shared, bits(layer.name))
     return found
 
 

@@ -163,3 +163,43 @@ def test_by_tfmot_where_it_covers_all_and_natively_where_it_does_not(model, why,
     for note in outcome.notes:
         if note.action == "quantized":
             assert note.reason.startswith("natively: ") and why in note.reason if why else not note.reason
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_weights_of_few_bits_are_those_of_the_file(bits: int, modern_model, trainer, inputs, tmp_path) -> None:
+    scores = modern_model.get_layer("scores")
+    scores.set_weights([scores.get_weights()[0] * 20, scores.get_weights()[1]])  # or all scores are the same
+    method = QuantizationAwareTraining(bits=bits, layer_bits={"stem|scores": 8})
+    outcome = compress(modern_model, method, trainer)
+    levels = 2 ** (bits - 1) - 1
+    assert {note.figures.get("bits") for note in outcome.notes if note.layer not in ("stem", "scores")} == {bits}
+    path = emitted(outcome, tmp_path)
+    graph = read_graph(path)
+    found = {}
+    for operator in graph.operators:
+        if operator.kind in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED"):
+            tensor, kernel = graph.tensors[operator.inputs[1]], graph.stored_constant(operator.inputs[1])
+            codes, quant = kernel.dense(), tensor.quant
+            shape = [-1 if axis == quant.axis else 1 for axis in range(codes.ndim)]
+            layers = set(graph.tensors[operator.outputs[0]].name.replace(";", "/").split("/"))
+            found |= dict.fromkeys(layers, codes * np.reshape(quant.scales, shape))
+            if not layers & {"stem", "stem_act", "scores"}:
+                assert set(np.unique(codes)) <= {127 // levels * each for each in range(-levels, levels + 1)}, layers
+    for layer in ("excite", "project"):  # kernels of 1 x 1, without a batch norm: [filters, 1, 1, inputs]
+        expected = np.asarray(outcome.quantized.get_layer(layer).kernel)[0, 0].T[:, None, None]
+        # Products of a whole code and a float32 scale: a unit or two in the last place.
+        np.testing.assert_allclose(found[layer], expected, rtol=1e-6)
+    with RuntimeProcess(path) as process:
+        (scores,) = run_samples(process, [inputs])
+    (expected,) = NativeModel(outcome.quantized).compute([inputs])
+    assert np.abs(scores - expected).max() <= 6 / 256  # as in 8 bits
+
+
+def test_bits_that_are_none_are_refused(plain_model, trainer) -> None:
+    for wrong in ({"bits": 1}, {"bits": 9}, {"layer_bits": {"stem": 16}}):
+        with pytest.raises(MethodError, match="got bits"):
+            QuantizationAwareTraining(**wrong)
+    with pytest.raises(MethodError, match="'tf-mot' and weights of fewer bits than 8"):
+        QuantizationAwareTraining(engine="tf-mot", bits=4)
+    with pytest.raises(MethodError, match="matches the pattern 'nothing'"):
+        compress(plain_model, QuantizationAwareTraining(layer_bits={"nothing": 4}), trainer)

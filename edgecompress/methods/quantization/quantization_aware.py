@@ -15,7 +15,7 @@ from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_types import Layer
 from edgecompress.methods.eligible import require_one_input
 from edgecompress.methods.engines import by_engine
-from edgecompress.methods.patterns import require_pattern
+from edgecompress.methods.patterns import require_match, require_pattern
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
 from edgecompress.methods.step import Step, option
 from edgecompress.tfmot.wrapping.quantization import IDLE, strip, wrap
@@ -30,9 +30,11 @@ class QuantizationAwareTraining(Step):
 
     `q(x) = s (clip(round(x / s) + z, -128, 127) - z)`, weights symmetric a channel, activations by moving averages
     of their ranges, or by ranges with gradients of their own; the gradient passes straight through where x is in range.
+    Weights of b bits are `s k`, |k| < 2^(b-1), which the int8 file holds as codes that are multiples, exactly.
     By TF-MOT, what it cannot wrap stays float, and a kernel whose zeros or shared values it does not keep is not
     trained. Natively, what the int8 file of the network rounds is rounded; what stays float is listed with the reason.
-    Jacob et al., arXiv:1712.05877; learned ranges: Jain et al., arXiv:1903.08066.
+    Jacob et al., arXiv:1712.05877; learned ranges: Jain et al., arXiv:1903.08066; few bits: Banner et al.,
+    arXiv:1810.05723; ternary weights: Li et al., arXiv:1605.04711.
     """
 
     name: ClassVar[str] = "quantization_aware_training"
@@ -48,6 +50,8 @@ class QuantizationAwareTraining(Step):
         "moving", "of activations: averages of each batch's, or by gradients of their own, which is native"
     )
 
+    bits: int = option(8, "of weights, 2 (ternary) to 8; fewer than 8 are native")
+    layer_bits: dict[str, int] = option({}, "pattern of layer names: bits of their weights; the first match wins")
     still: float = option(0.5, "share of a native training after which batch norms keep their statistics")
 
     def __post_init__(self) -> None:
@@ -55,10 +59,15 @@ class QuantizationAwareTraining(Step):
         require_pattern(self.keep_float, f"{self.name}, for keep_float,")
         if not 0 <= self.still <= 1:
             raise MethodError(f"{self.name} got still {self.still:g}.", hint="Use a share, in [0, 1].")
-        if self.engine == "tf-mot" and self.ranges == "learned":
+        for pattern in self.layer_bits:
+            require_pattern(pattern, f"{self.name}, for layer_bits,")
+        for bits in (self.bits, *self.layer_bits.values()):
+            if not 2 <= bits <= 8:
+                raise MethodError(f"{self.name} got bits {bits}.", hint="Use 2 (weights -1, 0, 1 times a scale) to 8.")
+        if self.engine == "tf-mot" and self._is_native:
+            what = f"ranges '{self.ranges}'" if self.ranges == "learned" else "weights of fewer bits than 8"
             raise MethodError(
-                f"{self.name} got engine 'tf-mot' and ranges 'learned', which TF-MOT has not.",
-                hint="Leave the engine out, or take moving ranges.",
+                f"{self.name} got engine 'tf-mot' and {what}, which TF-MOT has not.", hint="Leave the engine out."
             )
 
     def prepare(self, model: Model, context: Context) -> Prepared:
@@ -69,7 +78,7 @@ class QuantizationAwareTraining(Step):
             return "" if picked else NOT_CHOSEN
 
         return by_engine(
-            "native" if self.ranges == "learned" else self.engine,
+            "native" if self._is_native else self.engine,
             by_tfmot=lambda: self._by_tfmot(model, context, unfit),
             natively=lambda why: self._natively(model, context, unfit, why),
             uncovered=_uncovered,
@@ -88,6 +97,19 @@ class QuantizationAwareTraining(Step):
                 prepared.model, prepared.source, shared_values=bool(context.layers_with(Kept.SHARED_VALUES))
             )
         return Outcome(model=plain, quantized=quantized, notes=prepared.notes)
+
+    @property
+    def _is_native(self) -> bool:
+        """Whether something is asked for that TF-MOT has not."""
+        return self.ranges == "learned" or min(self.bits, *self.layer_bits.values(), 8) < 8
+
+    def _bits_of(self, layer: str) -> int:
+        return next((bits for pattern, bits in self.layer_bits.items() if re.fullmatch(pattern, layer)), self.bits)
+
+    def requires(self, model: Model) -> None:
+        """Refuse a pattern that matches no layer."""
+        for pattern in self.layer_bits:
+            require_match(pattern, f"{self.name}, for layer_bits,", model)
 
     def _by_tfmot(self, model: Model, context: Context, unfit: Callable[[str], str]) -> Prepared:
         quantized = wrap(
@@ -123,7 +145,12 @@ class QuantizationAwareTraining(Step):
         left = {layer.name: reason for layer in model.layers if (reason := unfit(layer.name))}
         try:
             wrapped, scheme = native.fake_quantized(
-                model, context.images(native.IMAGES), kept_float=left, weights=weights, ranges=self.ranges
+                model,
+                context.images(native.IMAGES),
+                kept_float=left,
+                weights=weights,
+                bits=self._bits_of,
+                ranges=self.ranges,
             )
         except ConversionError as error:
             raise MethodError(f"'{model.name}' cannot be quantized: {error.message}", hint=error.hint) from error
@@ -142,7 +169,8 @@ class QuantizationAwareTraining(Step):
                 if reason:
                     notes.append(LayerNote(layer.name, "kept float", reason))
             elif layer.name in scheme.kernels:
-                notes.append(LayerNote(layer.name, "quantized", f"natively: {why}" if why else ""))
+                figures = {"bits": float(bits)} if (bits := self._bits_of(layer.name)) < 8 else {}
+                notes.append(LayerNote(layer.name, "quantized", f"natively: {why}" if why else "", figures))
             else:
                 notes.append(LayerNote(layer.name, "kept float", "its kernel has no int8 form in TFLite"))
         still_from = round(self.still * context.optimizer_steps)

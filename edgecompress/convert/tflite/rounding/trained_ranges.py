@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgecompress.keras_bridge.graph import copy_model, replay
+from edgecompress.keras_bridge.native import NativeModel
 from edgecompress.keras_types import Model
 from edgecompress.tfmot.native import native
 
@@ -33,15 +34,15 @@ def trained_ranges(model: Model) -> TrainedRanges | None:
     return TrainedRanges(inner | ranges, "|".join(map(re.escape, kept)))
 
 
-def without_rounding(model: Model) -> Model:
+def without_rounding(model: Model | NativeModel) -> Model:
     """Return a copy of a model of Keras 3 that computes in float what was rounded, and with what was split rejoined.
 
-    Kernels stay as they are.
+    Kernels stay as they are, rounded.
     """
     from edgecompress.layers.rounding.activation_range import ActivationRange, FileRecord
     from edgecompress.layers.rounding.split_activation import SplitActivation
 
-    copy = copy_model(model)
+    copy = copy_model(model.keras_model if isinstance(model, NativeModel) else model)
     functions = {layer.of: layer.activation for layer in copy.layers if isinstance(layer, SplitActivation)}
 
     def substitute(layer: Any, prefix: str) -> Any:
