@@ -1,12 +1,25 @@
 """What all tests share."""
 
 import os
+import tempfile
 
 import pytest
 
+from edgecompress.child import kept
 from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.profiling import warmup
 from edgecompress.testing.shared import FOLDER
+
+LONG = {  # files whose tests take half a minute and more
+    "unpack_fuzz_test.py", "pack_test.py", "commands_test.py", "protocol_test.py", "contract_test.py", "check_test.py",
+    "networks_test.py", "fit_test.py", "binary_check_test.py", "binary_test.py", "names_test.py", "stock_test.py",
+    "device_commands_test.py", "binary_commands_test.py", "native_test.py", "convert_test.py", "environment_test.py",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Put them first, so that the last files are short ones and no worker waits long for another at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -33,3 +46,42 @@ def short_warm_up(monkeypatch):
     """For tests of which no figure is read: times need not become flat."""
     monkeypatch.setattr(warmup, "MIN_S", 0.05)
     monkeypatch.setattr(warmup, "MAX_S", 0.1)
+
+
+class Idle(list):
+    """Children that are kept for tests with the surroundings in which they were started; others get none of them."""
+
+    def __init__(self):
+        super().__init__()
+        self._surroundings = surroundings()
+
+    def __iter__(self):
+        return super().__iter__() if surroundings() == self._surroundings else iter(())
+
+    def append(self, service_and_child):
+        if surroundings() == self._surroundings:
+            super().append(service_and_child)
+        else:
+            service_and_child[1].close()
+
+
+def surroundings():
+    """What of a test a child is given when it starts, besides its service."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    return variables, tempfile.gettempdir()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kept_children():
+    """Children outlive a test, as they do a file in a command: what each imports takes seconds."""
+    with kept.kept(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "_idle", idle := Idle())
+        yield
+        for _, child in idle:
+            child.close()
+
+
+@pytest.fixture
+def own_children(monkeypatch):
+    """For tests that look at processes, or surround them with what is theirs alone: nobody keeps children."""
+    monkeypatch.setattr(kept, "_idle", None)

@@ -134,7 +134,7 @@ def test_a_file_that_hangs_the_runtime(tmp_path):
         process.run(example_inputs(process.describe()[0]))
 
 
-def test_a_kept_child_runs_one_model_after_another(tmp_path):
+def test_a_kept_child_runs_one_model_after_another(own_children, tmp_path):
     before = children()
     with kept():
         for path, shape in ((FACE, (1, 128, 128, 3)), (CLASSIFIER, (1, 3, 48, 64)), (FACE, (1, 128, 128, 3))):
@@ -156,7 +156,7 @@ def cut(path, folder):
     return folder / path.name
 
 
-def test_a_child_killed_from_outside():
+def test_a_child_killed_from_outside(own_children):
     before = children()
     with RuntimeProcess(FACE) as process:
         (pid,) = children() - before
@@ -167,7 +167,7 @@ def test_a_child_killed_from_outside():
             process.run(example_inputs(process.describe()[0]))
 
 
-def test_a_stopped_child_times_out_even_when_its_pipe_is_full():
+def test_a_stopped_child_times_out_even_when_its_pipe_is_full(own_children):
     before = children()
     with RuntimeProcess(FACE) as process:
         (pid,) = children() - before
