@@ -67,12 +67,13 @@ class Idle(list):
 
 def surroundings():
     """What of a test a child is given when it starts, besides its service."""
-    variables = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    passing = ("PYTEST_CURRENT_TEST", "KMP_")  # the latter scikit-learn sets when it is imported
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(passing)}
     return variables, tempfile.gettempdir()
 
 
 @pytest.fixture(autouse=True, scope="session")
-def kept_children():
+def kept_children(shared_folder):
     """Children outlive a test, as they do a file in a command: what each imports takes seconds."""
     with kept.kept(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(kept, "_idle", idle := Idle())
