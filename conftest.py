@@ -77,7 +77,7 @@ def kept_children(shared_folder):
     """Children outlive a test, as they do a file in a command: what each imports takes seconds."""
     with kept.kept(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(kept, "_idle", idle := Idle())
-        yield
+        yield idle
         for _, child in idle:
             child.close()
 
