@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 demo: $(VENV)/.installed
 	$(BIN)/edgecompress run models/mobilenet_v1/recipes/digits.toml --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
+# Files in the order of their names: that of how many tests they have puts long ones with few of them last, and then one
+# worker waits for the other.
 test: $(VENV)/.tested $(LCE)/.installed
 	EDGECOMPRESS_LCE_PYTHON=$(CURDIR)/$(LCE)/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

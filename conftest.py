@@ -10,17 +10,6 @@ from edgecompress.devices.ways.local import LocalTransport
 from edgecompress.profiling import warmup
 from edgecompress.testing.shared import FOLDER
 
-LONG = {  # files whose tests take half a minute and more
-    "unpack_fuzz_test.py", "pack_test.py", "commands_test.py", "protocol_test.py", "contract_test.py", "check_test.py",
-    "networks_test.py", "fit_test.py", "binary_check_test.py", "binary_test.py", "names_test.py", "stock_test.py",
-    "device_commands_test.py", "binary_commands_test.py", "native_test.py", "convert_test.py", "environment_test.py",
-}  # fmt: skip
-
-
-def pytest_collection_modifyitems(items):
-    """Put them first, so that the last files are short ones and no worker waits long for another at the end."""
-    items.sort(key=lambda item: item.path.name not in LONG)
-
 
 @pytest.fixture(autouse=True, scope="session")
 def own_lock(tmp_path_factory):
