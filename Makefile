@@ -12,8 +12,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 demo: $(VENV)/.installed
 	$(BIN)/edgecompress run models/mobilenet_v1/recipes/digits.toml --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
+# Files in the order of their names: that of how many tests they have puts long ones with few of them last, and then one
+# worker waits for the other.
 test: $(VENV)/.tested $(LCE)/.installed
-	EDGECOMPRESS_LCE_PYTHON=$(CURDIR)/$(LCE)/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile
+	EDGECOMPRESS_LCE_PYTHON=$(CURDIR)/$(LCE)/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Ask a device, or the emulated ones (as root, with Debian's packages named in docs/devices.md), all the same questions.
 # These come in groups of a namespace each, at the same time, since much of a device test is waiting.

@@ -18,12 +18,15 @@ before = dict(os.environ)
 import edgecompress, edgecompress.methods, edgecompress.zoo, edgecompress.recipes, edgecompress.training.fit
 assert dict(os.environ) == before and "tensorflow" not in sys.modules
 """,
-    "loading changes no variable": """
+    "loading changes no variable, and TF-MOT does not decide what tf.keras is, and there is no GPU": """
 import os
 before = dict(os.environ)
-from edgecompress.environment import load_keras, load_tf_keras, load_tfmot
-load_tfmot(), load_tf_keras(), load_keras()
+from edgecompress.environment import load_keras, load_tensorflow, load_tf_keras, load_tfmot
+load_tfmot()
+assert load_tensorflow().keras.version()[0] == "3"
+load_tf_keras(), load_keras()
 assert dict(os.environ) == before
+assert not load_tensorflow().config.list_physical_devices("GPU")
 """,
     "Keras 2 and TF-MOT beside Keras 3 as tf.keras, which came first": """
 import tensorflow, keras
@@ -34,15 +37,6 @@ wrapped = tfmot.sparsity.keras.prune_low_magnitude(tf_keras.layers.Dense(2))
 tf_keras.Sequential([tf_keras.Input((3,)), wrapped])(tensorflow.zeros((1, 3)))
 assert keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])(tensorflow.zeros((1, 3))).shape == (1, 2)
 assert tensorflow.keras.version()[0] == "3" and tf_keras.__version__[0] == "2"
-""",
-    "TF-MOT does not decide what tf.keras is": """
-from edgecompress.environment import load_tensorflow, load_tfmot
-load_tfmot()
-assert load_tensorflow().keras.version()[0] == "3"
-""",
-    "there is no GPU": """
-from edgecompress.environment import load_tensorflow
-assert not load_tensorflow().config.list_physical_devices("GPU")
 """,
 }
 LEGACY = """
@@ -61,11 +55,12 @@ assert len(sklearn.datasets.load_digits().images) == 1797
 import matplotlib
 assert load_keras() is keras and matplotlib.pyplot.plot
 """
-BACKEND = """
-import os
+USERS = """
+import os, sys
 os.environ["KERAS_BACKEND"] = "torch"
 from edgecompress.environment import load_keras
 assert load_keras().config.backend() == "tensorflow" and os.environ["KERAS_BACKEND"] == "torch"
+assert "sklearn" in sys.modules
 """
 
 
@@ -86,11 +81,10 @@ def test_who_asks_for_keras_2_as_tf_keras_has_it() -> None:
 
 def test_a_process_of_ours_imports_no_more_than_it_needs() -> None:
     run(LEAN, EDGECOMPRESS_OWN_PROCESS="1")
-    run("from edgecompress.environment import load_keras; load_keras(); import sys; assert 'sklearn' in sys.modules")
 
 
-def test_keras_computes_by_tensorflow_whatever_its_setting() -> None:
-    run(BACKEND)
+def test_in_a_process_of_the_user_s_keras_computes_by_tensorflow_whatever_its_setting_and_imports_all() -> None:
+    run(USERS)
 
 
 def test_keras_that_came_first_with_another_backend_is_refused(monkeypatch) -> None:

@@ -24,7 +24,7 @@ def children():
 
 
 @pytest.fixture(autouse=True)
-def no_child_is_left():
+def no_child_is_left(own_children):
     before = children()
     yield
     assert children() <= before

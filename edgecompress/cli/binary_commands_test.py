@@ -48,7 +48,7 @@ def test_verify_compares_with_and_without_kernels(cli, run_folder: Path) -> None
     assert parity["binary"]["equal_argmax"] == parity["binary without kernels"]["equal_argmax"] == 100
 
 
-def test_profile_says_which_kernels_it_measured(cli, run_folder: Path) -> None:
+def test_profile_says_which_kernels_it_measured(cli, quick, run_folder: Path) -> None:
     file = run_folder / "artifacts" / "compressed.binary.tflite"
     result = cli("profile", file, "--json")
     assert result.code == 0, result.err

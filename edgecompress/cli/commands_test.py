@@ -190,11 +190,11 @@ def test_profile_measures_every_file(cli, quick, run_folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_training_resumes_after_kill_9(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "edgecompress", *TRAIN, "--prune", "0.5"]
+def test_training_resumes_after_kill_9(cli, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     edgecompress(*TRAIN, "--prune", "0.5", "--out", whole)
-    child = subprocess.Popen([*command, "--out", str(killed)])
+    command = [*TRAIN, "--prune", "0.5", "--out", str(killed)]
+    child = subprocess.Popen([sys.executable, "-m", "edgecompress", *command])
     history = killed / "history.jsonl"
     deadline = time.monotonic() + 300
     while not (history.exists() and len(history.read_text().splitlines()) >= 4):  # in the middle of the pruning stage
@@ -202,9 +202,9 @@ def test_training_resumes_after_kill_9(tmp_path: Path) -> None:
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    refused = subprocess.run([*command, "--out", str(killed)], capture_output=True, text=True)
-    assert refused.returncode == 1 and "--resume" in refused.stderr
-    subprocess.run([*command, "--out", str(killed), "--resume"], check=True)
+    refused = cli(*command)
+    assert refused.code == 1 and "--resume" in refused.err
+    assert cli(*command, "--resume").code == 0
     assert history.read_text() == (whole / "history.jsonl").read_text()
     for model in ("dense.keras", "compressed.keras"):
         assert (whole / "models" / model).read_bytes() == (killed / "models" / model).read_bytes()

@@ -42,7 +42,7 @@ def quick(monkeypatch, short_warm_up):
 
 
 @pytest.fixture
-def on_our_own(tmp_path, monkeypatch):
+def on_our_own(tmp_path, monkeypatch, own_children):
     """No configuration of the user's, no phones, and locks that nobody else on this machine takes."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("EDGECOMPRESS_SSH_CONFIG", "/dev/null")

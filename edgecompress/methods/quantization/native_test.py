@@ -31,8 +31,7 @@ NATIVE = QuantizationAwareTraining(engine="native")
 INT8 = Target("tflite", "int8")
 
 
-@pytest.fixture
-def modern_model():
+def modern():
     """What MobileNetV3 and its kin are made of, none of which TF-MOT can quantize."""
     keras = load_keras()
     keras.utils.set_random_seed(2)
@@ -58,14 +57,25 @@ def modern_model():
     return keras.Model(image, layers.Dense(4, activation="softmax", name="scores")(x), name="modern")
 
 
+@pytest.fixture
+def modern_model():
+    return modern()
+
+
+@pytest.fixture(scope="module")
+def trained_natively(trainer):
+    """A modern model after its training, of which nothing may be changed."""
+    return compress(modern(), NATIVE, trainer)
+
+
 def emitted(outcome, folder: Path) -> Path:
     source = Source("compressed", outcome.model, "test", quantized=outcome.quantized)
     (artifact,) = convert(source, (INT8,), folder)  # nothing is left to calibrate
     return Path(artifact.path)
 
 
-def test_the_file_computes_what_was_trained_without_a_float_operator(modern_model, trainer, inputs, tmp_path) -> None:
-    outcome = compress(modern_model, NATIVE, trainer)
+def test_the_file_computes_what_was_trained_without_a_float_operator(trained_natively, inputs, tmp_path) -> None:
+    outcome = trained_natively
     assert {note.action for note in outcome.notes} == {"quantized"}
     path = emitted(outcome, tmp_path)
     graph = read_graph(path)
@@ -79,8 +89,8 @@ def test_the_file_computes_what_was_trained_without_a_float_operator(modern_mode
     assert np.abs(found - expected).max() <= 6 / 256 and np.abs(found - expected).mean() < 1 / 256
 
 
-def test_the_ranges_that_were_learnt_are_those_of_the_file(modern_model, trainer, inputs, tmp_path) -> None:
-    outcome = compress(modern_model, NATIVE, trainer)
+def test_the_ranges_that_were_learnt_are_those_of_the_file(trained_natively, tmp_path) -> None:
+    outcome = trained_natively
     graph = read_graph(emitted(outcome, tmp_path))
     quants = {tensor.name: tensor.quant for tensor in graph.tensors}
     found = 0
@@ -111,8 +121,8 @@ def test_ranges_can_be_learnt(plain_model, trainer, tmp_path) -> None:
         QuantizationAwareTraining(engine="tf-mot", ranges="learned")
 
 
-def test_kernels_are_rounded_filter_by_filter(modern_model, trainer, inputs) -> None:
-    outcome = compress(modern_model, NATIVE, trainer)
+def test_kernels_are_rounded_filter_by_filter(trained_natively) -> None:
+    outcome = trained_natively
     for name, axes in (("stem", (0, 1, 2)), ("deep", (0, 1)), ("upward", (0, 1, 3)), ("scores", (0,))):
         rounded = np.asarray(outcome.quantized.get_layer(name).kernel)
         plain = np.asarray(outcome.model.get_layer(name).kernel)

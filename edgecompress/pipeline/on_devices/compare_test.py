@@ -1,4 +1,3 @@
-import os
 import re
 import tempfile
 from dataclasses import replace
@@ -11,7 +10,7 @@ from edgecompress.pipeline.on_devices.compare import DeviceVerdict, _sentence, c
 from edgecompress.pipeline.on_devices.profile import Profiled
 from edgecompress.profiling import warmup
 from edgecompress.profiling.plan import Plan
-from edgecompress.profiling.protocol_test import BUSY, load
+from edgecompress.profiling.protocol_test import BUSY, busy_core
 from edgecompress.profiling.statistics import compare, summarize
 from edgecompress.testing.sample_files import FACE, fixed_classifier
 from edgecompress.values import Failure, InstructionCount, Measurement
@@ -75,8 +74,9 @@ def test_a_file_against_itself_is_measured_twice(tmp_path):
 
 def test_on_a_busy_machine_nothing_is_told(tmp_path):
     small = fixed_classifier(tmp_path, height=32, width=32)
-    with load(2 * len(os.sched_getaffinity(0))):
-        (verdict,) = compare_files(small, FACE, devices=["local"], plan=replace(SHORT, processes=2)).verdicts
+    with busy_core() as mask:
+        plan = replace(SHORT, processes=2, cores=mask)
+        (verdict,) = compare_files(small, FACE, devices=["local"], plan=plan).verdicts
     assert verdict.invalid.startswith(BUSY) and verdict.verdict == "cannot tell"
 
 
