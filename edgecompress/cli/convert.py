@@ -45,6 +45,13 @@ from edgecompress.values import Artifact
     help="What a model file expects pixels 0..255 to be mapped to.  [default: what its first layer tells]",
 )
 @click.option(
+    "--fit",
+    type=click.Choice(["stretch", "crop", "letterbox"]),
+    default="stretch",
+    show_default=True,
+    help="How images of another shape get that of a model file: stretched, their middle, or with black beside.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Folder for the files of a model file.  [default: beside it, NAME-artifacts]",
@@ -92,6 +99,7 @@ def command(
                 folder,
                 options=options,
                 input_range=settings["input_range"],
+                fit=settings["fit"],
                 calibrate=settings["calibrate"],
                 trust=settings["trust"],
                 on_progress=progress,

@@ -13,6 +13,7 @@ import pytest
 from edgecompress.data import load
 from edgecompress.environment import load_keras, load_tf_keras
 from edgecompress.loading import load_model
+from edgecompress.recipes import load_recipe
 
 INT8 = ("--to", "tflite:int8", "--to", "onnx:int8")
 
@@ -121,10 +122,17 @@ def test_a_converted_model_has_a_folder_that_is_verified_and_reported(cli, mine:
 
 def test_what_cannot_be_trained_on_is_a_sentence(cli, mine: Path, tmp_path: Path) -> None:
     keras = load_keras()
-    three, unknown, sequence = (tmp_path / f"{name}.keras" for name in ("three", "unknown", "sequence"))
+    names = ("three", "unknown", "sequence", "sigmoid", "two", "code")
+    three, unknown, sequence, sigmoid, two, code = (tmp_path / f"{name}.keras" for name in names)
     keras.Sequential([keras.Input((8, 8, 1)), *layers_of(keras)[:-1], keras.layers.Dense(3)]).save(three)
     keras.Sequential([keras.Input((None, None, 1)), *layers_of(keras)[1:4]]).save(unknown)
     keras.Sequential([keras.Input((5, 4)), keras.layers.LSTM(3)]).save(sequence)
+    ends = (keras.layers.Dense(10, activation="sigmoid"), keras.layers.Lambda(lambda x: x, name="code"))
+    keras.Sequential([keras.Input((8, 8, 1)), *layers_of(keras)[:-1], ends[0]]).save(sigmoid)
+    keras.Sequential([keras.Input((8, 8, 1)), *layers_of(keras), ends[1]]).save(code)
+    image = keras.Input((8, 8, 1))
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    keras.Model(image, [keras.layers.Dense(10)(flat), keras.layers.Dense(2)(flat)]).save(two)
     run = ("--data", "digits", "--out", tmp_path / "run")
     for arguments, expected in [
         ((tmp_path / "none.keras",), "Cannot read"),
@@ -132,7 +140,11 @@ def test_what_cannot_be_trained_on_is_a_sentence(cli, mine: Path, tmp_path: Path
         ((mine, "--new-head", 4), "is to have 4 classes, and digits has 10"),
         ((mine, "--width", "0.5"), "'width' is for an architecture"),
         ((mine, "--weights", "imagenet"), "'weights' is for an architecture"),
-        ((mine, "--freeze", "nothing.*"), "matches the pattern 'nothing.*'"),
+        ((mine, "--freeze", "nothing.*"), "matches the pattern 'nothing.*' of --freeze"),
+        ((mine, "--freeze", ".*"), "nothing would be trained"),
+        ((sigmoid,), "ends in a sigmoid"),
+        ((two, "--new-head", "10"), "Cut it where it gives features"),
+        ((code,), "but not trained on"),
         ((mine, "--input-range", "1", "0"), "the lower one first"),
         ((mine, "--resolution", "16"), "takes images of 8 x 8"),
         ((unknown,), "takes images of any size"),
@@ -173,3 +185,67 @@ def test_a_model_of_any_size_and_one_of_keras_2_are_trained_on(cli, tmp_path: Pa
     assert model.inputs[0].shape == (None, 8, 8, 1) and model.outputs[0].shape == (None, 10)
     assert cli("train", tmp_path / "old.h5", *short, "--out", tmp_path / "b").code == 0
     assert load_model(tmp_path / "b" / "models" / "dense.keras").outputs[0].shape == (None, 10)
+
+
+@pytest.mark.slow
+def test_a_sigmoid_is_replaced_by_a_classifier_of_one_of_several(cli, tmp_path: Path) -> None:
+    keras = load_keras()
+    end = keras.layers.Dense(1, activation="sigmoid", name="scores")
+    keras.Sequential([keras.Input((8, 8, 1)), *layers_of(keras)[:-1], end]).save(tmp_path / "one.keras")
+    short = ("--data", "digits", "--new-head", 10, "--epochs", 1, "--unfreeze-epochs", 0, "--batch-size", 256)
+    trained = cli("train", tmp_path / "one.keras", *short, "--out", tmp_path / "run")
+    assert trained.code == 0 and "logits" not in trained.err
+    assert load_model(tmp_path / "run" / "models" / "dense.keras").layers[-1].activation is keras.activations.softmax
+
+
+@pytest.mark.slow
+def test_files_are_compared_with_the_model_that_they_were_made_of(cli, mine: Path, tmp_path: Path) -> None:
+    path, folder = Path(shutil.copy(mine, tmp_path / "mine.keras")), tmp_path / "out"
+    keep = ("--out", folder, "--fit", "crop")
+    assert cli("convert", path, "--to", "tflite:float32", *keep).code == 0
+    listed = json.loads((folder / "artifacts.json").read_text())
+    assert listed[0]["preprocessing"]["fit"] == "crop"
+    model = load_model(path)
+    model.get_layer("scores").set_weights([each + 1 for each in model.get_layer("scores").get_weights()])
+    model.save(folder / "models" / "mine.keras")
+    changed = cli("verify", folder, "--data", "digits:40")
+    assert changed.code == 1 and "was made of another model" in changed.err
+    model.save(path)  # another one of the same name takes the place of the first
+    assert cli("convert", path, "--to", "tflite:float16", *keep).code == 0
+    again = cli("verify", folder, "--data", "digits:40", "--json")
+    assert again.code == 0, again.err
+    assert accuracies(again).keys() == {"mine", "mine.float16.tflite"}
+    assert "Left out, as artifacts.json does not list it: mine.float32.tflite" in again.err
+
+
+@pytest.mark.slow
+def test_several_outputs_have_no_accuracy(cli, tmp_path: Path) -> None:
+    keras = load_keras()
+    image = keras.Input((8, 8, 1))
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    keras.Model(image, [keras.layers.Dense(10)(flat), keras.layers.Dense(2)(flat)]).save(tmp_path / "two.keras")
+    assert cli("convert", tmp_path / "two.keras", "--to", "tflite:float32").code == 0
+    found = cli("verify", tmp_path / "two-artifacts", "--data", "digits:40")
+    assert found.code == 1 and "has 2 outputs" in found.err
+
+
+@pytest.mark.slow
+def test_a_recipe_of_a_file_is_run_again(cli, quick, mine: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    lines = ["[model]", f'file = "{mine}"', "[data]", 'name = "digits"', "[train]", "epochs = 0"]
+    lines += ["[convert]", 'targets = ["tflite:float32"]', "[verify]", "limit = 40", "[profile]", "processes = 1"]
+    recipe.write_text("\n".join(lines))
+    assert cli("run", recipe, "--out", tmp_path / "run").code == 0
+    recipe.write_text("\n".join(lines).replace("limit = 40", "limit = 30"))
+    found = cli("run", recipe, "--out", tmp_path / "run")  # with another limit
+    assert found.code == 0 and "is that of this recipe, and is kept" in found.err, found.err
+    assert cli("run", recipe, "--out", tmp_path / "run", "--resume").code == 0
+    assert load_recipe(tmp_path / "run" / "recipe.toml").model.sha256
+
+
+def test_a_key_that_is_none_is_named(cli, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text('[model]\nfil = "mine.keras"\n[data]\nname = "digits"\n')
+    found = cli("run", tmp_path / "recipe.toml")
+    assert found.code == 1 and "what is 'fil'?" in found.err and "Did you mean 'file'" in found.err.replace('"', "'")
+    missing = cli("verify", tmp_path / "nothing")
+    assert missing.code == 1 and "There is no" in missing.err

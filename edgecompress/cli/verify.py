@@ -109,8 +109,13 @@ def command(
 
     edgecompress verify my_model-artifacts --data folder:photos --max-drop 0.5
     """
+    from edgecompress.errors import RunFolderError
+
     if input_range is not None and not (all(map(math.isfinite, input_range)) and input_range[0] < input_range[1]):
         raise click.UsageError("--input-range needs two finite numbers, the smaller one first.")
+    for source in sources:
+        if not source.exists():
+            raise RunFolderError(f"There is no '{source}'.", hint="Give a run folder, or model files.")
     lone = not sources[0].is_dir()
     if not lone and input_range is not None:
         raise click.UsageError("--input-range is for FILEs; a RUN says itself which values its files take.")

@@ -26,6 +26,8 @@ def read(request: Request) -> Dataset:
             what `read_labelled` raises.
     """
     rows, has_kinds = _rows(request.path)
+    if not rows:
+        raise DataError(f"{request.path} has no row below its first.", hint=_LAYOUT)
     names = tuple(sorted({label for _, label, _ in rows}, key=_in_order))
     numbers = {name: number for number, name in enumerate(names)}
     files = [LabelledFile(path, numbers[label], kind) for path, label, kind in rows]

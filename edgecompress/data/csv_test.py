@@ -43,6 +43,7 @@ def test_a_column_divides_and_numbers_are_in_their_order(tmp_path: Path) -> None
     ("text", "said"),
     [
         ("", "has the columns none"),
+        ("path,label\n", "has no row below its first"),
         ("path,size\n0.png,3\n", "has the columns path, size"),
         ("path,label\n0.png,a\n,b\n", "line 3: there is no path"),
         ("path,label\n0.png,\n", "line 2: there is no label"),

@@ -20,6 +20,11 @@ def gives_probabilities(model: Model) -> bool:
     return any(_is_softmax(each) for each in _end(model))
 
 
+def gives_single_probabilities(model: Model) -> bool:
+    """Return whether the output is a sigmoid, which asks of each class by itself."""
+    return any(_is_activation(each, "Sigmoid", load_keras().activations.sigmoid) for each in _end(model))
+
+
 def with_new_head(model: Model, classes: int) -> tuple[Model, str]:
     """Return the network with a classifier of so many classes, fresh, in the place of its own; and that one's name.
 
@@ -86,13 +91,18 @@ def _end(model: Model) -> list[Layer]:
 
 
 def _is_softmax(layer: Layer) -> bool:
-    softmax = load_keras().activations.softmax
-    return type(layer).__name__ == "Softmax" or getattr(layer, "activation", None) is softmax
+    return _is_activation(layer, "Softmax", load_keras().activations.softmax)
+
+
+def _is_activation(layer: Layer, kind: str, function: Any) -> bool:
+    return type(layer).__name__ == kind or getattr(layer, "activation", None) is function
 
 
 def _for_classes(config: dict[str, Any], old: int, classes: int) -> dict[str, Any]:
-    """The configuration of a layer of a classifier with another number of classes."""
+    """The configuration of a layer of a classifier with another number of classes, of which one is meant."""
     renewed = dict(config)
+    if config.get("activation") == "sigmoid":
+        renewed["activation"] = "softmax"
     for key in ("units", "filters"):
         if key in config:
             renewed[key] = classes

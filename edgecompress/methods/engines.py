@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from textwrap import shorten
 
 from edgecompress.errors import MethodError
 from edgecompress.keras_bridge.kernels import NAMES
 from edgecompress.keras_types import Layer
 from edgecompress.methods.protocol import LEFT_ALONE, LayerFilter, Model, Prepared
 from edgecompress.values import LayerNote
+
+MOST_CHARACTERS = 160  # of a reason: TF-MOT's hold whole weights
 
 
 def by_engine(
@@ -33,7 +36,7 @@ def by_engine(
     except MethodError as error:
         if engine == "tf-mot":
             raise
-        return natively(error.message)
+        return natively(shorten(error.message, MOST_CHARACTERS, placeholder=" ..."))
     why = "" if engine == "tf-mot" else uncovered(prepared)
     return natively(why) if why else prepared
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from edgecompress.devices.cores import KINDS, core_mask
 from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError, DataError, DeviceError, RecipeError
 from edgecompress.keras_bridge.splitting.separable import split_separable
-from edgecompress.keras_types import Model
+from edgecompress.keras_types import Layer, Model
 from edgecompress.methods import find as find_method
 from edgecompress.methods.compress import check
 from edgecompress.methods.patterns import require_match, require_pattern
@@ -83,8 +84,15 @@ def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
     opened = open_data(recipe, on_progress=on_progress)
     model, _ = build_model(recipe, opened)
     if recipe.train.freeze:
-        require_pattern(recipe.train.freeze, "the training, for freeze,")
-        require_match(recipe.train.freeze, "the training, for freeze,", model)
+        require_pattern(recipe.train.freeze, "the training, for --freeze,")
+        require_match(recipe.train.freeze, "--freeze", model)
+        trained = [layer.name for layer in trained_layers(recipe, model, opened.network.head) if layer.weights]
+        if not trained and recipe.train.epochs:
+            raise RecipeError(
+                f"--freeze '{recipe.train.freeze}' matches every layer of '{recipe.model.name}' that has weights: "
+                "nothing would be trained.",
+                hint="Say --epochs 0 to leave the model as it is.",
+            )
     split = split_separable(model)
     for single in (each for step in recipe.compress for each in step.methods):
         if pattern := single.options.get("keep_float"):
@@ -169,6 +177,11 @@ def load_data(
         seed=recipe.train.seed,
         on_progress=on_progress,
     )
+
+
+def trained_layers(recipe: Recipe, model: Model, head: str) -> list[Layer]:
+    """Return the layers that the dense model's epochs train: those that are not to be frozen, and a new classifier."""
+    return [layer for layer in model.layers if layer.name == head or not re.fullmatch(recipe.train.freeze, layer.name)]
 
 
 def build_model(recipe: Recipe, opened: Opened) -> tuple[Model, tuple[LayerNote, ...]]:

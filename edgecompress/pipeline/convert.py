@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,13 +89,15 @@ def convert_file(
     *,
     options: Options,
     input_range: Range | None = None,
+    fit: str = "stretch",
     calibrate: str = "",
     trust: bool = False,
     on_progress: Progress = silent,
 ) -> list[Artifact]:
     """Emit a model file for each target into `folder`; `input_range` is what pixels 0..255 are mapped to.
 
-    Where it is not given, the model is asked; what is then assumed is in the artifacts. A Keras file serves every
+    Images of another shape get the model's as `fit` says. Where the range is not given, the model is asked; what is
+    then assumed is in the artifacts. A Keras file serves every
     target. A float `.tflite` or `.onnx` file serves the binary ones, where its kernels hold one magnitude a filter;
     that of the same format, and ONNX from TFLite.
 
@@ -104,6 +106,7 @@ def convert_file(
         ConversionError: a target cannot be emitted.
     """
     _require_possible(path, targets, options, calibrate)
+    origin = f"{path.name} sha256:{sha256_of(path)}"
     with emitter() as child:
         opened = child.open(path, trust=trust)
         if opened.quantization_aware and any(target.precision != "int8" for target in targets):
@@ -116,6 +119,7 @@ def convert_file(
             opened.inputs,
             given=input_range,
             own=opened.own_range,
+            fit=fit,
             calibrate=calibrate,
             on_progress=on_progress,
         )
@@ -123,7 +127,7 @@ def convert_file(
             targets,
             folder,
             variant=path.stem,
-            origin=f"{path.name} sha256:{sha256_of(path)}",
+            origin=origin,
             options=options,
             preprocessing=preparation.preprocessing,
             assumptions=(*_said(opened), *preparation.assumptions),
@@ -133,7 +137,7 @@ def convert_file(
     run = RunFolder(folder)
     if path.suffix.lower() not in EMITTED:  # kept beside its files, so that they can be verified against it
         _keep(path, run.kept_model(path.stem, path.suffix.lower()))
-    return record(run, files)
+    return record(run, files, of_others=lambda each: each.variant == path.stem and each.origin != origin)
 
 
 def _keep(path: Path, place: Path) -> None:
@@ -171,10 +175,16 @@ def _require_possible(path: Path, targets: tuple[Target, ...], options: Options,
         )
 
 
-def record(run: RunFolder, emitted: list[Artifact]) -> list[Artifact]:
-    """Add the artifacts to artifacts.json, in the place of earlier ones with the same path; return the new ones."""
+def record(
+    run: RunFolder, emitted: list[Artifact], *, of_others: Callable[[Artifact], bool] = lambda artifact: False
+) -> list[Artifact]:
+    """Add the artifacts to artifacts.json, in the place of earlier ones with the same path; return the new ones.
+
+    Files `of_others`, such as an earlier model of the same name, are no longer listed.
+    """
     fresh = {artifact.path for artifact in emitted}
-    kept = [artifact for artifact in run.read_artifacts() if artifact.path not in fresh] if run.has("artifacts") else []
+    earlier = run.read_artifacts() if run.has("artifacts") else []
+    kept = [artifact for artifact in earlier if artifact.path not in fresh and not of_others(artifact)]
     run.write("artifacts", kept + emitted)
     return emitted
 

@@ -29,6 +29,7 @@ def prepare(
     *,
     given: Range | None,
     own: Range | None,
+    fit: str,
     calibrate: str,
     on_progress: Progress,
 ) -> Preparation:
@@ -39,6 +40,7 @@ def prepare(
         inputs: its inputs; the first axis of each is the batch.
         given: what the user says that pixels 0..255 are mapped to.
         own: what the model itself says.
+        fit: how images of another shape get the model's.
         calibrate: "DATA:N" or "".
         on_progress: told how far reading is.
 
@@ -49,7 +51,7 @@ def prepare(
     """
     _require_range(given)
     image = _image(inputs)
-    preprocessing = _preprocessing(image, given or own) if image is not None else None
+    preprocessing = _preprocessing(image, given or own, fit) if image is not None else None
     assumptions = _assumptions(image, given, own)
     if not calibrate:
         return Preparation(preprocessing, None, assumptions)
@@ -102,12 +104,12 @@ def _image(inputs: tuple[TensorSpec, ...]) -> TensorSpec | None:
     return inputs[0]
 
 
-def _preprocessing(image: TensorSpec, pixels: Range | None) -> Preprocessing | None:
+def _preprocessing(image: TensorSpec, pixels: Range | None, fit: str) -> Preprocessing | None:
     if pixels is None:
         return None
     _, height, width, channels = image.shape
     low, high = pixels
-    return Preprocessing(height, width, channels, scale=((high - low) / 255,), offset=(low,))
+    return Preprocessing(height, width, channels, scale=((high - low) / 255,), offset=(low,), fit=fit)
 
 
 def _text(pixels: Range) -> str:

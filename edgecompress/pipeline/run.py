@@ -8,6 +8,7 @@ from edgecompress.convert.targets import Options, parse_target
 from edgecompress.pipeline.check import check_rest
 from edgecompress.pipeline.claim import held_recipe, same
 from edgecompress.pipeline.convert import convert_run
+from edgecompress.pipeline.networks.of_recipe import pinned
 from edgecompress.pipeline.on_devices.profile import profile_run
 from edgecompress.pipeline.pack import pack_run
 from edgecompress.pipeline.train import train
@@ -33,6 +34,7 @@ def run_recipe(
         EdgeCompressError: any step failed; what the steps before it made is kept.
     """
     check_rest(recipe)
+    recipe = pinned(recipe)
     with working_in(folder) as run:
         held = held_recipe(run)
         if held is not None and held != recipe and same(held, recipe):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from edgecompress.keras_types import Model
 from edgecompress.methods.compress import compress
 from edgecompress.methods.protocol import Outcome, Prepared
 from edgecompress.methods.step import Stage
-from edgecompress.pipeline.check import Opened, build_model, check_training, load_data
+from edgecompress.pipeline.check import Opened, build_model, check_training, load_data, trained_layers
 from edgecompress.pipeline.claim import claim, release
 from edgecompress.pipeline.networks.of_recipe import pinned
 from edgecompress.pipeline.stages import optimizer_steps, stage_folder, stage_name
@@ -98,7 +97,8 @@ def _train(recipe: Recipe, run: RunFolder, opened: Opened, on_progress: Progress
 def _train_dense(recipe: Recipe, trainer: _Trainer, model: Model, head: str) -> None:
     """Train the dense model, and if so asked first without and then with the layers that are to be frozen."""
     train = recipe.train
-    frozen = [layer for layer in model.layers if layer.name != head and re.fullmatch(train.freeze, layer.name)]
+    trained = {layer.name for layer in trained_layers(recipe, model, head)}
+    frozen = [layer for layer in model.layers if layer.name not in trained]
     for layer in frozen:
         layer.trainable = False  # so that its batch norms keep their statistics
     kept = tuple(variable for layer in frozen for variable in layer.variables)

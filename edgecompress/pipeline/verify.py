@@ -13,7 +13,7 @@ from edgecompress.data.calibration import parse_calibration
 from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.data.rows import Images, rows
 from edgecompress.data.stratified import stratified_order
-from edgecompress.errors import DataError, RunFolderError
+from edgecompress.errors import DataError, RunFolderError, UnsupportedModelError
 from edgecompress.loading import load_noted
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
@@ -112,6 +112,12 @@ def _of_lone(run: RunFolder, artifacts: Sequence[Artifact], data: str, on_progre
             f"'{run.path}' holds files of '{missing[0]}' without the Keras model that they are to be compared with.",
             hint="Convert the Keras file again, or measure the files with `edgecompress profile`.",
         )
+    for artifact in artifacts:
+        if artifact.origin.rpartition("sha256:")[2] != sha256_of(run.model(artifact.variant)):
+            raise RunFolderError(
+                f"'{artifact.path}' was made of another model than '{run.model(artifact.variant)}' is now.",
+                hint="Convert the model again, into a folder of its own.",
+            )
     if not data:
         raise DataError(
             f"'{run.path}' holds the files of a model that names no test data.",
@@ -149,6 +155,11 @@ def _keras_scores(
     path: Path, pixels: Images, preprocessing: Preprocessing, trust: bool, on_progress: Progress
 ) -> np.ndarray:
     model = load_noted(path, trust=trust).model
+    if len(model.outputs) != 1:
+        raise UnsupportedModelError(
+            f"'{path.name}' has {len(model.outputs)} outputs, and accuracy is that of one.",
+            hint="Compare its files with `edgecompress verify FILE --on local`, output by output.",
+        )
     parts = []
     for start in range(0, len(pixels), CHUNK):
         on_progress(f"Keras {path.stem}", start, len(pixels))

@@ -12,6 +12,7 @@ from edgecompress.methods import find
 from edgecompress.methods.step import Step
 from edgecompress.recipes.methods import built
 from edgecompress.recipes.sections import CompressSection, MethodSection, ModelSection, Recipe, TrainSection
+from edgecompress.suggest import suggest
 
 EPOCHS, LEARNING_RATE = 2, 1e-3  # of a method that trains, where they are not given
 # What is trained already is only to be adapted, by steps that do not destroy it; a new classifier has all to learn, and
@@ -35,6 +36,12 @@ def resolved(given: Recipe, origin: str) -> Recipe:
 
 def _require_one_model(section: ModelSection, origin: str) -> None:
     """Raise `RecipeError` unless there is an architecture or a file, with what is said of such a model and no other."""
+    if not section.architecture and not section.file and section.options:
+        unknown = next(iter(section.options))  # what is no key of the table is taken for an architecture's option
+        raise RecipeError(
+            f"'{origin}': [model] has no architecture and no file; what is '{unknown}'?",
+            hint=suggest(unknown, list(ModelSection.model_fields)),
+        )
     if bool(section.architecture) == bool(section.file):
         raise RecipeError(
             f"'{origin}': [model] has {'both an architecture and a file' if section.file else 'no architecture'}.",

@@ -144,9 +144,13 @@ class RunFolder:
         return path
 
     def strays(self) -> list[str]:
-        """Return the files among the artifacts that artifacts.json does not list, but for hidden ones."""
+        """Return the files among the artifacts that artifacts.json does not list, but for hidden ones.
+
+        Those of a lone model lie in the folder itself, among others.
+        """
         known = {self.path / artifact.path for artifact in self.read_artifacts()}
-        found = [path for path in sorted(self.artifacts.rglob("*")) if path.is_file() and path not in known]
+        emitted = [*self.artifacts.rglob("*"), *self.path.glob("*.tflite"), *self.path.glob("*.onnx")]
+        found = [path for path in sorted(emitted) if path.is_file() and path not in known]
         return [str(path.relative_to(self.path)) for path in found if not path.name.startswith(".")]
 
     def has(self, name: str) -> bool:

@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 from edgecompress.environment import load_keras
-from edgecompress.errors import RecipeError, UnsupportedModelError
+from edgecompress.errors import RecipeError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.keras_bridge.graph import copy_model, replay
-from edgecompress.keras_bridge.head import gives_probabilities, with_new_head
+from edgecompress.keras_bridge.head import gives_probabilities, gives_single_probabilities, with_new_head
 from edgecompress.keras_bridge.input_range import own_input_range
 from edgecompress.keras_types import Model
 from edgecompress.loading import load_model
@@ -28,7 +28,7 @@ def own_network(section: ModelSection) -> Network:
         RecipeError: neither the file nor the recipe says the size of its images or the range of their pixels.
     """
     path = Path(section.file).expanduser()
-    loaded = copy_model(load_model(path))
+    loaded = copy_model(_loaded(path))
     height, width, channels = _input(path, loaded, section.resolution)
     plain = loaded if None not in loaded.inputs[0].shape[1:] else _of_size(loaded, (height, width, channels))
     frozen = [layer.name for layer in plain.layers if layer.weights and not layer.trainable]
@@ -40,7 +40,7 @@ def own_network(section: ModelSection) -> Network:
         example, head = with_new_head(copy_model(plain), section.new_head)
     else:
         example, head = plain, ""
-    _require_scores(path, example)
+    _require_scores(path, example, new_head=section.new_head)
 
     def construct(channels: int, classes: int) -> tuple[Model, tuple[LayerNote, ...]]:
         model = copy_model(plain)
@@ -59,6 +59,16 @@ def own_network(section: ModelSection) -> Network:
         trained=not head,
         assumptions=tuple(_said(frozen, section, own, logits=not gives_probabilities(example))),
     )
+
+
+def _loaded(path: Path) -> Model:
+    try:
+        return load_model(path)
+    except UntrustedCodeError as error:
+        raise UnsupportedModelError(
+            f"{error.message} Such models are converted with --trust, but not trained on.",
+            hint="Replace it by Keras's own layers.",
+        ) from error
 
 
 def _input(path: Path, model: Model, resolution: int | None) -> tuple[int, int, int]:
@@ -107,12 +117,19 @@ def _range(path: Path, section: ModelSection, own: tuple[float, float] | None) -
     return chosen
 
 
-def _require_scores(path: Path, model: Model) -> None:
+def _require_scores(path: Path, model: Model, *, new_head: int) -> None:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
+    cut = "Cut it where it gives features: keras.Model(model.inputs, features)."
+    head = "With --new-head CLASSES it gets a classifier."
     if len(shapes) != 1 or len(shapes[0]) != 2 or None in shapes[0][1:]:
         raise UnsupportedModelError(
             f"'{path}' gives {', '.join(map(str, shapes))}; the scores of classes are needed, (None, classes).",
-            hint="With --new-head CLASSES it gets a classifier.",
+            hint=cut if new_head or len(shapes) != 1 else head,
+        )
+    if gives_single_probabilities(model):
+        raise UnsupportedModelError(
+            f"'{path}' ends in a sigmoid, which asks of each class by itself; one of several is learnt here.",
+            hint=head,
         )
 
 
