@@ -23,8 +23,8 @@ def said(*arguments: str) -> str:
 
 def recipe(*arguments: str):
     context = train.make_context("train", ["lenet_5", *arguments])
-    options = {name: value for name, value in context.params.items() if name not in ("architecture", "out", "resume")}
-    return _recipe("lenet_5", options)
+    options = {name: value for name, value in context.params.items() if name not in ("network", "out", "resume")}
+    return _recipe("lenet_5", options, set())
 
 
 def test_all_are_listed_in_order() -> None:

@@ -51,7 +51,7 @@ def test_files_alone_make_a_report_that_says_what_to_run(converted: RunFolder) -
     content = collect(converted)
     assert content.title == "m1"
     assert content.words == {"Model": "m1.h5"}
-    unverified = Notice("not verified: a model file that was converted by itself names no test data")
+    unverified = Notice("not verified yet: a model file names no test data", f"{to_verify(converted)} --data DATA")
     assert content.notices == (unverified, Notice("not measured yet", to_profile(converted)))
     assert (content.settings, content.history, content.layers, content.recipe) == ((), (), (), "")
     assert not any(row.accuracy or row.timings or row.pareto for row in content.rows)

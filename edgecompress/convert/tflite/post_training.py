@@ -11,9 +11,9 @@ import numpy as np
 
 from edgecompress.convert.targets import Target
 from edgecompress.convert.tflite.annotate import SIGNATURE
-from edgecompress.convert.tflite.biases import with_biases_that_fit
 from edgecompress.convert.tflite.editor import Editor
-from edgecompress.convert.tflite.few_levels import with_exact_levels
+from edgecompress.convert.tflite.int8_kernels.biases import with_biases_that_fit
+from edgecompress.convert.tflite.int8_kernels.few_levels import with_exact_levels
 from edgecompress.convert.tflite.rounding.float_islands import without_islands
 from edgecompress.convert.tflite.sums import with_any_scales
 from edgecompress.convert.tflite.taps import put_back, take_off, with_unread_as_outputs, with_unread_quantized

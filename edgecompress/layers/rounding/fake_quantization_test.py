@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecompress.convert.tflite.few_levels import levels_of
+from edgecompress.convert.tflite.int8_kernels.few_levels import levels_of
 from edgecompress.environment import load_tensorflow
 from edgecompress.layers.decoders import Masked
 from edgecompress.layers.rounding.fake_quantization import FakeQuantized, laplacian_clip

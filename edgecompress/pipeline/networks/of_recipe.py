@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from edgecompress.errors import ModelFileError, RecipeError
 from edgecompress.keras_types import Model
 from edgecompress.pipeline.networks.network import Network
@@ -12,7 +10,7 @@ from edgecompress.recipes import Recipe
 from edgecompress.storage import sha256_of
 from edgecompress.values import LayerNote
 from edgecompress.zoo import find
-from edgecompress.zoo.weights import load_weights
+from edgecompress.zoo.weights import load_weights, weights_file
 
 
 def network_of(recipe: Recipe) -> Network:
@@ -47,8 +45,8 @@ def pinned(recipe: Recipe) -> Recipe:
     if not section.file:
         return recipe
     try:
-        found = sha256_of(Path(section.file).expanduser())
-    except (OSError, RuntimeError) as error:
+        found = sha256_of(weights_file(section.file))
+    except OSError as error:
         raise ModelFileError(f"Cannot read '{section.file}': {error}.") from error
     if section.sha256 not in ("", found):
         raise RecipeError(

@@ -16,6 +16,7 @@ from edgecompress.pipeline.networks.network import Network
 from edgecompress.recipes import ModelSection
 from edgecompress.tfmot.native import native
 from edgecompress.values import LayerNote
+from edgecompress.zoo.weights import weights_file
 
 SHOWN_LAYERS = 5
 
@@ -27,7 +28,7 @@ def own_network(section: ModelSection) -> Network:
         ModelFileError, UntrustedCodeError, UnsupportedModelError: the file cannot be used.
         RecipeError: neither the file nor the recipe says the size of its images or the range of their pixels.
     """
-    path = Path(section.file).expanduser()
+    path = weights_file(section.file)
     loaded = copy_model(_loaded(path))
     height, width, channels = _input(path, loaded, section.resolution)
     plain = loaded if None not in loaded.inputs[0].shape[1:] else _of_size(loaded, (height, width, channels))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgecompress.convert.tflite.editor import Editor
-from edgecompress.convert.tflite.kernel_scales import int8_kernels, rescale
+from edgecompress.convert.tflite.int8_kernels.scales import int8_kernels, rescale
 from edgecompress.formats.tflite.file import parse_graph
 
 LARGEST_CODE = 127

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgecompress.convert.conversion import convert
 from edgecompress.convert.making import Source
 from edgecompress.convert.targets import Target
-from edgecompress.convert.tflite.few_levels import levels_of
+from edgecompress.convert.tflite.int8_kernels.few_levels import levels_of
 from edgecompress.environment import load_keras
 from edgecompress.formats.tflite.file import read_graph
 

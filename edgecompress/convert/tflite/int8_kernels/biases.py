@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgecompress.convert.tflite.editor import Editor
-from edgecompress.convert.tflite.kernel_scales import Int8Kernel, int8_kernels, rescale
+from edgecompress.convert.tflite.int8_kernels.scales import Int8Kernel, int8_kernels, rescale
 from edgecompress.formats.tflite.file import parse_graph
 
 LARGEST_CODE = 2.0**30  # of a bias: sums of products go on top of it, in int32
