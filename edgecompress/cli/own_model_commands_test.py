@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,9 @@ def test_what_cannot_be_trained_on_is_a_sentence(cli, mine: Path, tmp_path: Path
     flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
     keras.Model(image, [keras.layers.Dense(10)(flat), keras.layers.Dense(2)(flat)]).save(two)
     run = ("--data", "digits", "--out", tmp_path / "run")
+    os.mkfifo(tmp_path / "pipe.keras")
     for arguments, expected in [
+        ((tmp_path / "pipe.keras",), "it is no file"),
         ((tmp_path / "none.keras",), "Cannot read"),
         ((three,), "gives scores of 3 classes, and digits has 10"),
         ((mine, "--new-head", 4), "is to have 4 classes, and digits has 10"),

@@ -106,9 +106,9 @@ def convert_file(
         ConversionError: a target cannot be emitted.
     """
     _require_possible(path, targets, options, calibrate)
-    origin = f"{path.name} sha256:{sha256_of(path)}"
     with emitter() as child:
         opened = child.open(path, trust=trust)
+        origin = f"{path.name} sha256:{sha256_of(path)}"  # now that it is known to be a file: a pipe would not end
         if opened.quantization_aware and any(target.precision != "int8" for target in targets):
             raise UnsupportedModelError(
                 f"'{path}' has fake quantization, which only int8 targets read.",

@@ -44,8 +44,11 @@ def pinned(recipe: Recipe) -> Recipe:
     section = recipe.model
     if not section.file:
         return recipe
+    path = weights_file(section.file)
+    if path.exists() and not path.is_file():  # a pipe might never end
+        raise ModelFileError(f"Cannot read '{section.file}': it is {'a folder' if path.is_dir() else 'no file'}.")
     try:
-        found = sha256_of(weights_file(section.file))
+        found = sha256_of(path)
     except OSError as error:
         raise ModelFileError(f"Cannot read '{section.file}': {error}.") from error
     if section.sha256 not in ("", found):
