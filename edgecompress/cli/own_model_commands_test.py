@@ -169,6 +169,14 @@ def test_a_file_that_has_changed_is_not_gone_on_with(cli, mine: Path, tmp_path: 
     assert cli(*arguments).code == 0
     again = cli(*arguments, "--resume")
     assert again.code == 0
+    fitted = cli(*arguments, "--resume", "--fit", "crop")  # the data's hash is that of the pictures as they came
+    assert fitted.code == 1 and "fitted to the model by 'stretch', not 'crop'" in fitted.err
+    dense = (run / "models" / "dense.keras").read_bytes()
+    model = load_model(path)
+    model.save(tmp_path / "dense.keras")
+    taken = cli("convert", tmp_path / "dense.keras", "--to", "tflite:float32", "--out", run)
+    assert taken.code == 1 and "is the folder of a run" in taken.err
+    assert (run / "models" / "dense.keras").read_bytes() == dense
     model = load_model(path)
     model.get_layer("scores").set_weights([each + 1 for each in model.get_layer("scores").get_weights()])
     model.save(path)

@@ -84,7 +84,7 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
     "--learning-rate",
     type=Finite(),
     default=2e-3,
-    help="Peak; each method trains at half.  [default: 0.002; of FILE 0.0002, each method as well]",
+    help="Peak; each method trains at half.  [default: 0.002; of FILE 0.0002, each method at 0.001]",
 )
 @click.option("--warmup-epochs", type=Finite(0), default=0.5, show_default=True)
 @click.option("--seed", type=SEED, default=0, show_default=True)

@@ -112,7 +112,8 @@ class _Untrained:
     preprocessing: Preprocessing
 
     def optimizer_steps(self, stage: Stage) -> int:
-        return optimizer_steps(self.recipe, stage, round(len(self.dataset.train) * (1 - HELD_OUT)))
+        share = 1 - HELD_OUT if self.dataset.held_out is None else 1
+        return optimizer_steps(self.recipe, stage, round(len(self.dataset.train) * share))
 
     def images(self, count: int) -> np.ndarray:
         return scale_pixels(fit_pixels(self.dataset.train.images[:count], self.preprocessing), self.preprocessing)

@@ -52,6 +52,12 @@ def claim(run: RunFolder, recipe: Recipe, data: DataRecord, *, resume: bool) -> 
             f"'{run.path}' holds a run of another recipe: {_difference(held, recipe)}.",
             hint=f"Compare with {run.recipe}, {OTHER_FOLDER}",
         )
+    elif held.data.fit != recipe.data.fit:
+        raise RunFolderError(
+            f"'{run.path}' was trained on images that were fitted to the model by '{held.data.fit}', not "
+            f"'{recipe.data.fit}'.",
+            hint=f"Say --fit {held.data.fit}, {OTHER_FOLDER}",
+        )
     elif run.read_data().sha256 != data.sha256 if run.has("data") else held.data != recipe.data:
         raise RunFolderError(
             f"'{run.path}' was trained on images of '{held.data.name}'; '{data.name}' ({data.source}) has others now.",

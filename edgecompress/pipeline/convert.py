@@ -97,15 +97,21 @@ def convert_file(
     """Emit a model file for each target into `folder`; `input_range` is what pixels 0..255 are mapped to.
 
     Images of another shape get the model's as `fit` says. Where the range is not given, the model is asked; what is
-    then assumed is in the artifacts. A Keras file serves every
-    target. A float `.tflite` or `.onnx` file serves the binary ones, where its kernels hold one magnitude a filter;
-    that of the same format, and ONNX from TFLite.
+    then assumed is in the artifacts. A Keras file serves every target. A float `.tflite` or `.onnx` file serves the
+    binary ones, where its kernels hold one magnitude a filter; that of the same format, and ONNX from TFLite.
 
     Raises:
         ModelFileError, UntrustedCodeError, UnsupportedModelError: the file cannot be used.
         ConversionError: a target cannot be emitted.
+        RunFolderError: the folder is that of a run.
     """
     _require_possible(path, targets, options, calibrate)
+    run = RunFolder(folder)
+    if run.recipe.exists():
+        raise RunFolderError(
+            f"'{folder}' is the folder of a run, whose models and files are its own.",
+            hint="Choose another folder with --out; `edgecompress convert RUN` emits the run's.",
+        )
     with emitter() as child:
         opened = child.open(path, trust=trust)
         origin = f"{path.name} sha256:{sha256_of(path)}"  # now that it is known to be a file: a pipe would not end
@@ -134,7 +140,6 @@ def convert_file(
             calibration=preparation.calibration,
             on_progress=on_progress,
         )
-    run = RunFolder(folder)
     if path.suffix.lower() not in EMITTED:  # kept beside its files, so that they can be verified against it
         _keep(path, run.kept_model(path.stem, path.suffix.lower()))
     return record(run, files, of_others=lambda each: each.variant == path.stem and each.origin != origin)

@@ -24,6 +24,7 @@ def stage_folder(recipe: Recipe, steps: int, data_sha256: str, *, name: str) -> 
         "model": model.model_dump(mode="json"),
         "weights": "" if model.weights in ("", "imagenet") else sha256_of(weights_file(model.weights)),
         "data": data_sha256,
+        "fit": recipe.data.fit,
         "train": recipe.train.model_dump(mode="json"),
         "compress": [section.model_dump(mode="json") for section in recipe.compress[:steps]],
     }

@@ -16,7 +16,7 @@ from edgecompress.suggest import suggest
 
 EPOCHS, LEARNING_RATE = 2, 1e-3  # of a method that trains, where they are not given
 # What is trained already is only to be adapted, by steps that do not destroy it; a new classifier has all to learn, and
-# would destroy what is below it by its first steps.
+# would destroy what is below it by its first steps. Methods change weights themselves, and take their usual steps.
 FINE_TUNING = {"epochs": 2, "learning_rate": 2e-4}
 NEW_HEAD = {"epochs": 8, "freeze": ".*", "unfreeze_epochs": 4}
 OF_ARCHITECTURE, OF_FILE = ("channels", "weights", "options"), ("sha256", "input_range", "new_head")
@@ -30,7 +30,7 @@ def resolved(given: Recipe, origin: str) -> Recipe:
         MethodError: an unknown method or option, or a figure out of range.
     """
     _require_one_model(given.model, origin)
-    steps = (_resolved(each, given.model) for section in given.compress for each in _rounds(section))
+    steps = (_resolved(each) for section in given.compress for each in _rounds(section))
     return given.model_copy(update={"train": _trained(given), "compress": tuple(steps)})
 
 
@@ -63,12 +63,11 @@ def _trained(recipe: Recipe) -> TrainSection:
     return recipe.train.model_copy(update={name: value for name, value in usual.items() if name not in given})
 
 
-def _resolved(section: CompressSection, model: ModelSection) -> CompressSection:
+def _resolved(section: CompressSection) -> CompressSection:
     """Return the step with its epochs and learning rate, where its method trains."""
     if not find(section.method).traits.trains:
         return section
-    usual = FINE_TUNING["learning_rate"] if model.file else LEARNING_RATE
-    chosen = {"epochs": section.epochs or EPOCHS, "learning_rate": section.learning_rate or usual}
+    chosen = {"epochs": section.epochs or EPOCHS, "learning_rate": section.learning_rate or LEARNING_RATE}
     return section.model_copy(update=chosen)
 
 

@@ -43,8 +43,8 @@ def levels_of(values: np.ndarray) -> int:
     if most == 0:
         return 0
     shares = np.unique(np.abs(values)) / most
-    for levels in range(1, MOST_LEVELS + 1):
-        scaled = shares * levels
-        if np.abs(scaled - np.rint(scaled)).max() < NEAR:
-            return levels
-    return 0
+    if len(shares) > MOST_LEVELS + 1:  # as most filters have that were not rounded
+        return 0
+    scaled = shares * np.arange(1, MOST_LEVELS + 1)[:, None]
+    found = np.flatnonzero(np.abs(scaled - np.rint(scaled)).max(axis=1) < NEAR)
+    return int(found[0]) + 1 if len(found) else 0
