@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,10 @@ import numpy as np
 
 from edgecompress.data.published.sources import cache_folder
 from edgecompress.errors import DataError
-from edgecompress.storage import written_whole
+from edgecompress.storage import is_part, written_whole
 
 SPARE_BYTES = 1 << 30  # of the disk that are left to others
+OLD_S = 24 * 3600.0
 
 
 def key_of(paths: Sequence[Path], shape: tuple[int, ...], wanted: Any) -> str:
@@ -47,14 +50,24 @@ def kept_pixels(
             "are free there.",
             hint="Use fewer images or a smaller resolution, or name another place with XDG_CACHE_HOME.",
         )
+    _remove_old_parts(folder)
     with written_whole(place) as beside:
         pixels = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+        with beside.open("r+b") as file:  # or a disk that gets full would end the process by a signal
+            os.posix_fallocate(file.fileno(), 0, beside.stat().st_size)
         whole = write(pixels)
         pixels.flush()
         del pixels
-        with written_whole(numbers) as file:
-            np.save(file, whole)
+        with written_whole(numbers) as short:
+            np.save(short, whole)
     return np.load(place, mmap_mode="r"), whole
+
+
+def _remove_old_parts(folder: Path) -> None:
+    """Remove what a killed process has left half-written; what another one is writing now is younger."""
+    for path in folder.iterdir():
+        if is_part(path) and time.time() - path.stat().st_mtime > OLD_S:
+            path.unlink(missing_ok=True)
 
 
 def _found(place: Path, numbers: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:

@@ -193,9 +193,14 @@ def test_what_is_large_lies_on_disk_and_is_found_again(tmp_path, monkeypatch):
     save(paths[7], np.full((6, 8, 3), 99, np.uint8))
     os.utime(paths[7], ns=(1, 1))
     assert read_pictures(paths, wanted).pixels[7].max() == 99  # a file that changed is another
-    for place in (tmp_path / "cache" / "edgecompress" / "datasets" / "pixels").iterdir():
+    folder = tmp_path / "cache" / "edgecompress" / "datasets" / "pixels"
+    for place in folder.iterdir():
         place.write_bytes(b"cut short")
+    young, old = (folder / f".edgecompress-part-{name}.npy" for name in ("abcdefgh", "stuvwxyz"))
+    young.touch(), old.touch()
+    os.utime(old, (1, 1))  # of a process that was killed long ago
     np.testing.assert_array_equal(read_pictures(paths, wanted).pixels[8], in_memory.pixels[8])
+    assert young.exists() and not old.exists()
 
 
 def test_a_disk_without_room_is_said_before_anything_is_decoded(tmp_path, monkeypatch):
