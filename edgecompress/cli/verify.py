@@ -114,7 +114,7 @@ def command(
     if input_range is not None and not (all(map(math.isfinite, input_range)) and input_range[0] < input_range[1]):
         raise click.UsageError("--input-range needs two finite numbers, the smaller one first.")
     for source in sources:
-        if not source.exists():
+        if not source.exists() and source.suffix.lower() not in (".tflite", ".onnx"):  # a missing file fails by itself
             raise RunFolderError(f"There is no '{source}'.", hint="Give a run folder, or model files.")
     lone = not sources[0].is_dir()
     if not lone and input_range is not None:
