@@ -5,7 +5,7 @@ python scripts/binary_speed.py [--rounds 30] [--json models/binary_speed.json] [
 Every chain is eight convolutions of as many filters as channels, with batch norm, in one thread. Chains take turns in
 blocks of a few inferences, each held by a process of its own; a figure is the median over all of a chain's inferences,
 a ratio the median of the ratios of rounds. `--emulated` counts instructions on a Cortex-A76 instead, of chains of two.
-`--without-amx` has the system refuse matrix tiles to all of them, as a processor does that has AVX-512 and no AMX.
+`--without-amx` has the system refuse matrix tiles to all of them; a processor without AMX counts as the same.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.without_amx:
         forbid_amx()
-    section = "instructions" if arguments.emulated else "times_without_amx" if arguments.without_amx else "times"
+    without_amx = arguments.without_amx or "amx_int8" not in snapshot()["flags"]
+    section = "instructions" if arguments.emulated else "times_without_amx" if without_amx else "times"
     with tempfile.TemporaryDirectory() as folder:
         length = EMULATED_CONVOLUTIONS if arguments.emulated else CONVOLUTIONS
         files = {shape: _chains(*shape, length, Path(folder)) for shape in SHAPES}

@@ -250,7 +250,7 @@ def _binary_goals() -> list[list[str]]:
         ("binary convolutions, times faster than float32 in LiteRT", faster("tflite:binary over tflite:float32"), 8),
         ("binary convolutions, times faster than int8 in LiteRT", faster("tflite:binary over tflite:int8"), 2),
         (
-            "the same where AMX is refused to both, times faster than int8",
+            "the same on a processor without AMX, times faster than int8",
             faster("tflite:binary over tflite:int8", "times_without_amx"),
             2,
         ),
