@@ -20,7 +20,7 @@ LEVELS = {
 TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "keras")
 MAY_USE_TENSORFLOW = (
     "environment.py", "keras_types.py", "layers/", "keras_bridge/", "tfmot/", "zoo/", "data/", "methods/", "training/",
-    "convert/tflite/export.py", "loading.py",
+    "tasks/losses.py", "convert/tflite/export.py", "loading.py",
 )  # fmt: skip
 MAY_USE_KERAS_2 = ("environment.py", "tfmot/")  # the first only loads them
 MODULES = [

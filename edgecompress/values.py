@@ -49,6 +49,16 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class Arrays:
+    """The inputs of a model that takes arrays as a data set holds them, one an input; first axes are the batch."""
+
+    inputs: tuple[TensorSpec, ...]
+
+
+Intake = Preprocessing | Arrays  # how a model takes what a data set holds
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How far an output of an emitted file is from that of the model it was made from, on the same inputs."""
 

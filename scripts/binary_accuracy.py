@@ -19,7 +19,7 @@ import numpy as np
 from edgecompress.cli.output import progress_bars
 from edgecompress.convert.conversion import Source, convert
 from edgecompress.convert.targets import Options, parse_target
-from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.intake import fitted, model_inputs
 from edgecompress.data.stratified import stratified_order
 from edgecompress.devices.conditions import snapshot
 from edgecompress.formats.tflite.file import read_graph
@@ -31,6 +31,7 @@ from edgecompress.runs.folder import RunFolder
 from edgecompress.runs.versions import versions
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.storage import to_json, write_text
+from edgecompress.tasks import ONE_CLASS
 
 MODELS = Path(__file__).parents[1] / "models"
 RECIPES = {"bnn_mlp/recipes/mnist.toml": 0.5, "quicknet/recipes/fashion_mnist.toml": 2.5}  # percentage points at most
@@ -84,10 +85,10 @@ def _say(what: str, value: float, reached: bool, limit: float) -> None:
 
 def _agreements(recipe: Recipe, run: RunFolder) -> dict[str, float]:
     """Percent of images with equal argmax, and of outputs that are equal to the last bit."""
-    preprocessing = run.preprocessing()
-    dataset = load_for(recipe, preprocessing)
+    preprocessing = run.intake()
+    dataset = load_for(recipe, preprocessing, ONE_CLASS)
     order = stratified_order(dataset.test.labels, seed=0)[:IMAGES]
-    images = scale_pixels(fit_pixels(dataset.test.images[order], preprocessing), preprocessing)
+    (images,) = model_inputs(fitted(dataset.test.images[order], preprocessing), preprocessing)
     model = load_model(run.model("compressed"))
     artifacts = convert(
         Source("float_ends", model, "the run's model", preprocessing=preprocessing),

@@ -43,9 +43,9 @@ class Untrained:
         """Return that there is nothing to train."""
         return 0
 
-    def images(self, count: int) -> np.ndarray:
+    def samples(self, count: int) -> tuple[np.ndarray, ...]:
         """Return none, since nothing looks at them."""
-        return np.empty((0,), np.float32)
+        return (np.empty((0,), np.float32),)
 
     def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
         """Train nothing."""

@@ -49,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = load("fashion_mnist")
     preprocessing = standard(dataset, size=(96, 96), channels=3)
-    calibration = calibration_batch(dataset.train, preprocessing, count=IMAGES, seed=0)
+    (calibration,) = calibration_batch(dataset.train, preprocessing, count=IMAGES, seed=0)
     load_keras().utils.set_random_seed(0)
     model = find("mobilenet_v1").build(resolution=96, channels=3, classes=10, width=0.25)
 

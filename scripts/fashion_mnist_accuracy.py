@@ -121,7 +121,7 @@ def plain_keras(recipe: Recipe, seed_offset: int) -> Accuracy:
         def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
             order = np.random.default_rng((seed, self.epoch)).permutation(len(data.labels))
             chosen = order[index * train.batch_size : (index + 1) * train.batch_size]
-            return scale_pixels(data.pixels[chosen], preprocessing), data.labels[chosen]
+            return scale_pixels(data.samples[chosen], preprocessing), data.labels[chosen]
 
         def on_epoch_end(self) -> None:
             self.epoch += 1

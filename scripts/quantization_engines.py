@@ -23,7 +23,7 @@ import numpy as np
 from edgecompress.convert.conversion import convert
 from edgecompress.convert.making import Source
 from edgecompress.convert.targets import Target
-from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.intake import fitted, model_inputs
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import load_keras
 from edgecompress.loading import load_model
@@ -39,6 +39,7 @@ from edgecompress.runs.versions import versions
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.samples import run_samples
 from edgecompress.storage import to_json, write_text
+from edgecompress.tasks import ONE_CLASS
 from edgecompress.tfmot.native import native
 from edgecompress.training.batches import TrainingData, steps_per_epoch, training_data
 from edgecompress.training.fit import Training, fit
@@ -63,10 +64,10 @@ class Trainer:
         """Return how many steps there are."""
         return self.epochs * steps_per_epoch(len(self.data.labels), BATCH)
 
-    def images(self, count: int) -> np.ndarray:
+    def samples(self, count: int) -> tuple[np.ndarray, ...]:
         """Return training images by lot."""
         chosen = np.random.default_rng(self.seed).permutation(len(self.data.labels))[:count]
-        return scale_pixels(self.data.pixels[chosen], self.data.preprocessing)
+        return model_inputs(self.data.samples[chosen], self.data.intake)
 
     def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
         """Train, and say how long it took."""
@@ -108,14 +109,14 @@ def main() -> None:
 
 def _trained(run: Path, engine: Any, seed: int, epochs: int, folder: Path) -> dict[str, Any]:
     load_keras().utils.clear_session(free_memory=False)
-    preprocessing = RunFolder(run).preprocessing()
-    dataset = load_for(load_recipe(run / "recipe.toml"), preprocessing)
+    preprocessing = RunFolder(run).intake()
+    dataset = load_for(load_recipe(run / "recipe.toml"), preprocessing, ONE_CLASS)
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=0)
     trainer = Trainer(data, seed, epochs, folder / f"{run.name}-{engine}-{seed}-{epochs}")
     method = QuantizationAwareTraining(**({"bits": int(engine)} if engine.isdigit() else {"engine": engine}))
     dense = load_model(RunFolder(run).model("dense"))
     outcome = compress(dense, method, trainer)
-    inputs, labels = scale_pixels(fit_pixels(dataset.test.images, preprocessing), preprocessing), dataset.test.labels
+    (inputs,), labels = model_inputs(fitted(dataset.test.images, preprocessing), preprocessing), dataset.test.labels
     parts = [inputs[start : start + 250] for start in range(0, len(inputs), 250)]
     began = np.concatenate([native(dense).compute([part])[0] for part in parts]).argmax(1)
     model = native(outcome.quantized)

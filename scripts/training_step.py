@@ -80,7 +80,7 @@ def _steps(name: str, options: dict[str, Any]) -> dict[str, Step]:
         model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
     ours = {kind: Stepper(Prepared(model, model)) for kind, model in models.items()}
     steps: dict[str, Step] = {
-        kind: lambda done, stepper=stepper: stepper.step(images, labels, done=done, learning_rate=1e-3)
+        kind: lambda done, stepper=stepper: stepper.step((images,), labels, done=done, learning_rate=1e-3)
         for kind, stepper in ours.items()
     }
     return steps | {

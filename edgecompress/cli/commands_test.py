@@ -15,7 +15,7 @@ import pytest
 
 from edgecompress.cli.main import group
 from edgecompress.numerics.paired import paired_drop
-from edgecompress.verification import flags_of
+from edgecompress.verification import unpacked
 
 TRAIN = [
     "train",
@@ -98,9 +98,9 @@ def test_verify_by_families_of_kernels_is_of_these_files_and_says_so(cli, run_fo
     }
     assert [parity["kernels"] for parity in found["parity"]] == ["xnnpack", "builtin", "reference"] * len(tflite)
     samples = found["keras"]["dense"]["samples"]
-    dense = flags_of(found["keras_right"]["dense"], samples)
+    dense = unpacked(found["keras_right"]["dense"], samples)
     for check in found["artifacts"]:
-        right = flags_of(check["right"], samples)
+        right = unpacked(check["right"], samples)
         assert 100 * right.mean() == pytest.approx(check["accuracy"]["percent"])
         paired = paired_drop(dense, right)
         assert (check["paired"]["lost"], check["paired"]["won"]) == (paired.lost, paired.won)

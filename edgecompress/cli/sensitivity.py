@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     nargs=2,
     help="What a file expects pixels 0..255 to be mapped to.  [default: what its first layer tells]",
 )
+@click.option("--loss", default="", help="What a file has learnt, if neither it nor the labels tell.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: the run, or ./sensitivity]")
 @json_option
 def command(
@@ -44,6 +45,7 @@ def command(
     max_drop: float,
     resolution: int | None,
     input_range: tuple[float, float] | None,
+    loss: str,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -68,6 +70,7 @@ def command(
             max_drop=max_drop,
             resolution=resolution,
             input_range=input_range,
+            loss=loss,
             on_progress=progress,
         )
     folder = out or (model if model.is_dir() else Path("sensitivity"))

@@ -41,7 +41,7 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
     nargs=2,
     help="What FILE expects pixels 0..255 to be mapped to.  [default: what its first layer tells]",
 )
-@click.option("--new-head", type=click.IntRange(2), metavar="CLASSES", help="Give FILE a new classifier.")
+@click.option("--new-head", type=click.IntRange(1), metavar="OUTPUTS", help="Give FILE a new classifier, or other end.")
 @click.option(
     "--freeze",
     metavar="REGEX",
@@ -57,6 +57,13 @@ BINARY = {"xnor": "xnor_net", "bnn": "bnn", "binary_connect": "binary_connect", 
     type=click.IntRange(1, MOST_EPOCHS),
     metavar="EPOCHS",
     help="End the dense model's training after so many epochs without a better one, and take the best.",
+)
+@click.option(
+    "--loss",
+    default="",
+    metavar="LOSS",
+    help="What is minimized: categorical_crossentropy, squared_hinge, binary_crossentropy, mean_squared_error, "
+    "mean_absolute_error or huber.  [default: as FILE was compiled, or as the labels look]",
 )
 @click.option("--class-weights", type=click.Choice(["balanced"]), help="Let rare classes count as much as others.")
 @click.option("--data", "data_name", default="digits", show_default=True, help="Data set: digits, fashion_mnist, ...")
@@ -138,6 +145,7 @@ def command(
     """
     from edgecompress.methods import find
     from edgecompress.methods.protocol import Kept
+    from edgecompress.pipeline.networks.task import task_of_run
     from edgecompress.pipeline.train import train
 
     given = {name for name in options if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
@@ -154,7 +162,8 @@ def command(
         [r["stage"], str(r["epoch"]), f"{r['loss']:.4f}", f"{r['accuracy']:.4f}", f"{r['held_out_accuracy']:.4f}"]
         for r in history
     ]
-    print_table("Training", ["stage", "epoch", "loss", "accuracy", "held-out accuracy"], rows)
+    metric = task_of_run(run).kind.value
+    print_table("Training", ["stage", "epoch", "loss", metric, f"held-out {metric}"], rows)
     if notes:
         rows = [[n.layer, n.action, ", ".join(f"{k} {v:g}" for k, v in n.figures.items()), n.reason] for n in notes]
         print_table("Layers", ["layer", "what was done", "figures", "reason"], rows)
@@ -190,7 +199,7 @@ def _recipe(network: str, options: dict[str, Any], given: set[str]) -> Any:
         epochs = options["finetune_epochs"] or max(1, options["epochs"] // 2)
         shared = {"epochs": epochs, "learning_rate": options["learning_rate"] / 2}
     of_model = ("resolution", "channels", "weights", "input_range", "new_head")
-    rest = ("freeze", "unfreeze_epochs", "early_stopping", "class_weights")
+    rest = ("freeze", "unfreeze_epochs", "early_stopping", "class_weights", "loss")
     return build_recipe(
         {
             "model": {

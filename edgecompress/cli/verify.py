@@ -50,7 +50,7 @@ class Kernels(click.ParamType):
     "--data",
     metavar="NAME[:IMAGES]",
     default="",
-    help="Images for FILEs, such as fashion_mnist:200, or for a folder of files of a model that was converted alone.  "
+    help="Samples for FILEs, such as fashion_mnist:200, or for a folder of files of a model that was converted alone.  "
     "[default: random inputs]",
 )
 @click.option(
@@ -85,6 +85,9 @@ class Kernels(click.ParamType):
     help="Fail with exit code 3 if outputs that should be equal, or a file and its Keras model, have the same argmax "
     "on fewer images.",
 )
+@click.option(
+    "--loss", default="", help="What a model that was converted alone has learnt, if neither it nor the labels tell."
+)
 @click.option("--trust", is_flag=True, help="Run the code that the model of a RUN carries or names.")
 @json_option
 def command(
@@ -96,6 +99,7 @@ def command(
     limit: int,
     kernels: tuple[str, ...],
     max_drop: float | None,
+    loss: str,
     trust: bool,
     as_json: bool,
     **agreement: Any,
@@ -122,10 +126,11 @@ def command(
     if not devices and not lone:
         if len(sources) > 1 or shapes:
             raise click.UsageError("Give one RUN alone, or FILEs with --shape.")
-        _verify_run(
-            sources[0], {"data": data, "limit": limit, "kernels": kernels, "trust": trust}, max_drop, agreement, as_json
-        )
+        how = {"data": data, "loss": loss, "limit": limit, "kernels": kernels, "trust": trust}
+        _verify_run(sources[0], how, max_drop, agreement, as_json)
         return
+    if loss:
+        raise click.UsageError("--loss is for a RUN, and without --on.")
     if trust:
         raise click.UsageError("--trust is for a RUN, and without --on: FILEs carry no code that would be run.")
     if max_drop is not None:
@@ -208,13 +213,14 @@ def _print_tables(result: Verification) -> None:
             check.target,
             *_accuracy(check.accuracy),
             *_drop(check.paired),
-            f"{check.keras_agreement:.2f}",
+            _percent(check.keras_agreement, 2),
             f"{check.largest_difference:.4f}",
         ]
         for check in result.artifacts
     ]
-    columns = ["model", "target", "accuracy %", "95 % interval", "drop", "95 % interval"]
-    print_table(f"Accuracy on {result.data}", [*columns, "argmax as Keras %", "largest difference"], keras + rows)
+    columns = ["model", "target", f"{result.metric} %", "95 % interval", "drop", "95 % interval"]
+    title = f"{result.metric[0].upper()}{result.metric[1:]} on {result.data}"
+    print_table(title, [*columns, "decides as Keras %", "largest difference"], keras + rows)
     if any(check.paired and not check.paired.told for check in result.artifacts):
         print_line("≈ cannot tell: on the same images, the dense Keras model may be as good, or as bad.")
     rows = [[f"{each.variant} {each.precision}", each.kernels, *_agreement(each)] for each in result.parity]
@@ -225,7 +231,7 @@ def _print_tables(result: Verification) -> None:
         for each in result.kernels
     ]
     if rows:
-        columns = ["file", "by", "accuracy %", "drop", "95 % interval", *AGREEMENT]
+        columns = ["file", "by", f"{result.metric} %", "drop", "95 % interval", *AGREEMENT]
         print_table("Families of LiteRT's kernels, against xnnpack", columns, rows)
     for note in result.notes:
         print_line(note)
@@ -241,8 +247,12 @@ def _agreement(found: Any) -> list[str]:
         f"{found.largest_difference:.2e}",
         f"{found.largest_steps:g}" if found.step else "-",
         f"{found.equal_outputs:.3f}",
-        f"{found.equal_argmax:.3f}",
+        _percent(found.equal_argmax, 3),
     ]
+
+
+def _percent(share: float | None, decimals: int) -> str:
+    return "-" if share is None else f"{share:.{decimals}f}"
 
 
 def _accuracy(found: Accuracy) -> list[str]:

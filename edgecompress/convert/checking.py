@@ -88,7 +88,7 @@ class Checking:
             self._float_compared = compare(path, self._float, precision=precision)  # it computes what it is made from
             return self._float_compared
         if target != FLOAT:
-            self._require_float()
+            self._require_float(target)
         if precision not in NEED_CALIBRATION:
             return compare(path, self._float, precision=precision)
         steps = self._int8_steps if precision == "int8" else []
@@ -102,7 +102,7 @@ class Checking:
             alone = compare(path, Reference(self._source.variant, self._noise, file_function(path)), precision="binary")
             said = "The source runs in no runtime as it is: the file was run, and compared with nothing."
             return replace(alone, agreement=(), warnings=(said,))
-        self._require_float()
+        self._require_float(Target("tflite", "binary"))
         # In front of int8 weights LiteRT quantizes activations as it runs, and ONNX Runtime does not.
         ends = making.boundary if path.suffix == ".tflite" else with_float_weights(making.boundary)
         before = self._written("ends.tflite", ends)
@@ -116,18 +116,24 @@ class Checking:
         """The first tensor in which a file that was quantized after training parts from the float one."""
         if target.format != "tflite" or target.precision not in NEED_CALIBRATION or self._source.quantized is not None:
             return ""
-        whole = self._written("float.tflite", self._making.dense_float)
+        whole = self._written("whole.tflite", self._making.without_loops)
         name = first_parting(whole, path, self._calibrated.probes, precision=target.precision)
         return f"; '{name}' is the first tensor that parts" if name else "; no tensor before it parts"
 
-    def _require_float(self) -> None:
+    def _require_float(self, target: Target) -> None:
         """Compare the float file that others are made from: what it has lost, the wide bounds of int8 would hide."""
-        if not isinstance(self._source.model, bytes):
-            _ = self._float_compared
+        if isinstance(self._source.model, bytes):
+            return
+        has_none = target.format == "onnx" or target.precision == "int8"
+        _ = self._compared_without_loops if self._making.loops and has_none else self._float_compared
 
     @cached_property
     def _float_compared(self) -> Compared:
         return compare(self._written("float.tflite", self._making.dense_float), self._float, precision="float32")
+
+    @cached_property
+    def _compared_without_loops(self) -> Compared:
+        return compare(self._written("one_graph.tflite", self._making.without_loops), self._float, precision="float32")
 
     @property
     def _float(self) -> Reference:

@@ -40,8 +40,8 @@ def _binary(making: Making, target: Target) -> bytes:
 
 
 def _onnx_float32(making: Making, target: Target) -> bytes:
-    require_no_loops(making.dense_float, target)
-    return _onnx(making, making.named(making.dense_float, target), target)
+    require_no_loops(making.without_loops, target)
+    return _onnx(making, making.named(making.without_loops, target), target)
 
 
 def _onnx_int8(making: Making, target: Target) -> bytes:

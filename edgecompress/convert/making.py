@@ -23,9 +23,11 @@ from edgecompress.convert.tflite.post_training import (
     quantize,
 )
 from edgecompress.convert.tflite.rounding.trained_ranges import TrainedRanges, trained_ranges, without_rounding
+from edgecompress.environment import keras_of, load_keras
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.graph import Graph
+from edgecompress.keras_bridge.splitting.recurrent import loops, without_loops
 from edgecompress.tfmot.native import native
 from edgecompress.values import LayerNote, Preprocessing
 
@@ -95,9 +97,12 @@ class Making:
         )
 
     def warnings(self, target: Target) -> tuple[str, ...]:
-        """Return what was asked for and made no difference."""
+        """Return what was asked for and made no difference, and what is otherwise than in the model."""
         if self.options.sparse and target == SPARSE and not any(t.sparsity for t in parse_graph(self.sparse).tensors):
             return ("No kernel has enough zeros to be stored sparsely: --sparse changed nothing.",)
+        if self.loops and (target.format == "onnx" or target.precision == "int8"):
+            listed = ", ".join(f"'{name}' ({steps} steps)" for name, steps in self.loops.items())
+            return (f"Loops are written out, step by step: {listed}.",)
         return ()
 
     @cached_property
@@ -114,6 +119,19 @@ class Making:
     def dense_float(self) -> bytes:
         """The float TFLite file that the others are made from."""
         return self._exported(sparse=False)
+
+    @cached_property
+    def loops(self) -> dict[str, int]:
+        """How many steps each recurrent layer takes whose loop is written out where a file can have none, by name."""
+        model = self.source.model
+        return {} if isinstance(model, bytes) or keras_of(model) is not load_keras() else loops(model)
+
+    @cached_property
+    def without_loops(self) -> bytes:
+        """The float TFLite file in which those layers are written out, step by step."""
+        from edgecompress.convert.tflite.export import export_float
+
+        return export_float(without_loops(self.source.model)) if self.loops else self.dense_float
 
     def _exported(self, *, sparse: bool) -> bytes:
         from edgecompress.convert.tflite.export import export_float
@@ -145,7 +163,7 @@ class Making:
     @property
     def tflite(self) -> bytes:
         """A TFLite file with the model's inputs: the float one, or the int8 one of a quantization-aware model alone."""
-        return self.int8 if self.source.model is self.source.quantized else self.dense_float
+        return self.int8 if self.source.model is self.source.quantized else self.without_loops
 
     @cached_property
     def boundary(self) -> bytes:
@@ -169,7 +187,7 @@ class Making:
         trained = self.trained_ranges
         if self.source.quantized is None or trained is not None:
             content = quantize(
-                self._rounded if trained else self.dense_float,
+                self._rounded if trained else self.without_loops,
                 target,
                 calibration=self.calibration,
                 keep_float=trained.keep_float if trained else self.options.keep_float,

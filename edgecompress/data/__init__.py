@@ -17,6 +17,7 @@ from edgecompress.data.published.mnist import MNIST
 from edgecompress.data.published.sources import user_path
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent
+from edgecompress.values import TensorSpec
 
 __all__ = ["DATA_SETS", "Dataset", "Loader", "Split", "load"]
 
@@ -31,6 +32,8 @@ def load(
     channels: int | None = None,
     fit: str = "stretch",
     seed: int = 0,
+    inputs: tuple[TensorSpec, ...] = (),
+    answers: bool = False,
     on_progress: Progress = silent,
 ) -> Dataset:
     """Load a data set by its name, or `folder:PATH`, `csv:PATH` or `npz:PATH`.
@@ -43,6 +46,8 @@ def load(
         fit: how images of another shape get that size: "stretch", "crop" or "letterbox".
         channels: 1 or 3, the channels in which the files of `folder:` are read; without it as they are.
         seed: of the split into training and test, where the data has none of its own.
+        inputs: those of a model that takes arrays as they are stored, which only `npz:` has.
+        answers: whether labels are what a network should answer, number by number, and no classes.
         on_progress: told of downloads and of images read.
 
     Raises:
@@ -56,8 +61,16 @@ def load(
         raise DataError(f"Expected {loader.form} for a data set; got {spec!r}.")
     if channels not in (None, 1, 3) or (size is not None and min(size) < 1):
         raise DataError(f"Expected sides of at least 1 pixel, and 1 or 3 channels; got {size} and {channels}.")
+    if inputs and loader is not NPZ:
+        takes = ", ".join(f"'{each.name}' {each.shape[1:]}" for each in inputs)
+        raise DataError(
+            f"The model takes arrays, {takes}, and {spec} holds images.",
+            hint="Name an archive of arrays: --data npz:PATH.",
+        )
     with reading(spec):
-        return loader.read(Request(spec, user_path(path), data_dir, size, fit, channels, seed, on_progress))
+        return loader.read(
+            Request(spec, user_path(path), data_dir, size, fit, channels, seed, inputs, answers, on_progress)
+        )
 
 
 def _unknown(spec: str, name: str) -> DataError:

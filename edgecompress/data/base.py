@@ -1,4 +1,4 @@
-"""What every data set is once it is loaded: two splits of 8-bit images with integer labels, and their names."""
+"""What every data set is once it is loaded: two splits of 8-bit images, what should be said of each, and names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecompress.data.records import are_records
 from edgecompress.data.rows import Images, rows
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent
-from edgecompress.values import DataRecord
+from edgecompress.values import DataRecord, TensorSpec
 
 CHUNK = 1024  # images that are read at one time
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images `uint8 (N, H, W, C)`, at the size they came in, in memory or on disk, and their labels `int64 (N,)`.
+    """Images `uint8 (N, H, W, C)`, at the size they came in, in memory or on disk, and their labels.
+
+    Or, in their place, records `(N,)` of the arrays that a model takes, each with a field for each of its inputs.
+
+    These are the numbers of classes, `int64 (N,)`, or of each position's, `int64 (N, ...)`; or else what a network
+    should answer, `float32 (N, K)`.
 
     Raises:
         DataError: another type or shape, channels other than 1 or 3, or not one label an image.
@@ -30,15 +36,22 @@ class Split:
     labels: np.ndarray
 
     def __post_init__(self) -> None:
-        require_images(self.images)
-        if self.labels.dtype != np.int64 or self.labels.shape != (len(self.images),):
+        if not are_records(self.images):
+            require_images(self.images)
+        least_axes = {np.dtype(np.int64): 1, np.dtype(np.float32): 2}.get(self.labels.dtype)
+        if least_axes is None or self.labels.ndim < least_axes or len(self.labels) != len(self.images):
             raise DataError(
-                f"Expected int64 labels of shape ({len(self.images)},), one an image; "
-                f"got {self.labels.dtype} of shape {self.labels.shape}."
+                f"Expected int64 labels of shape ({len(self.images)},), one an image, or float32 ones of shape "
+                f"({len(self.images)}, K); got {self.labels.dtype} of shape {self.labels.shape}."
             )
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the labels are numbers of classes."""
+        return self.labels.dtype == np.int64
 
     def only(self, chosen: np.ndarray) -> Split:
         """Return the images with these numbers, or where this mask is true."""
@@ -47,24 +60,24 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training and a test split; `labels[i]` is the name of class `i`, `source` says where it was found.
+    """A training and a test split; `labels[i]` is the name of class or answer `i`, `source` says where it was found.
 
     Raises:
         DataError: fewer than two classes, a label without a name, a class without a training image, an empty
-            split, or splits whose channels differ from `channels`.
+            split, splits whose channels differ from `channels`, or an answer that is not finite.
     """
 
     name: str
     train: Split
     test: Split
     labels: tuple[str, ...]
-    channels: int
+    channels: int  # of images; 0 of arrays
     source: str
     notes: tuple[str, ...] = ()  # sentences about what was left out
     held_out: Split | None = None  # images that only score the epochs of a training, where the data has such
 
     def __post_init__(self) -> None:
-        if len(self.labels) < 2:
+        if self.has_classes and len(self.labels) < 2:
             raise DataError(
                 f"{self.name} has {len(self.labels)} class(es) {list(self.labels)}; a classifier needs at least two."
             )
@@ -72,20 +85,35 @@ class Dataset:
         for part, split in parts + ([("validation", self.held_out)] if self.held_out else []):
             if not len(split):
                 raise DataError(f"The {part} split of {self.name} ({self.source}) holds no image.")
-            if split.images.shape[-1] != self.channels:
+            if self.channels and split.images.shape[-1] != self.channels:
                 raise DataError(
                     f"The {part} images of {self.name} have {split.images.shape[-1]} channel(s), not {self.channels}."
                 )
-            low, high = int(split.labels.min()), int(split.labels.max())
-            if low < 0 or high >= len(self.labels):
-                raise DataError(
-                    f"The {part} labels of {self.name} lie in {low}..{high}; "
-                    f"{len(self.labels)} classes have the labels 0..{len(self.labels) - 1}."
-                )
-        counts = np.bincount(self.train.labels, minlength=len(self.labels))
-        if (counts == 0).any():
+            self._require_named(part, split.labels)
+        counts = np.bincount(self.train.labels.reshape(-1), minlength=len(self.labels)) if self.has_classes else None
+        if counts is not None and (counts == 0).any():
             empty = [self.labels[index] for index in np.flatnonzero(counts == 0)]
             raise DataError(f"Without an image in the training split of {self.name}: class {', '.join(empty[:5])}.")
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the labels are numbers of classes, not answers."""
+        return self.train.has_classes
+
+    def _require_named(self, part: str, labels: np.ndarray) -> None:
+        if not self.has_classes:
+            if labels.dtype != np.float32 or labels.shape[-1] != len(self.labels) or not np.isfinite(labels).all():
+                raise DataError(
+                    f"The {part} answers of {self.name} must be {len(self.labels)} finite numbers a sample; got "
+                    f"{labels.dtype} of shape {labels.shape}{'' if np.isfinite(labels).all() else ', not all finite'}."
+                )
+            return
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= len(self.labels):
+            raise DataError(
+                f"The {part} labels of {self.name} lie in {low}..{high}; "
+                f"{len(self.labels)} classes have the labels 0..{len(self.labels) - 1}."
+            )
 
     @cached_property
     def record(self) -> DataRecord:
@@ -110,6 +138,8 @@ class Request:
     fit: str = "stretch"
     channels: int | None = None
     seed: int = 0
+    inputs: tuple[TensorSpec, ...] = ()  # of a model that takes arrays as they are stored, and no images
+    answers: bool = False  # whether labels are what a network should answer, even where they may be numbers of classes
     on_progress: Progress = silent
 
 

@@ -10,31 +10,34 @@ import numpy as np
 from edgecompress.data import load
 from edgecompress.data.base import Split
 from edgecompress.data.bounds import reading
+from edgecompress.data.files.archive import read_arrays
 from edgecompress.data.files.images import list_folder
 from edgecompress.data.files.pictures import Wanted, read_images
-from edgecompress.data.npz import read_arrays, unlabelled_images
+from edgecompress.data.intake import fitted, model_inputs
+from edgecompress.data.npz import unlabelled_images
 from edgecompress.data.preprocessing import apply, scale_pixels
 from edgecompress.data.published.sources import user_path
+from edgecompress.data.records import arrays_of, as_records
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError
 from edgecompress.progress import Progress, silent
-from edgecompress.values import Preprocessing, TensorSpec
+from edgecompress.values import Intake, Preprocessing, TensorSpec
 
 DEFAULT_COUNT = 200
 
 
-def calibration_batch(split: Split, preprocessing: Preprocessing, *, count: int, seed: int) -> np.ndarray:
-    """Draw `count` different images of a training split, classes in proportion; return them as the model's input.
+def calibration_batch(split: Split, intake: Intake, *, count: int, seed: int) -> tuple[np.ndarray, ...]:
+    """Draw `count` different samples of a training split, classes in proportion; return an array an input of the model.
 
-    The batch is `float32 (count, height, width, channels)`; the same seed gives the same batch, and a smaller count
-    the beginning of it.
+    That of images is `float32 (count, height, width, channels)`; the same seed gives the same batch, and a smaller
+    count the beginning of it.
 
     Raises:
-        DataError: `count` is below 1 or above the number of images.
+        DataError: `count` is below 1 or above the number of samples.
     """
     _require_count(count, available=len(split))
     chosen = stratified_order(split.labels, seed=seed)[:count]
-    return apply(preprocessing, split.images[chosen])
+    return model_inputs(fitted(split.images[chosen], intake), intake)
 
 
 def parse_calibration(text: str) -> tuple[str, int | None]:
@@ -86,7 +89,7 @@ def read_calibration(
         seed=seed,
         on_progress=on_progress,
     )
-    return calibration_batch(dataset.train, preprocessing, count=_bounded(count, len(dataset.train)), seed=seed)
+    return calibration_batch(dataset.train, preprocessing, count=_bounded(count, len(dataset.train)), seed=seed)[0]
 
 
 def read_input_arrays(
@@ -112,23 +115,9 @@ def read_input_arrays(
         return None
     if missing := [each.name for each, name in zip(inputs, found, strict=True) if name is None]:
         raise DataError(f"{path} has no array for the model's input {', '.join(missing)}; it has {', '.join(stored)}.")
-    arrays = [_fitting(stored[name or ""], each, path) for each, name in zip(inputs, found, strict=True)]
-    if len({len(array) for array in arrays}) > 1:
-        raise DataError(f"The arrays of {path} have different lengths: {', '.join(str(len(a)) for a in arrays)}.")
-    chosen = np.random.default_rng(seed).permutation(len(arrays[0]))[: _bounded(count, len(arrays[0]))]
-    return tuple(array[chosen] for array in arrays)
-
-
-def _fitting(array: np.ndarray, spec: TensorSpec, path: str) -> np.ndarray:
-    if array.shape[1:] != spec.shape[1:]:
-        raise DataError(
-            f"{path}: the samples for the input '{spec.name}' have the shape {array.shape[1:]}; it takes "
-            f"{spec.shape[1:]}."
-        )
-    cast = array.astype(spec.dtype)
-    if array.dtype.kind not in "fiub" or (cast.dtype.kind != "f" and not np.array_equal(cast, array)):
-        raise DataError(f"{path}: the samples for the input '{spec.name}' are {array.dtype}; it takes {spec.dtype}.")
-    return cast
+    records = as_records([stored[name or ""] for name in found], inputs, path)
+    chosen = np.random.default_rng(seed).permutation(len(records))[: _bounded(count, len(records))]
+    return arrays_of(records[chosen])
 
 
 def _of_folder(

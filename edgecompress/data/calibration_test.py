@@ -18,7 +18,7 @@ def numbered(labels):
 
 def test_a_batch_holds_different_images_equally_many_of_each_class():
     split = numbered(np.arange(200) % 10)
-    batch = calibration_batch(split, AS_THEY_ARE, count=30, seed=0)
+    (batch,) = calibration_batch(split, AS_THEY_ARE, count=30, seed=0)
     assert batch.dtype == np.float32
     assert batch.shape == (30, 1, 1, 1)
     drawn = batch.ravel().astype(int)
@@ -28,14 +28,14 @@ def test_a_batch_holds_different_images_equally_many_of_each_class():
 
 def test_a_batch_depends_on_the_seed_alone_and_begins_with_the_smaller_one():
     split = numbered(np.arange(200) % 7)
-    batch = calibration_batch(split, AS_THEY_ARE, count=60, seed=1)
-    assert np.array_equal(batch, calibration_batch(split, AS_THEY_ARE, count=60, seed=1))
-    assert np.array_equal(batch[:20], calibration_batch(split, AS_THEY_ARE, count=20, seed=1))
-    assert not np.array_equal(batch, calibration_batch(split, AS_THEY_ARE, count=60, seed=2))
+    (batch,) = calibration_batch(split, AS_THEY_ARE, count=60, seed=1)
+    assert np.array_equal(batch, *calibration_batch(split, AS_THEY_ARE, count=60, seed=1))
+    assert np.array_equal(batch[:20], *calibration_batch(split, AS_THEY_ARE, count=20, seed=1))
+    assert not np.array_equal(batch, *calibration_batch(split, AS_THEY_ARE, count=60, seed=2))
 
 
 def test_all_images_may_be_drawn():
-    batch = calibration_batch(numbered([0, 1, 1]), AS_THEY_ARE, count=3, seed=0)
+    (batch,) = calibration_batch(numbered([0, 1, 1]), AS_THEY_ARE, count=3, seed=0)
     assert sorted(batch.ravel()) == [0, 1, 2]
 
 
@@ -73,7 +73,7 @@ def test_a_count_below_one_is_refused(text):
 def test_a_named_data_set_gives_a_batch_of_its_training_split():
     preprocessing = Preprocessing(16, 16, 1)
     batch = read_calibration("digits:40", preprocessing, seed=3)
-    assert np.array_equal(batch, calibration_batch(load("digits").train, preprocessing, count=40, seed=3))
+    assert np.array_equal(batch, *calibration_batch(load("digits").train, preprocessing, count=40, seed=3))
 
 
 def write_images(folder, grays):

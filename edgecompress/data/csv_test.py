@@ -44,7 +44,10 @@ def test_a_column_divides_and_numbers_are_in_their_order(tmp_path: Path) -> None
     [
         ("", "has the columns none"),
         ("path,label\n", "has no row below its first"),
-        ("path,size\n0.png,3\n", "has the columns path, size"),
+        ("path\n0.png\n", "has the columns path"),
+        ("size,label\n3,a\n", "has the columns size, label"),
+        ("path,size\n0.png,large\n", "line 2: 'large' is no number"),
+        ("path,size,age\n0.png,3,\n", "line 2: there is no number in some column"),
         ("path,label\n0.png,a\n,b\n", "line 3: there is no path"),
         ("path,label\n0.png,\n", "line 2: there is no label"),
         ("path,label\n0.png\n", "line 2: there is no label"),
@@ -67,3 +70,21 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.csv").write_bytes(bytes(range(256)))
     with pytest.raises(DataError, match="is no table"):
         load(f"csv:{tmp_path / 'bytes.csv'}")
+
+
+def test_columns_of_numbers_are_answers(tmp_path: Path) -> None:
+    rows = "\n".join(f"{gray}.png,{gray / 2},{gray % 3}" for gray in range(12))
+    dataset = load(table(tmp_path, f"file,half,Rest\n{rows}\n"))
+    assert dataset.labels == ("half", "Rest") and not dataset.has_classes
+    assert [len(dataset.train), len(dataset.test)] == [10, 2]
+    for split in (dataset.train, dataset.test):
+        gray = split.images[:, 0, 0, 0].astype(np.float32)
+        np.testing.assert_array_equal(split.labels, np.stack([gray / 2, gray % 3], axis=1))
+
+
+def test_labels_are_numbers_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = "\n".join(f"{gray}.png,{gray}" for gray in range(12))
+    spec = table(tmp_path, f"path,label\n{rows}\n")
+    assert load(spec, answers=True).labels == ("label",)
+    with pytest.raises(DataError, match="two are needed"):
+        load(spec)

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompress.data import load
+from edgecompress.data.records import arrays_of
 from edgecompress.errors import DataError
+from edgecompress.values import TensorSpec
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 6, 5, 3), dtype=np.uint8)
 LABELS = np.arange(10, dtype=np.uint8) % 2
@@ -67,8 +69,8 @@ def test_x_and_y_are_divided_by_the_seed(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"y_train": LABELS.astype(np.float32)}, "expected integer labels"),
-        ({"y_train": np.array([str(label) for label in LABELS])}, "expected integer labels"),
+        ({"y_train": LABELS.astype(np.float32)}, "test answers of .* must be 1 finite numbers a sample; got int64"),
+        ({"y_train": np.array([str(label) for label in LABELS])}, "expected numbers as labels"),
         ({"y_train": LABELS[:9]}, "one an image"),
         ({"y_train": LABELS * 2}, "found 0, 2"),
         ({"y_train": LABELS * 0}, "at least two"),
@@ -160,3 +162,60 @@ def test_damaged_archives_are_refused_and_never_crash(tmp_path_factory, data):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"There is no file .*gone\.npz"):
         load(f"npz:{tmp_path / 'gone.npz'}")
+
+
+def test_numbers_are_answers_and_rows_of_one_one_are_classes(tmp_path):
+    answers = np.arange(20, dtype=np.float64).reshape(10, 2)
+    dataset = load_npz(tmp_path / "set.npz", x=PIXELS, y=answers)
+    assert dataset.labels == ("0", "1") and not dataset.has_classes
+    assert (len(dataset.train), len(dataset.test)) == (8, 2)
+    found = np.concatenate([dataset.train.labels, dataset.test.labels])
+    assert found.dtype == np.float32 and sorted(map(tuple, found)) == sorted(map(tuple, answers))
+    hot = load_npz(tmp_path / "hot.npz", x=PIXELS, y=np.eye(2)[LABELS])
+    assert hot.has_classes and hot.train.labels.sum() == 4
+    assert load(f"npz:{tmp_path / 'hot.npz'}", answers=True).labels == ("0", "1")
+
+
+def test_each_position_may_have_a_class(tmp_path):
+    masks = (PIXELS[..., 0] > 127).astype(np.uint8)
+    dataset = load_npz(tmp_path / "set.npz", x=PIXELS, y=masks)
+    assert dataset.labels == ("0", "1") and dataset.train.labels.shape == (8, 6, 5)
+
+
+INPUTS = (TensorSpec("steps", (1, -1, 3), "float32"), TensorSpec("word", (1, 1), "int32"))
+
+
+def test_arrays_are_given_as_they_are_by_the_names_of_the_inputs(tmp_path):
+    steps, words = np.random.default_rng(0).normal(size=(10, 4, 3)), np.arange(10).reshape(10, 1)
+    np.savez(tmp_path / "set.npz", steps=steps, word=words, y=LABELS)
+    dataset = load(f"npz:{tmp_path / 'set.npz'}", inputs=INPUTS)
+    given, indices = arrays_of(dataset.train.images)
+    assert (given.dtype, indices.dtype, dataset.channels) == (np.float32, np.int32, 0)
+    assert np.array_equal(given, steps[indices[:, 0]].astype(np.float32))
+    assert np.array_equal(dataset.train.labels, LABELS[indices[:, 0]])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"steps": np.zeros((10, 4, 2))}, r"'steps' have the shape \(4, 2\); it takes \(-1, 3\)"),
+        ({"steps": np.full((10, 4, 3), np.nan)}, "not finite"),
+        ({"steps": np.zeros((9, 4, 3))}, "different lengths: 9, 10"),
+        ({"word": np.full((10, 1), 0.5)}, "'word' are float64; it takes int32"),
+        ({"word": np.full((10, 1), "a")}, "'word' are <U1; it takes int32"),
+        ({"y": LABELS[:9]}, "one an image"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, changed, said):
+    good = {"steps": np.zeros((10, 4, 3)), "word": np.zeros((10, 1), int), "y": LABELS}
+    np.savez(tmp_path / "set.npz", **(good | changed))
+    with pytest.raises(DataError, match=said):
+        load(f"npz:{tmp_path / 'set.npz'}", inputs=INPUTS)
+
+
+def test_a_missing_input_is_told_and_other_data_has_no_arrays(tmp_path):
+    np.savez(tmp_path / "set.npz", steps=np.zeros((10, 4, 3)), y=LABELS)
+    with pytest.raises(DataError, match=r"holds \['steps', 'y'\]"):
+        load(f"npz:{tmp_path / 'set.npz'}", inputs=INPUTS)
+    with pytest.raises(DataError, match=r"takes arrays, 'steps' \(-1, 3\), 'word' \(1,\), and digits holds images"):
+        load("digits", inputs=INPUTS)

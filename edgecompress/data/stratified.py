@@ -1,4 +1,4 @@
-"""Seeded choices that keep the proportions of the classes: an order for samples, and a split in two."""
+"""Seeded choices that keep the proportions of the classes, where there are such: an order, and a split in two."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def stratified_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
     Image number `r` (at random, from 0) of a class of `n` images has the key `(r + u) / n`, where `u`, uniform in
     [0, 1), is drawn once a class; indices are sorted by key. The keys below `t` are the share `t` of each class,
     rounded up or down, so that a prefix of equally large classes holds them equally often, to within one image. A
-    prefix is contained in each longer one.
+    prefix is contained in each longer one. Samples whose labels (N, ...) are no classes are all of one.
     """
+    labels = _classes(labels)
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(len(labels))
     keys = np.empty(len(labels))
@@ -46,16 +47,23 @@ def stratified_mask(
 ) -> np.ndarray:
     """Return, for each of the labels, whether it belongs to the smaller split.
 
+    Samples whose labels (N, ...) are no classes are all of one.
+
     Raises:
         DataError: a class (named from `names`) has fewer than two images.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     chosen = np.zeros(len(labels), dtype=bool)
-    for label, name in enumerate(names):
-        members = order[labels[order] == label]
+    classes = _classes(labels)
+    for label, name in enumerate(names if classes is labels else ("every sample's",)):
+        members = order[classes[order] == label]
         if len(members) < 2:
             raise DataError(
                 f"Class {name!r} has {len(members)} image(s); two are needed to have one to train and one to test with."
             )
         chosen[members[: max(1, round(fraction * len(members)))]] = True
     return chosen
+
+
+def _classes(labels: np.ndarray) -> np.ndarray:
+    return labels if labels.dtype.kind in "iu" and labels.ndim == 1 else np.zeros(len(labels), np.int64)

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgecompress.environment import load_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.graph import replay
+from edgecompress.keras_bridge.graph import give_weights, replay
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_bridge.walks import functional_of, nodes_of
 from edgecompress.keras_types import Layer, Model
@@ -15,20 +15,48 @@ HEAD = "head"  # what a classifier is called where the network had none
 PASSED = ("Activation", "Softmax", "Reshape", "Flatten", "Dropout", "GlobalAveragePooling2D")  # behind a classifier
 
 
-def gives_probabilities(model: Model) -> bool:
-    """Return whether the output is a softmax; otherwise it is taken for logits."""
-    return any(_is_softmax(each) for each in _end(model))
+def end_of(model: Model) -> str:
+    """Return "softmax" or "sigmoid" where that is the last activation, and "linear" otherwise."""
+    activations = load_keras().activations
+    for layer in _end(model):
+        for kind, function in (("Softmax", activations.softmax), ("Sigmoid", activations.sigmoid)):
+            if _is_activation(layer, kind, function):
+                return kind.lower()
+    return "linear"
 
 
-def gives_single_probabilities(model: Model) -> bool:
-    """Return whether the output is a sigmoid, which asks of each class by itself."""
-    return any(_is_activation(each, "Sigmoid", load_keras().activations.sigmoid) for each in _end(model))
+def with_end(model: Model, activation: str) -> Model:
+    """Return a network that ends in a softmax with another activation, "sigmoid" or "linear", in its place.
+
+    Other layers are the same ones; with "softmax" the network is.
+    """
+    if activation == "softmax":
+        return model
+    keras = load_keras()
+    end = [layer for layer in _end(model) if _is_softmax(layer)]
+    changed: dict[str, tuple[Layer, Layer]] = {}
+
+    def substitute(layer: Layer, prefix: str) -> Layer:
+        if layer not in end:
+            return layer
+        if layer.name not in changed:
+            if isinstance(layer, keras.layers.Softmax):
+                other = keras.layers.Activation(activation, name=layer.name)
+            else:
+                other = type(layer).from_config({**layer.get_config(), "activation": activation})
+            changed[layer.name] = layer, other
+        return changed[layer.name][1]
+
+    result = replay(model, substitute)
+    for layer, other in changed.values():
+        give_weights(other, layer.get_weights())
+    return result
 
 
 def with_new_head(model: Model, classes: int) -> tuple[Model, str]:
     """Return the network with a classifier of so many classes, fresh, in the place of its own; and that one's name.
 
-    A network that ends in features, a map or a vector, gets `softmax(W mean(features) + b)`.
+    A network that ends in features, a map, a sequence or a vector, gets `softmax(W mean(features) + b)`.
 
     Raises:
         UnsupportedModelError: its output is neither.
@@ -61,17 +89,19 @@ def with_new_head(model: Model, classes: int) -> tuple[Model, str]:
 def _with_head_behind(functional: Model, classes: int) -> Model:
     keras = load_keras()
     features = functional.outputs[0]
-    if len(functional.outputs) != 1 or len(features.shape) not in (2, 4):
+    if len(functional.outputs) != 1 or len(features.shape) not in (2, 3, 4):
         shapes = ", ".join(str(tuple(each.shape)) for each in functional.outputs)
         raise UnsupportedModelError(
-            f"'{functional.name}' ends in {shapes}, neither a map of features (N, height, width, channels) nor "
-            "a vector of them.",
+            f"'{functional.name}' ends in {shapes}, neither a map of features (N, height, width, channels), "
+            "nor a sequence or a vector of them.",
             hint="Cut it where it gives one of these: keras.Model(model.inputs, features).",
         )
     copy = replay(functional, lambda layer, prefix: layer)
     features = copy.outputs[0]
-    if len(features.shape) == 4:
-        features = keras.layers.GlobalAveragePooling2D(name=f"{HEAD}_pooling")(features)
+    if len(features.shape) > 2:
+        layers = keras.layers
+        pooling = layers.GlobalAveragePooling2D if len(features.shape) == 4 else layers.GlobalAveragePooling1D
+        features = pooling(name=f"{HEAD}_pooling")(features)
     scores = keras.layers.Dense(classes, activation="softmax", name=HEAD)(features)
     return keras.Model(copy.inputs, scores, name=functional.name)
 

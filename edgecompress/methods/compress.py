@@ -7,14 +7,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
-import numpy as np
-
 from edgecompress.keras_bridge.graph import copy_model
 from edgecompress.keras_bridge.splitting.separable import parts_of_separable, split_separable
 from edgecompress.methods.joint import Part, finalize_parts, joint, prepare_parts
 from edgecompress.methods.keeping import hold, refuse_undoing, require_kept
 from edgecompress.methods.patterns import require_match
-from edgecompress.methods.protocol import Constraint, Context, Model, Outcome, Prepared
+from edgecompress.methods.protocol import Constraint, Context, Model, Outcome, Prepared, Samples
 from edgecompress.methods.step import Method, Stage
 
 
@@ -24,8 +22,8 @@ class Setting(Protocol):
     def optimizer_steps(self, stage: Stage) -> int:
         """Return how many optimizer steps the stage will take."""
 
-    def images(self, count: int) -> np.ndarray:
-        """Return `count` images of the training split, fewer if it has no more, as inputs of the model."""
+    def samples(self, count: int) -> Samples:
+        """Return `count` samples of the training split, fewer if it has no more, as inputs of the model."""
 
 
 class Trainer(Setting, Protocol):
@@ -95,7 +93,7 @@ def prepare(stage: Stage, before: Outcome, setting: Setting) -> tuple[tuple[Part
         MethodError: the step does not fit the model, or would undo what was established before it.
     """
     origins = {new: old for old, names in before.replaced.items() for new in names}
-    images = cache(setting.images)
+    samples = cache(setting.samples)
     for each in (stage, *stage.beside):
         each.step.requires(before.model)
         for pattern in each.layers:
@@ -104,7 +102,7 @@ def prepare(stage: Stage, before: Outcome, setting: Setting) -> tuple[tuple[Part
     def context_of(each: Stage) -> Context:
         return Context(
             optimizer_steps=setting.optimizer_steps(stage),
-            images=images,
+            samples=samples,
             kept=before.constraints,
             chosen=lambda name: each.chooses(name) or each.chooses(origins.get(name, name)),
         )

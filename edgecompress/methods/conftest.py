@@ -28,7 +28,7 @@ def train(prepared: Prepared, *, learning_rate: float = 1e-3) -> None:
     stepper.begin(0)
     for done in range(16):
         part = slice(16 * (done % 4), 16 * (done % 4 + 1))
-        stepper.step(INPUTS[part], LABELS[part], done=done, learning_rate=learning_rate)
+        stepper.step((INPUTS[part],), LABELS[part], done=done, learning_rate=learning_rate)
 
 
 class QuickTrainer:
@@ -40,8 +40,8 @@ class QuickTrainer:
     def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
         train(prepared)
 
-    def images(self, count: int) -> np.ndarray:
-        return INPUTS[:count]
+    def samples(self, count: int) -> tuple[np.ndarray, ...]:
+        return (INPUTS[:count],)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +52,7 @@ def trainer() -> QuickTrainer:
 @pytest.fixture
 def context() -> Context:
     """What a step is told that comes first, and may treat all layers."""
-    return Context(optimizer_steps=16, images=QuickTrainer().images)
+    return Context(optimizer_steps=16, samples=QuickTrainer().samples)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def whole_and_resumed(tmp_path: Path) -> Callable[..., tuple[list[np.ndarray], l
     def both(
         step: Step, *, cut_in_epoch: int, kept: tuple[Constraint, ...] = (), optimizer_steps: int = 15
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        context = Context(optimizer_steps=optimizer_steps, images=lambda count: data.pixels[:count], kept=kept)
+        context = Context(optimizer_steps=optimizer_steps, samples=lambda count: (data.samples[:count],), kept=kept)
 
         def stop(what: str, done: int, total: int) -> None:
             if f"epoch {cut_in_epoch}/" in what and done == 2:

@@ -100,14 +100,14 @@ class Trainer:
     def optimizer_steps(self, stage):
         return 2
 
-    def images(self, count):
-        return np.ones((count, 4, 4, 2), np.float32)
+    def samples(self, count):
+        return (np.ones((count, 4, 4, 2), np.float32),)
 
     def train(self, index, stage, prepared):
         stepper = Stepper(prepared)
         stepper.begin(0)
         for done in range(2):
-            stepper.step(self.images(4), np.zeros(4, int), done=done, learning_rate=1e-3)
+            stepper.step(self.samples(4), np.zeros(4, int), done=done, learning_rate=1e-3)
 
 compress(model, chain(MagnitudePruning(engine="native"), WeightClustering(engine="native")), Trainer())
 assert "tensorflow_model_optimization" not in sys.modules

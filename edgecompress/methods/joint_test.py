@@ -56,7 +56,7 @@ class Recording:
 
     def __init__(self, trainer: Any) -> None:
         self.prepared: list[Prepared] = []
-        self.images, self.optimizer_steps, self._train = trainer.images, trainer.optimizer_steps, trainer.train
+        self.samples, self.optimizer_steps, self._train = trainer.samples, trainer.optimizer_steps, trainer.train
 
     def train(self, index: int, stage: Any, prepared: Prepared) -> None:
         self.prepared.append(prepared)

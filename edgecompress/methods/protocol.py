@@ -15,6 +15,7 @@ from edgecompress.values import LayerNote
 
 Objective = Callable[[Any, Any], Any]
 LayerFilter = Callable[[str], bool]
+Samples = tuple[np.ndarray, ...]  # as the model takes them, an array an input
 
 LEFT_ALONE = ("skipped", "kept float")  # what is noted of a layer that stays as it is; any other action treats it
 
@@ -64,7 +65,7 @@ class Context:
     """What a step is told of the training that it is part of."""
 
     optimizer_steps: int  # of its own training
-    images: Callable[[int], np.ndarray]  # so many of the training split, fewer if it has no more, as the model's inputs
+    samples: Callable[[int], Samples]  # so many of the training split, fewer if it has no more
     kept: tuple[Constraint, ...] = ()  # what the steps before it established
     chosen: LayerFilter = all_layers  # by its name, whether a layer may be treated
 

@@ -1,4 +1,4 @@
-"""Two classifiers on the same images: is one right more often, and by how much?
+"""Two models on the same images: is one right more often, or more nearly, and by how much?
 
 Only the images on which exactly one of the two is right can tell. `lost` counts those that the first has right and the
 second wrong, `won` those the other way round; of `images` in all, the drop from the first to the second is
@@ -9,6 +9,8 @@ second wrong, `won` those the other way round; of `images` in all, the drop from
   its level.
 - How large it is: the interval of Tango, Statistics in Medicine 17 (1998) 891, which inverts the score test. It keeps
   its coverage where few images are told apart, and has a width where none is.
+
+Where images are right in part, the drop is the mean of the differences, with Student's test and interval.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgecompress.numerics.student import half_width
+
 CONFIDENCE = 0.95
 MOST_IMAGES = 10**9
 Z = 1.959964  # quantile of the normal distribution for a two-sided interval of 95 %
@@ -25,15 +29,16 @@ Z = 1.959964  # quantile of the normal distribution for a two-sided interval of 
 
 @dataclass(frozen=True)
 class PairedDrop:
-    """How many percentage points less often a second model is right than a first, on the same images."""
+    """How many percentage points less right a second model is than a first, on the same images."""
 
     points: float
-    low: float  # Tango's 95 % interval
+    low: float  # the 95 % interval
     high: float
-    p_value: float  # McNemar's mid-p, of both being right equally often
-    lost: int  # images that only the first has right
-    won: int  # images that only the second has right
+    p_value: float  # of both being equally right
+    lost: int  # images that only the first has right, or more nearly
+    won: int  # images that only the second has right, or more nearly
     images: int
+    in_part: bool = False  # whether an image may be right in part
 
     @property
     def told(self) -> bool:
@@ -42,20 +47,42 @@ class PairedDrop:
 
     def images_to_tell(self, limit: float) -> int | None:
         """Return how many such images would put the interval on one side of `limit` points; None if none would."""
-        return images_to_tell(self.lost, self.won, self.images, limit / 100)
+        if not self.in_part:
+            return images_to_tell(self.lost, self.won, self.images, limit / 100)
+        distance, half = abs(self.points - limit), (self.high - self.low) / 2
+        needed = self.images * (half / distance) ** 2 if distance else math.inf  # the interval narrows with its root
+        return math.ceil(needed) if needed <= MOST_IMAGES else None
 
 
 def paired_drop(first: np.ndarray, second: np.ndarray) -> PairedDrop:
-    """Compare two rows of flags (N,), whether each image is right.
+    """Compare two rows of flags (N,), whether each image is right, or of shares (N,), how right it is.
 
     Raises:
         ValueError: they are not of the same images, or of none.
     """
     if first.shape != second.shape or first.ndim != 1 or not len(first):
         raise ValueError(f"expected two rows of flags of the same images, got {first.shape} and {second.shape}")
+    if bool not in (first.dtype, second.dtype) or first.dtype != second.dtype:
+        return _drop_in_part(first.astype(np.float64), second.astype(np.float64))
     lost, won, images = int(np.sum(first & ~second)), int(np.sum(~first & second)), len(first)
     low, high = tango_interval(lost, won, images)
     return PairedDrop(100 * (lost - won) / images, 100 * low, 100 * high, mcnemar_mid_p(lost, won), lost, won, images)
+
+
+def _drop_in_part(first: np.ndarray, second: np.ndarray) -> PairedDrop:
+    from scipy.special import stdtr
+
+    differences = np.where(first == second, 0.0, first - second)  # infinitely wrong both is no difference
+    mean, half = float(differences.mean()), half_width(differences)
+    if len(differences) == 1:
+        p_value = 1.0
+    elif error := float(differences.std(ddof=1)) / math.sqrt(len(differences)):
+        p_value = 2 * float(stdtr(len(differences) - 1, -abs(mean) / error))
+    else:  # all are the same
+        p_value = float(not mean)
+    lost, won = int(np.sum(differences > 0)), int(np.sum(differences < 0))
+    ends = (100 * mean, 100 * (mean - half), 100 * (mean + half))
+    return PairedDrop(*ends, p_value, lost, won, len(first), in_part=True)
 
 
 def mcnemar_mid_p(lost: int, won: int) -> float:

@@ -159,3 +159,21 @@ def test_equal_models_are_told_apart_in_at_most_5_percent(mean: int, images: int
     chances = binom.pmf(np.arange(MOST + 1), images, mean / images)
     assert chances.sum() > 1 - 1e-9
     assert chances @ told_by_count <= 0.05
+
+
+def test_shares_are_compared_by_their_mean_difference() -> None:
+    first, second = np.array([0.9, 0.8, 1.0, 0.4, 0.7]), np.array([0.8, 0.8, 0.7, 0.5, 0.6])
+    found = paired_drop(first, second)
+    # differences 0.1, 0, 0.3, -0.1, 0.1: mean 0.08, s 0.1483, t_4 = 1.206, whose two-sided p is 0.294
+    assert (found.points, found.lost, found.won, found.images) == (pytest.approx(8), 3, 1, 5)
+    assert (found.low, found.high) == (pytest.approx(-10.4, abs=0.1), pytest.approx(26.4, abs=0.1))
+    assert found.p_value == pytest.approx(0.294, abs=0.001) and not found.told
+    assert found.images_to_tell(8) is None
+    # It would take the square of 18.4 / 8 times as many for 0 to be outside.
+    assert found.images_to_tell(0) == 27
+
+
+def test_equal_shares_have_no_drop_and_one_sample_tells_nothing() -> None:
+    assert paired_drop(np.array([0.5, -np.inf]), np.array([0.5, -np.inf])).p_value == 1
+    assert paired_drop(np.array([0.5, 1.0]), np.array([0.25, 0.75])).told  # the same everywhere
+    assert not paired_drop(np.array([0.5]), np.array([0.25])).told

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edgecompress.convert.targets import Options, parse_target
 from edgecompress.data import Dataset, load
-from edgecompress.data.preprocessing import fit_pixels, scale_pixels, standard
+from edgecompress.data.intake import fitted, model_inputs
+from edgecompress.data.npz import is_archive_of_arrays
+from edgecompress.data.preprocessing import standard
 from edgecompress.devices.address import Address
 from edgecompress.devices.connect import connect
 from edgecompress.devices.cores import KINDS, core_mask
@@ -21,18 +21,21 @@ from edgecompress.keras_types import Layer, Model
 from edgecompress.methods import find as find_method
 from edgecompress.methods.compress import check
 from edgecompress.methods.patterns import require_match, require_pattern
-from edgecompress.methods.protocol import Kept
+from edgecompress.methods.protocol import Kept, Samples
 from edgecompress.methods.step import Stage
 from edgecompress.pipeline.networks.network import Network
 from edgecompress.pipeline.networks.of_recipe import network_of
+from edgecompress.pipeline.networks.task import ENDS, require_fit, task_of, wants_answers, width
 from edgecompress.pipeline.on_devices.profile import parse_devices
 from edgecompress.pipeline.stages import optimizer_steps
 from edgecompress.profiling.readiness.check import Wanted
 from edgecompress.profiling.readiness.check import check as check_device
 from edgecompress.progress import Progress, silent
-from edgecompress.recipes import Recipe, method_of
-from edgecompress.training.batches import HELD_OUT
-from edgecompress.values import LayerNote, Preprocessing
+from edgecompress.recipes import Recipe, TrainSection, method_of
+from edgecompress.tasks import Kind, Task
+from edgecompress.training.augmentation import Augmentation
+from edgecompress.training.batches import HELD_OUT, UNCHANGED
+from edgecompress.values import Arrays, Intake, LayerNote, TensorSpec
 
 SHOWN_CLASSES = 5
 _RUNTIMES = {"tflite": "litert", "onnx": "onnx"}  # by the format that they run
@@ -44,25 +47,44 @@ class Opened:
 
     network: Network
     dataset: Dataset
-    preprocessing: Preprocessing
+    intake: Intake
+    task: Task
 
 
 def open_data(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
-    """Open the recipe's network and its data, and say how images become the network's input.
+    """Open the recipe's network and its data, and say what the network takes of them, and what it is to learn.
+
+    Arrays are given as they are where the network takes no images, or where an archive holds no pixels and nobody says
+    what range the network expects such in.
 
     Raises:
-        EdgeCompressError: as `network_of` and `load`.
+        EdgeCompressError: as `network_of`, `load` and `task_of`.
+        RecipeError: nobody says what range pixels are expected in.
     """
     network = network_of(recipe)
-    dataset = load_data(recipe, network.size, channels=network.channels, on_progress=on_progress)
-    preprocessing = standard(
-        dataset,
-        size=network.size,
-        channels=network.channels,
-        input_range=network.input_range,
-        fit=recipe.data.fit,
+    loss = recipe.train.loss or network.loss
+    size, pixels = network.size, network.input_range
+    if size is not None and pixels is None and is_archive_of_arrays(recipe.data.name):
+        size = None
+    if size is not None and pixels is None:
+        raise RecipeError(
+            f"It is not known what range '{recipe.model.name}' expects pixels in, and by a wrong one it computes "
+            "nonsense.",
+            hint="Say it: --input-range 0 255, 0 1 or -1 1.",
+        )
+    inputs = () if size else network.inputs
+    dataset = load_data(
+        recipe,
+        size,
+        channels=network.channels if size else None,
+        inputs=inputs,
+        answers=wants_answers(loss),
+        on_progress=on_progress,
     )
-    return Opened(network, dataset, preprocessing)
+    intake: Intake = Arrays(inputs)
+    if size is not None and pixels is not None:
+        intake = standard(dataset, size=size, channels=network.channels, input_range=pixels, fit=recipe.data.fit)
+    return Opened(network, dataset, intake, task_of(loss, network.end, dataset, name=recipe.model.name))
 
 
 def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
@@ -82,6 +104,7 @@ def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
                 hint="Leave them out.",
             )
     opened = open_data(recipe, on_progress=on_progress)
+    _require_use(recipe.train, opened)
     model, _ = build_model(recipe, opened)
     if recipe.train.freeze:
         require_pattern(recipe.train.freeze, "the training, for --freeze,")
@@ -99,8 +122,22 @@ def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
             require_match(pattern, f"{single.method}, for keep_float,", split)
     if recipe.convert.keep_float:
         require_match(recipe.convert.keep_float, "conversion, for keep_float,", split)
-    check(model, method_of(recipe), _Untrained(recipe, opened.dataset, opened.preprocessing))
+    check(model, method_of(recipe), _Untrained(recipe, opened.dataset, opened.intake))
     return opened
+
+
+def _require_use(train: TrainSection, opened: Opened) -> None:
+    """Refuse options that are for images, or for one class a sample, of other data."""
+    changes = [name for name in Augmentation.__dataclass_fields__ if getattr(train, name) != getattr(UNCHANGED, name)]
+    if changes and isinstance(opened.intake, Arrays):
+        raise RecipeError(
+            f"--{changes[0]} changes images, and the network is given arrays.", hint=f"Leave --{changes[0]} out."
+        )
+    if train.class_weights and not (opened.task.kind is Kind.CLASSES and opened.dataset.train.labels.ndim == 1):
+        raise RecipeError(
+            f"--class-weights are for one class a sample, and {opened.dataset.name} has other labels.",
+            hint="Leave --class-weights out.",
+        )
 
 
 @dataclass(frozen=True)
@@ -109,14 +146,14 @@ class _Untrained:
 
     recipe: Recipe
     dataset: Dataset
-    preprocessing: Preprocessing
+    intake: Intake
 
     def optimizer_steps(self, stage: Stage) -> int:
         share = 1 - HELD_OUT if self.dataset.held_out is None else 1
         return optimizer_steps(self.recipe, stage, round(len(self.dataset.train) * share))
 
-    def images(self, count: int) -> np.ndarray:
-        return scale_pixels(fit_pixels(self.dataset.train.images[:count], self.preprocessing), self.preprocessing)
+    def samples(self, count: int) -> Samples:
+        return model_inputs(fitted(self.dataset.train.images[:count], self.intake), self.intake)
 
 
 def check_rest(recipe: Recipe) -> None:
@@ -166,9 +203,15 @@ def _check_device(address: Address, recipe: Recipe) -> None:
 
 
 def load_data(
-    recipe: Recipe, size: tuple[int, int], *, channels: int | None, on_progress: Progress = silent
+    recipe: Recipe,
+    size: tuple[int, int] | None,
+    *,
+    channels: int | None,
+    inputs: tuple[TensorSpec, ...] = (),
+    answers: bool = False,
+    on_progress: Progress = silent,
 ) -> Dataset:
-    """Load the recipe's data set for images of this height and width."""
+    """Load the recipe's data set for images of this height and width, or as arrays for these inputs."""
     return load(
         recipe.data.name,
         data_dir=Path(recipe.data.directory) if recipe.data.directory else None,
@@ -176,6 +219,8 @@ def load_data(
         channels=channels,
         fit=recipe.data.fit,
         seed=recipe.train.seed,
+        inputs=inputs,
+        answers=answers,
         on_progress=on_progress,
     )
 
@@ -192,19 +237,15 @@ def build_model(recipe: Recipe, opened: Opened) -> tuple[Model, tuple[LayerNote,
         DataError: it has other classes than the data.
     """
     load_keras().utils.set_random_seed(recipe.train.seed)
-    labels, new_head = opened.dataset.labels, recipe.model.new_head
-    listed = f"{', '.join(labels[:SHOWN_CLASSES])}{', ...' if labels[SHOWN_CLASSES:] else ''}"
-    if new_head not in (0, len(labels)):
+    dataset, task, new_head = opened.dataset, opened.task, recipe.model.new_head
+    outputs = width(task.loss, dataset)
+    if new_head not in (0, outputs):
+        listed = f"{', '.join(dataset.labels[:SHOWN_CLASSES])}{', ...' if dataset.labels[SHOWN_CLASSES:] else ''}"
         raise DataError(
-            f"The new head is to have {new_head} classes, and {opened.dataset.name} has {len(labels)}: {listed}.",
-            hint=f"Say --new-head {len(labels)}.",
+            f"The new head is to have {new_head} outputs, and {dataset.name} asks for {outputs}: {listed}.",
+            hint=f"Say --new-head {outputs}.",
         )
-    model, notes = opened.network.construct(opened.preprocessing.channels, len(labels))
-    classes = model.outputs[0].shape[-1]
-    if classes != len(labels):
-        raise DataError(
-            f"'{recipe.model.name}' gives scores of {classes} classes, and {opened.dataset.name} has {len(labels)}: "
-            f"{listed}.",
-            hint=f"Name the data that it was made for, or give it a new classifier: --new-head {len(labels)}.",
-        )
+    channels = 0 if isinstance(opened.intake, Arrays) else opened.intake.channels
+    model, notes = opened.network.construct(channels, outputs, ENDS.get(task.loss, "linear"))
+    require_fit(task, model.outputs[0].shape[1:], dataset, name=recipe.model.name)
     return model, notes

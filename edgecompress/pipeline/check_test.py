@@ -103,7 +103,7 @@ def test_what_is_right_passes() -> None:
     right = recipe(PRUNE, {"method": "kmeans_sharing", "options": {"clusters": 8}}, convert={"keep_float": "fc1"})
     check_rest(right)
     opened = check_training(right)
-    assert len(opened.dataset.labels) == 10 and opened.preprocessing.height == 8
+    assert len(opened.dataset.labels) == 10 and opened.intake.height == 8
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from edgecompress.pipeline.verify import verify_run
 from edgecompress.recipes import Recipe, build_recipe, load_recipe
 from edgecompress.runs.folder import FORMAT, RunFolder
 from edgecompress.storage import sha256_of
+from edgecompress.tasks import ONE_CLASS
 from edgecompress.values import Artifact
 
 PRUNE: dict[str, Any] = {"method": "magnitude_pruning", "options": {"sparsity": 0.5}, "epochs": 1}
@@ -175,11 +176,11 @@ def test_the_data_s_hash_is_in_the_manifest_and_other_data_is_refused(tmp_path: 
     manifest = json.loads((run.path / "manifest.json").read_text())
     assert manifest["data"] == json.loads((run.path / "data.json").read_text())
     assert len(manifest["data"]["sha256"]) == 64 and manifest["data"]["train_images"] == 32
-    load_for(given, run.preprocessing(), run=run)
+    load_for(given, run.intake(), ONE_CLASS, run=run)
     arrays["x"][0, 0, 0] ^= 1  # a single pixel
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(DataError, match=r"is not what '.*' was trained on"):
-        load_for(given, run.preprocessing(), run=run)
+        load_for(given, run.intake(), ONE_CLASS, run=run)
     run.write("artifacts", [])
     with pytest.raises(DataError, match="was trained on"):
         verify_run(run)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from edgecompress.convert.targets import Options, Target
 from edgecompress.convert.tflite.post_training import NEED_CALIBRATION, Calibration
-from edgecompress.data.calibration import calibration_batch, read_calibration
-from edgecompress.errors import ConversionError, RunFolderError, UnsupportedModelError
+from edgecompress.data.calibration import calibration_batch, read_calibration, read_input_arrays
+from edgecompress.errors import ConversionError, DataError, RunFolderError, UnsupportedModelError
 from edgecompress.pipeline.emitting.process import emitter
 from edgecompress.pipeline.emitting.service import Opened
+from edgecompress.pipeline.networks.task import task_of_run
 from edgecompress.pipeline.preparation import Range, prepare
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
@@ -20,7 +21,7 @@ from edgecompress.recipes import load_recipe
 from edgecompress.runs.folder import RunFolder
 from edgecompress.runs.working import alone
 from edgecompress.storage import sha256_of, written_whole
-from edgecompress.values import Artifact, Preprocessing
+from edgecompress.values import Arrays, Artifact, Intake
 
 SHOWN_LAYERS = 5
 EMITTED = (".tflite", ".onnx")
@@ -52,8 +53,8 @@ def convert_run(
     missing = [variant for variant in variants if variant not in found]
     if missing:
         raise RunFolderError(f"'{run.path}' has no variant '{missing[0]}'.", hint=f"It has: {', '.join(found)}.")
-    preprocessing = run.preprocessing()
-    calibration = _calibration(run, targets, preprocessing, calibrate, on_progress)
+    intake = run.intake()
+    calibration = _calibration(run, targets, intake, calibrate, on_progress)
     emitted: list[Artifact] = []
     with emitter() as child:
         for variant in variants or found:
@@ -65,7 +66,7 @@ def convert_run(
                 variant=variant,
                 origin=f"{run.model(variant).relative_to(run.path)} sha256:{sha256_of(run.model(variant))}",
                 options=options,
-                preprocessing=preprocessing,
+                preprocessing=None if isinstance(intake, Arrays) else intake,
                 calibration=calibration,
                 on_progress=on_progress,
             )
@@ -195,13 +196,21 @@ def record(
 
 
 def _calibration(
-    run: RunFolder, targets: tuple[Target, ...], preprocessing: Preprocessing, calibrate: str, on_progress: Progress
+    run: RunFolder, targets: tuple[Target, ...], intake: Intake, calibrate: str, on_progress: Progress
 ) -> Calibration | None:
     if not any(target.precision in (*NEED_CALIBRATION, "binary") for target in targets):
         return None
-    if calibrate:
-        return (read_calibration(calibrate, preprocessing, on_progress=on_progress),)
+    if calibrate and isinstance(intake, Arrays):
+        arrays = read_input_arrays(calibrate, intake.inputs)
+        if arrays is None:
+            raise DataError(
+                f"The models of '{run.path}' take arrays, and '{calibrate}' has none for them.",
+                hint="Name an archive of arrays: --calibrate npz:PATH:200; or leave it out.",
+            )
+        return arrays
+    if calibrate and not isinstance(intake, Arrays):
+        return (read_calibration(calibrate, intake, on_progress=on_progress),)
     recipe = load_recipe(run.recipe)
-    dataset = load_for(recipe, preprocessing, run=run, on_progress=on_progress)
+    dataset = load_for(recipe, intake, task_of_run(run), run=run, on_progress=on_progress)
     count = min(recipe.convert.calibration, len(dataset.train))
-    return (calibration_batch(dataset.train, preprocessing, count=count, seed=recipe.train.seed),)
+    return calibration_batch(dataset.train, intake, count=count, seed=recipe.train.seed)

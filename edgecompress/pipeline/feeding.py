@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from edgecompress.convert.embedded import embedded_preprocessing
-from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.intake import fitted, model_inputs
+from edgecompress.data.rows import Images
 from edgecompress.errors import DataError, UnsupportedModelError
 from edgecompress.formats.read import read_model
 from edgecompress.formats.tflite.file import read_graph
 from edgecompress.numerics.affine import dequantize, quantize
 from edgecompress.runtimes.inputs import example_inputs
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.values import Preprocessing, QuantScheme, TensorSpec
+from edgecompress.values import Intake, Preprocessing, QuantScheme, TensorSpec
 
 Range = tuple[float, float]
 INDEX_BYTES = 4  # integers of so many bytes and more are indices, unless they have a scale
@@ -31,7 +32,7 @@ class Feed:
     labels: tuple[str, ...] = ()  # what the file calls its classes, if it does
 
 
-def feed_images(path: Path, spec: TensorSpec, images: np.ndarray, *, input_range: Range | None) -> Feed:
+def feed_images(path: Path, specs: Sequence[TensorSpec], images: np.ndarray, *, input_range: Range | None) -> Feed:
     """Bring images (uint8, N x h x w x c) into the form of a model's only input.
 
     Its values are, in this order, what the caller says, what edgecompress has embedded in the file, or what the input's
@@ -39,14 +40,20 @@ def feed_images(path: Path, spec: TensorSpec, images: np.ndarray, *, input_range
 
     Raises:
         DataError: none of them tells.
-        UnsupportedModelError: the input is no image.
+        UnsupportedModelError: it has other inputs.
     """
+    if len(specs) != 1:
+        raise UnsupportedModelError(
+            f"{path.name} has {len(specs)} inputs; images are for one.",
+            hint="Leave out `--data`: it is then compared on random inputs.",
+        )
+    spec = specs[0]
     embedded = embedded_preprocessing(read_model(path).metadata)
     if embedded is not None and input_range is None:
         words = (
             f"as it says itself: {embedded.height} x {embedded.width} x {embedded.channels}, {_range_words(embedded)}"
         )
-        return replace(feed_as(embedded, spec, images, words), labels=embedded.labels)
+        return replace(feed_as(embedded, specs, images, words), labels=embedded.labels)
     if len(spec.shape) != 4 or spec.shape[3] not in (1, 3) or min(spec.shape[1:]) < 1:
         raise UnsupportedModelError(
             f"{path.name} takes an input of shape {spec.shape}, which is no image (NHWC).",
@@ -55,13 +62,14 @@ def feed_images(path: Path, spec: TensorSpec, images: np.ndarray, *, input_range
     (low, high), why = _known_range(path, spec, input_range)
     scale = ((high - low) / 255,)
     preprocessing = Preprocessing(spec.shape[1], spec.shape[2], spec.shape[3], scale=scale, offset=(low,))
-    return feed_as(preprocessing, spec, images, f"pixels as {low:g} to {high:g}, {why}")
+    return feed_as(preprocessing, specs, images, f"pixels as {low:g} to {high:g}, {why}")
 
 
-def feed_as(preprocessing: Preprocessing, spec: TensorSpec, images: np.ndarray, assumed: str) -> Feed:
-    """Bring images into the form that a preprocessing says."""
-    stored = quantize(scale_pixels(fit_pixels(images, preprocessing), preprocessing), spec)
-    return Feed([[stored[index : index + 1]] for index in range(len(stored))], assumed)
+def feed_as(intake: Intake, specs: Sequence[TensorSpec], samples: Images, assumed: str) -> Feed:
+    """Bring samples of a data set into the form that a model takes."""
+    arrays = model_inputs(fitted(samples, intake), intake)
+    stored = [quantize(array, spec) for array, spec in zip(arrays, specs, strict=True)]
+    return Feed([[array[index : index + 1] for array in stored] for index in range(len(samples))], assumed)
 
 
 def feed_noise(

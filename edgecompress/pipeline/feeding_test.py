@@ -43,7 +43,7 @@ def says_itself(path: Path, preprocessing: Preprocessing) -> Path:
 def images(path: Path, input_range=None):
     found = load("digits").test.images[:20]
     with RuntimeProcess(path) as process:
-        return feed_images(path, process.describe()[0][0], found, input_range=input_range), found
+        return feed_images(path, process.describe()[0], found, input_range=input_range), found
 
 
 def noise(path: Path, input_range=None, count: int = 50, seed: int = 0):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecompress.data import Dataset, load
-from edgecompress.data.preprocessing import fit_pixels, scale_pixels, standard
+from edgecompress.data import Dataset
+from edgecompress.data.intake import fitted, model_inputs
 from edgecompress.data.rows import Images
 from edgecompress.data.stratified import stratified_order
 from edgecompress.errors import DataError, MethodError, RunFolderError
@@ -21,13 +21,15 @@ from edgecompress.keras_types import Model
 from edgecompress.loading import load_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, proposal, prunable_layers, pruned, scan
 from edgecompress.numerics.paired import MOST_IMAGES, PairedDrop, finest_drop, images_to_tell, paired_drop
-from edgecompress.pipeline.networks.own import own_network
+from edgecompress.pipeline.check import build_model, open_data
+from edgecompress.pipeline.networks.task import require_fit, task_of_run
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent
-from edgecompress.recipes import DataSection, ModelSection, load_recipe
+from edgecompress.recipes import DataSection, ModelSection, Recipe, TrainSection, load_recipe
 from edgecompress.runs.folder import open_run
-from edgecompress.values import LayerNote, Preprocessing
-from edgecompress.verification import CHUNK, Accuracy, accuracy_of, right_flags
+from edgecompress.tasks import Task, rightness
+from edgecompress.values import Intake, LayerNote
+from edgecompress.verification import CHUNK, Accuracy, accuracy_of
 
 IMAGES = 1000
 Range = tuple[float, float]
@@ -100,7 +102,8 @@ class Sensitivity:
 class _Subject:
     model: Model
     dataset: Dataset
-    preprocessing: Preprocessing
+    intake: Intake
+    task: Task
     seed: int
 
 
@@ -113,14 +116,15 @@ def find_sensitivity(
     max_drop: float = 1.0,
     resolution: int | None = None,
     input_range: Range | None = None,
+    loss: str = "",
     on_progress: Progress = silent,
 ) -> Sensitivity:
     """Scan a run's dense model, or a model file, on `limit` images of the training split.
 
     Not of the test split: what was chosen by the test images would look better on them than it is. A run's images are
     first those that its training held out to score the epochs. Without `data`, a run's own is taken. `resolution`
-    is the side of a file's images, if they may be of any size, and `input_range` what it takes pixels 0..255 as, if its
-    first layer does not tell.
+    is the side of a file's images, if they may be of any size, `input_range` what it takes pixels 0..255 as, if its
+    first layer does not tell, and `loss` what it was trained by, if neither the file nor the labels tell.
 
     Raises:
         DataError: a file is given without data, or the data does not fit the model.
@@ -131,7 +135,7 @@ def find_sensitivity(
         subject = _of_run(path, data, data_dir, on_progress)
     else:
         section = ModelSection(file=str(path), resolution=resolution, input_range=input_range)
-        subject = _of_file(path, section, data, data_dir, on_progress)
+        subject = _of_file(section, data, data_dir, loss, on_progress)
     model = split_separable(copy_model(subject.model))
     weights, skipped = prunable_layers(model)
     if not weights:
@@ -140,14 +144,14 @@ def find_sensitivity(
     train = subject.dataset.train
     # Held-out images come first in the order of the same seed: they are a prefix of the same permutation of each class.
     order = stratified_order(train.labels, seed=subject.seed)[:limit]
-    pixels, labels = fit_pixels(train.images[order], subject.preprocessing), train.labels[order]
+    samples, labels = fitted(train.images[order], subject.intake), train.labels[order]
     total, done = 2 + len(weights) * len(SPARSITIES), 0
 
     def measure(model: Model) -> np.ndarray:
         nonlocal done
         done += 1
         on_progress("pruning layers one by one", done, total)
-        return right_flags(_scores(model, pixels, subject.preprocessing), labels)
+        return rightness(subject.task, _scores(model, samples, subject.intake), labels)
 
     dense = measure(model)
     found = scan(model, tuple(weights), measure, sparsities=SPARSITIES)
@@ -182,47 +186,33 @@ def _of_run(path: Path, data: str, data_dir: str, on_progress: Progress) -> _Sub
         raise RunFolderError(
             f"'{path}' holds no trained model.", hint="Finish its training with --resume, or give a model file."
         )
-    preprocessing, recipe = run.preprocessing(), load_recipe(run.recipe)
+    intake, task, recipe = run.intake(), task_of_run(run), load_recipe(run.recipe)
     section = DataSection(name=data or recipe.data.name, directory=data_dir or recipe.data.directory)
     own = run if section == recipe.data else None  # other data need not be what it was trained on
     changed = recipe.model_copy(update={"data": section})
-    dataset = load_for(changed, preprocessing, run=own, on_progress=on_progress)
+    dataset = load_for(changed, intake, task, run=own, on_progress=on_progress)
     model = load_model(run.model("dense"))
-    _require_fit(path, model, dataset)
-    return _Subject(model, dataset, preprocessing, recipe.train.seed)
+    require_fit(task, model.outputs[0].shape[1:], dataset, name=str(path))
+    return _Subject(model, dataset, intake, task, recipe.train.seed)
 
 
-def _of_file(path: Path, section: ModelSection, data: str, data_dir: str, on_progress: Progress) -> _Subject:
+def _of_file(section: ModelSection, data: str, data_dir: str, loss: str, on_progress: Progress) -> _Subject:
     if not data:
         raise DataError("Images are needed to measure accuracy.", hint="Name them: `--data fashion_mnist`.")
-    network = own_network(section)
-    dataset = load(
-        data,
-        data_dir=Path(data_dir) if data_dir else None,
-        size=network.size,
-        channels=network.channels,
-        on_progress=on_progress,
+    recipe = Recipe(
+        model=section, data=DataSection(name=data, directory=data_dir), train=TrainSection(seed=0, loss=loss)
     )
-    preprocessing = standard(dataset, size=network.size, channels=network.channels, input_range=network.input_range)
-    model, _ = network.construct(preprocessing.channels, len(dataset.labels))
-    _require_fit(path, model, dataset)
-    return _Subject(model, dataset, preprocessing, 0)
+    opened = open_data(recipe, on_progress=on_progress)
+    model, _ = build_model(recipe, opened)
+    return _Subject(model, opened.dataset, opened.intake, opened.task, recipe.train.seed)
 
 
-def _require_fit(path: Path, model: Model, dataset: Dataset) -> None:
-    shapes = [tuple(tensor.shape) for tensor in model.outputs]
-    if len(shapes) != 1 or shapes[0][-1] != len(dataset.labels):
-        raise DataError(
-            f"'{path}' gives outputs of shape {', '.join(map(str, shapes))}, and {dataset.name} has "
-            f"{len(dataset.labels)} classes.",
-            hint="Name the data that it was trained on with --data.",
-        )
-
-
-def _scores(model: Model, pixels: Images, preprocessing: Preprocessing) -> np.ndarray:
-    parts = (pixels[start : start + CHUNK] for start in range(0, len(pixels), CHUNK))
-    scores = [model.predict_on_batch(scale_pixels(part, preprocessing)) for part in parts]
-    return np.concatenate(scores).reshape(len(pixels), -1)
+def _scores(model: Model, samples: Images, intake: Intake) -> np.ndarray:
+    scores = []
+    for start in range(0, len(samples), CHUNK):
+        inputs = model_inputs(samples[start : start + CHUNK], intake)
+        scores.append(model.predict_on_batch(list(inputs) if len(inputs) > 1 else inputs[0]))
+    return np.concatenate(scores)
 
 
 def _toml_key(text: str) -> str:

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 
 from edgecompress.data import Dataset
-from edgecompress.data.preprocessing import scale_pixels
+from edgecompress.data.intake import model_inputs
 from edgecompress.environment import keras_of, load_keras
 from edgecompress.errors import DataError
 from edgecompress.keras_bridge.keras3_file import save_keras3
 from edgecompress.keras_types import Model
 from edgecompress.methods.compress import compress
-from edgecompress.methods.protocol import Outcome, Prepared
+from edgecompress.methods.protocol import Outcome, Prepared, Samples
 from edgecompress.methods.step import Stage
 from edgecompress.pipeline.check import Opened, build_model, check_training, load_data, trained_layers
 from edgecompress.pipeline.claim import claim, release
 from edgecompress.pipeline.networks.of_recipe import pinned
+from edgecompress.pipeline.networks.task import wants_answers
 from edgecompress.pipeline.stages import optimizer_steps, stage_folder, stage_name
 from edgecompress.progress import Progress, Tell, duration, silent, untold
 from edgecompress.recipes import Recipe, method_of
@@ -28,13 +29,14 @@ from edgecompress.runs.folder import RunFolder
 from edgecompress.runs.generators import write_generators
 from edgecompress.runs.working import working_in
 from edgecompress.storage import written_whole
+from edgecompress.tasks import Kind, Task
+from edgecompress.tasks.losses import Loss, balanced, spreads
 from edgecompress.tfmot.keras2_file import save_keras2
 from edgecompress.tfmot.wrapping.translating import reset_names
 from edgecompress.training.augmentation import Augmentation
 from edgecompress.training.batches import TrainingData, training_data
-from edgecompress.training.cross_entropy import CrossEntropy, balanced
 from edgecompress.training.fit import Training, fit, held_out_accuracy, write_history
-from edgecompress.values import Preprocessing
+from edgecompress.values import Arrays, Intake
 
 
 def train(
@@ -71,12 +73,10 @@ def _train(recipe: Recipe, run: RunFolder, opened: Opened, on_progress: Progress
     load_keras().utils.clear_session(free_memory=False)  # names that Keras makes up end up in the files
     reset_names()
     model, notes = build_model(recipe, opened)
-    dataset, preprocessing = opened.dataset, opened.preprocessing
-    data = training_data(
-        dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed, held_out=dataset.held_out
-    )
+    dataset, intake, task = opened.dataset, opened.intake, opened.task
+    data = training_data(dataset.train, intake, names=dataset.labels, seed=recipe.train.seed, held_out=dataset.held_out)
     weights = balanced(data.labels, len(dataset.labels)) if recipe.train.class_weights else ()
-    loss = CrossEntropy(opened.network.logits, weights)
+    loss = Loss(task, weights, spreads(data.labels) if task.kind is Kind.NUMBERS else ())
     trainer = _Trainer(recipe, run, data, dataset.record.sha256, loss, on_progress, tell)
     if opened.network.trained:
         trainer.tell_of(model)
@@ -91,7 +91,8 @@ def _train(recipe: Recipe, run: RunFolder, opened: Opened, on_progress: Progress
         if outcome.quantized is not None:
             trainer.save("compressed.qat", outcome.quantized)
     run.write("notes", list(notes))
-    run.write("preprocessing", preprocessing)
+    run.write("preprocessing", intake)
+    run.write("task", task)
 
 
 def _train_dense(recipe: Recipe, trainer: _Trainer, model: Model, head: str) -> None:
@@ -110,15 +111,19 @@ def _train_dense(recipe: Recipe, trainer: _Trainer, model: Model, head: str) -> 
 
 
 def load_for(
-    recipe: Recipe, preprocessing: Preprocessing, *, run: RunFolder | None = None, on_progress: Progress = silent
+    recipe: Recipe, intake: Intake, task: Task, *, run: RunFolder | None = None, on_progress: Progress = silent
 ) -> Dataset:
-    """Load the recipe's data set for the input of its model.
+    """Load the recipe's data set for the inputs of its model, and what that is to say.
 
     Raises:
         DataError: the data is missing, or is not what `run` was trained on: its test split may hold training images.
     """
-    size = preprocessing.height, preprocessing.width
-    dataset = load_data(recipe, size, channels=preprocessing.channels, on_progress=on_progress)
+    answers = wants_answers(task.loss)
+    if isinstance(intake, Arrays):
+        dataset = load_data(recipe, None, channels=None, inputs=intake.inputs, answers=answers, on_progress=on_progress)
+    else:
+        size = intake.height, intake.width
+        dataset = load_data(recipe, size, channels=intake.channels, answers=answers, on_progress=on_progress)
     if run is not None and run.has("data") and run.read_data().sha256 != dataset.record.sha256:
         trained = run.read_data()
         raise DataError(
@@ -137,7 +142,7 @@ class _Trainer:
     run: RunFolder
     data: TrainingData
     data_sha256: str
-    loss: CrossEntropy
+    loss: Loss
     on_progress: Progress
     tell: Tell
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -152,9 +157,9 @@ class _Trainer:
         assert stage.epochs and stage.learning_rate  # resolved, as the method trains
         self.fit(index + 1, prepared, stage.epochs, stage.learning_rate)
 
-    def images(self, count: int) -> np.ndarray:
+    def samples(self, count: int) -> Samples:
         chosen = np.random.default_rng(self.recipe.train.seed).permutation(len(self.data.labels))[:count]
-        return scale_pixels(self.data.pixels[chosen], self.data.preprocessing)
+        return model_inputs(self.data.samples[chosen], self.data.intake)
 
     def tell_of(self, model: Model) -> None:
         """Tell how good a model is that was trained before, by which one sees that it is fed what it was made for."""
@@ -221,8 +226,8 @@ class _Trainer:
         left = planned - self.kept_epochs - self.trained_epochs
         remaining = f", about {duration(elapsed_s / self.trained_epochs * left)} remaining" if left > 0 else ""
         return (
-            f"{record['stage']}: epoch {record['epoch']}/{epochs}, loss {record['loss']:.4f}, accuracy "
-            f"{record['accuracy']:.4f}, held out {record['held_out_accuracy']:.4f}; {duration(elapsed_s)} elapsed"
+            f"{record['stage']}: epoch {record['epoch']}/{epochs}, loss {record['loss']:.4f}, "
+            f"{self.loss.task.kind.value} {record['accuracy']:.4f}, held out {record['held_out_accuracy']:.4f}; {duration(elapsed_s)} elapsed"
             f"{remaining}"
         )
 

@@ -60,6 +60,7 @@ class TrainSection(Section):
     unfreeze_epochs: int = Field(default=0, ge=0, le=MOST_EPOCHS)  # with all layers, at a tenth of the learning rate
     early_stopping: int = Field(default=0, ge=0, le=MOST_EPOCHS)  # epochs of the dense model without a better one
     class_weights: Literal["", "balanced"] = ""
+    loss: str = ""  # by Keras's name; "": as the model's file says, or as labels and outputs look
     shift: int = Field(default=0, ge=0, le=1024)  # these four change the images in each epoch: see Augmentation
     crop: float = Field(default=1.0, ge=0.1, le=1)
     flip: bool = False

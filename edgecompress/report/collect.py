@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from edgecompress.errors import RunFolderError
 from edgecompress.formats.sizes import compressed_sizes
+from edgecompress.pipeline.networks.task import task_of_run
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import load_recipe, to_toml
 from edgecompress.report.columns import front, marks
@@ -90,6 +91,7 @@ def collect(run: RunFolder, *, on_progress: Progress = silent) -> Content:
         conditions=tuple(conditions_of(current, setting) for setting in settings),
         instructions=tuple(each for each in counted if (each.artifact, each.sha256) in listed),
         sustained=tuple(each for each in sustained if (each.artifact, each.sha256) in listed),
+        metric=verification.metric if verification else task_of_run(run).kind.value,
     )
 
 

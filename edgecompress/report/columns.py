@@ -44,13 +44,16 @@ class Cell:
     mark: str = ""
 
 
-def columns(settings: tuple[Setting, ...]) -> tuple[Column, ...]:
-    """Return the columns; load, first inference and memory are those of the first setting."""
+def columns(settings: tuple[Setting, ...], metric: str = "accuracy") -> tuple[Column, ...]:
+    """Return the columns; how right files are is called `metric`.
+
+    Load, first inference and memory are those of the first setting.
+    """
     return (
         Column("raw_bytes", "raw", "KiB", lambda row: _exact(row.sizes.raw_bytes / KIB), decimals=1),
         Column("gzip_bytes", "gzip -9", "KiB", lambda row: _exact(row.sizes.gzip_bytes / KIB), decimals=1),
         Column("zstd_bytes", "zstd -19", "KiB", lambda row: _exact(row.sizes.zstd_bytes / KIB), decimals=1),
-        Column("accuracy", "accuracy", "%", _accuracy, True, decimals=2, compared=_wrong),
+        Column("accuracy", metric, "%", _accuracy, True, decimals=2, compared=_wrong),
         Column("drop", "drop", "points", _drop, decimals=2, signed=True, compared=_wrong),
         Column("keras_agreement", "as Keras", "%", lambda row: _exact(row.keras_agreement), True, decimals=2),
         *(_median(setting) for setting in settings),
@@ -86,7 +89,7 @@ def front(rows: tuple[Row, ...], settings: tuple[Setting, ...]) -> tuple[tuple[s
 def table(content: Content) -> list[tuple[Row, list[tuple[Column, Cell]]]]:
     """Return each row with its cells, in the columns that have a figure in any row."""
     shown = []
-    for column in columns(content.settings):
+    for column in columns(content.settings, content.metric):
         values = [column.read(row) for row in content.rows]
         if any(values):
             shown.append((column, _decimals(values) if column.decimals is None else column.decimals))

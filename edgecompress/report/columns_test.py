@@ -9,7 +9,7 @@ from edgecompress.report.columns import columns, front, marks, table
 from edgecompress.report.conftest import right as right_of
 from edgecompress.report.content import Interval, Row, Setting, Timing
 from edgecompress.runs.folder import RunFolder
-from edgecompress.verification import Accuracy, packed_flags
+from edgecompress.verification import Accuracy, packed
 
 generator = np.random.default_rng(0)
 ONE, TWO = Setting("local", 1), Setting("local", 2)
@@ -28,7 +28,7 @@ def row(size: int, percent: float | None = None, p50_ms: float | None = None, ha
     if percent is None:
         return made
     accuracy, right = Accuracy(percent, percent - 0.5, percent + 0.5, 10_000), right_of(round(100 * percent))
-    return replace(made, accuracy=accuracy, drop=90 - percent, keras_agreement=percent, right=packed_flags(right))
+    return replace(made, accuracy=accuracy, drop=90 - percent, keras_agreement=percent, right=packed(right))
 
 
 def test_keys_are_stable() -> None:
@@ -87,7 +87,7 @@ def test_accuracies_that_cannot_be_told_apart_are_not_ranked() -> None:
     for column in ("accuracy", "drop"):
         assert [each.marks.get(column, "") for each in found] == ["", "best", ""]
     mixed = np.roll(right_of(8948), 10)  # as many right, ten of them others
-    other = replace(row(1024, 89.48), right=packed_flags(mixed))
+    other = replace(row(1024, 89.48), right=packed(mixed))
     found = marks((other, row(4096, 89.56), row(5000, 89.08)), ())
     for column in ("accuracy", "drop"):
         assert [each.marks.get(column, "") for each in found] == ["cannot tell", "cannot tell", ""]

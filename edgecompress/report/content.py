@@ -76,7 +76,7 @@ class Row:
     pareto: bool = False
     marks: dict[str, str] = field(default_factory=dict)  # column to "best", or to "cannot tell" from the best
     paired: PairedDrop | None = None  # the drop with its interval, on the same images
-    right: str = ""  # which images it has right, as `verification.packed_flags`
+    right: str = ""  # which images it has right, as `verification.packed`
 
     def timing(self, setting: Setting) -> Timing | None:
         """Return what was measured in a setting."""
@@ -153,3 +153,4 @@ class Content:
     conditions: tuple[Conditions, ...]
     instructions: tuple[InstructionCount, ...] = ()  # of files that are still these
     sustained: tuple[Sustained, ...] = ()  # likewise
+    metric: str = "accuracy"  # what is called accuracy in it

@@ -10,7 +10,7 @@ import numpy as np
 from edgecompress.numerics.paired import CONFIDENCE, paired_drop
 from edgecompress.profiling.statistics import compare
 from edgecompress.report.content import Interval
-from edgecompress.verification import flags_of
+from edgecompress.verification import unpacked
 
 BEST = "best"
 CANNOT_TELL = "cannot tell"
@@ -20,12 +20,12 @@ CANNOT_TELL = "cannot tell"
 class Wrong(Interval):
     """How many of the images are wrong, which of them being known; the same images for all files of a run."""
 
-    right: str = ""  # `packed_flags`
+    right: str = ""  # `packed`
     images: int = 0
 
     def flags(self) -> np.ndarray | None:
         """Return which images are right, if that is known."""
-        return flags_of(self.right, self.images)
+        return unpacked(self.right, self.images)
 
 
 def rank(values: Sequence[Interval | None]) -> list[str]:

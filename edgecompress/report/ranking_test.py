@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edgecompress.profiling.statistics_test import RECORDED
 from edgecompress.report.content import Interval
 from edgecompress.report.ranking import BEST, CANNOT_TELL, Wrong, known_less, pareto_front, rank
-from edgecompress.verification import packed_flags
+from edgecompress.verification import packed
 
 
 def exact(value: float) -> Interval:
@@ -128,7 +128,7 @@ def test_a_point_that_is_worse_everywhere_changes_nothing(points, extra) -> None
 
 def wrong(flags: np.ndarray) -> Wrong:
     share = 1 - float(flags.mean())
-    return Wrong(share, share - 0.1, share + 0.1, right=packed_flags(flags), images=len(flags))
+    return Wrong(share, share - 0.1, share + 0.1, right=packed(flags), images=len(flags))
 
 
 def test_a_clear_loss_of_images_is_known_and_shared_by_all_pairs() -> None:

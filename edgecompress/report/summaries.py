@@ -29,10 +29,13 @@ def legend(content: Content) -> list[str]:
             "where what cannot be told apart counts as equal."
         )
     if content.verification:
+        in_part = any(check.paired and check.paired.in_part for check in content.verification.artifacts)
+        of_it, of_drop = ("Student's", "Student's") if in_part else ("Wilson's", "Tango's")
         found.append(
-            f"Accuracy on {content.verification.data}, with Wilson's 95 % interval; drop in percentage points below "
-            "the dense Keras model on the same images, with Tango's 95 % interval: where that holds 0, there may be "
-            "none; as Keras: images with the argmax of the Keras model that the file was made from."
+            f"{content.metric[0].upper()}{content.metric[1:]} on {content.verification.data}, with {of_it} 95 % "
+            "interval; drop in percentage points below the dense Keras model on the same samples, with "
+            f"{of_drop} 95 % interval: where that holds 0, there may be none; as Keras: samples of which the file "
+            "decides what the Keras model does that it was made from."
         )
     if content.settings:
         found.append(

@@ -78,8 +78,10 @@ def _draw(content: Content) -> tuple[dict[str, bytes], dict[str, str]]:
             ("latency", latency_points(content), f"p50 latency, ms ({label(str(first))})"),
         ):
             if points:
-                figure = scatter(points, x_label=x_label, dense_accuracy=dense.percent if dense else None)
+                figure = scatter(
+                    points, x_label=x_label, dense_accuracy=dense.percent if dense else None, metric=content.metric
+                )
                 images[f"{name}.png"], drawings[name] = to_png(figure), to_svg(figure, name=name)
         if content.history:
-            drawings["training"] = to_svg(training_curves(content.history), name="training")
+            drawings["training"] = to_svg(training_curves(content.history, content.metric), name="training")
     return images, drawings

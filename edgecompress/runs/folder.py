@@ -16,9 +16,9 @@ from edgecompress.values import (
     Artifact,
     DataRecord,
     InstructionCount,
+    Intake,
     LayerNote,
     Measurement,
-    Preprocessing,
     Sustained,
 )
 
@@ -95,9 +95,9 @@ class RunFolder:
         if self.recipe.exists():
             self._write_manifest()
 
-    def preprocessing(self) -> Preprocessing:
-        """Read how an image becomes the model's input."""
-        return from_json(Preprocessing, self._existing("preprocessing.json", "train"))
+    def intake(self) -> Intake:
+        """Read how the models take what a data set holds."""
+        return from_json(Intake, self._existing("preprocessing.json", "train"))  # type: ignore[arg-type]
 
     def read_history(self) -> list[dict[str, Any]]:
         """Read the record of each epoch."""

@@ -105,23 +105,26 @@ class RuntimeProcess:
             chunks.append(self._request("run_rows", chunk, read=lambda _, outputs: outputs))
         return [np.concatenate(column) for column in zip(*chunks, strict=True)]
 
-    def run_batch(self, images: np.ndarray, *, on_progress: Progress = silent) -> np.ndarray:
-        """Run float images (N, ...), one after another, through a model with one input and one output.
+    def run_batch(self, *arrays: np.ndarray, on_progress: Progress = silent) -> np.ndarray:
+        """Run real samples (N, ...), an array an input, one after another, through a model with one output.
 
-        Quantizes them as the input says; returns the raw outputs (N, ...), for `numerics.affine.dequantize`. Raises
-        UnsupportedModelError if the model has more inputs or outputs.
+        Quantizes them as the inputs say; returns the raw outputs (N, ...), for `numerics.affine.dequantize`. Raises
+        UnsupportedModelError if the model has other inputs, or more outputs.
         """
-        if len(self._inputs) != 1 or len(self._outputs) != 1:
+        if len(self._inputs) != len(arrays) or len(self._outputs) != 1:
             raise UnsupportedModelError(
                 f"{self._name} has {len(self._inputs)} inputs and {len(self._outputs)} outputs; "
-                "a batch of images needs one of each."
+                f"{len(arrays)} and one were expected."
             )
-        rows, outputs = self._chunk_rows(images[:1].nbytes), []
-        for start in range(0, len(images), rows):
-            on_progress("inference", start, len(images))
-            chunk = quantize(images[start : start + rows], self._inputs[0])
-            outputs.append(self._request("run_batch", [chunk], read=lambda _, outputs: outputs[0]))
-        on_progress("inference", len(images), len(images))
+        count = len(arrays[0])
+        rows, outputs = self._chunk_rows(sum(array[:1].nbytes for array in arrays)), []
+        for start in range(0, count, rows):
+            on_progress("inference", start, count)
+            chunk = [
+                quantize(array[start : start + rows], spec) for array, spec in zip(arrays, self._inputs, strict=True)
+            ]
+            outputs.append(self._request("run_batch", chunk, read=lambda _, outputs: outputs[0]))
+        on_progress("inference", count, count)
         return np.concatenate(outputs)
 
     def _chunk_rows(self, row_bytes: int) -> int:

@@ -71,7 +71,7 @@ def test_batches_are_changed_otherwise_in_each_epoch_and_alike_when_it_comes_aga
 
     def first(epoch: int) -> np.ndarray:
         each = batches(data, batch_size=1500, seed=1, epoch=epoch, augmentation=Augmentation(shift=1))
-        inputs, labels = next(each)
+        (inputs,), labels = next(each)
         return inputs[np.argsort(labels, kind="stable")]
 
     assert np.array_equal(first(0), first(0)) and not np.array_equal(first(0), first(1))

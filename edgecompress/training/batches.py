@@ -1,4 +1,4 @@
-"""What is trained on: images and labels, those that only score the epochs, and the order in which they come."""
+"""What is trained on: samples and labels, those that only score the epochs, and the order in which they come."""
 
 from __future__ import annotations
 
@@ -9,49 +9,50 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgecompress.data import Split
-from edgecompress.data.preprocessing import fit_pixels, scale_pixels
+from edgecompress.data.intake import fitted, model_inputs
+from edgecompress.data.records import are_records
 from edgecompress.data.rows import Images
 from edgecompress.data.stratified import stratified_split
 from edgecompress.training.augmentation import Augmentation
-from edgecompress.values import Preprocessing
+from edgecompress.values import Intake
 
 UNCHANGED = Augmentation()
 HELD_OUT = 0.05  # share of the training split that only scores the epochs
 
-Batch = tuple[np.ndarray, np.ndarray]  # inputs of the model, labels
+Batch = tuple[tuple[np.ndarray, ...], np.ndarray]  # inputs of the model, labels
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Pixels as the model's input wants them (uint8, N x H x W x C) and labels, to train on and to score with."""
+    """Samples, fitted to what the model takes, and labels, to train on and to score with."""
 
-    pixels: Images
+    samples: Images
     labels: np.ndarray
-    held_pixels: Images
+    held_samples: Images
     held_labels: np.ndarray
-    preprocessing: Preprocessing
+    intake: Intake
 
 
 def training_data(
-    split: Split, preprocessing: Preprocessing, *, names: Sequence[str], seed: int, held_out: Split | None = None
+    split: Split, intake: Intake, *, names: Sequence[str], seed: int, held_out: Split | None = None
 ) -> TrainingData:
-    """Fit the images to the model's input once, and hold out a seeded share of every class to score the epochs.
+    """Fit the samples to the model's input once, and hold out a seeded share of every class to score the epochs.
 
-    Where the data says itself what is held out, that is taken. Where a class has a single image, nothing can be spared,
-    and the training images score the epochs.
+    Where the data says itself what is held out, that is taken. Where a class has a single sample, nothing can be
+    spared, and the training samples score the epochs.
     """
     if held_out is not None:
         kept, held = split, held_out
-    elif np.bincount(split.labels, minlength=len(names)).min() < 2:
+    elif len(split) < 2 or (split.labels.ndim == 1 and np.bincount(split.labels, minlength=len(names)).min() < 2):
         kept, held = split, split
     else:
         kept, held = stratified_split(split, names=names, seed=seed, fraction=HELD_OUT)
     return TrainingData(
-        fit_pixels(kept.images, preprocessing),
+        fitted(kept.images, intake),
         kept.labels,
-        fit_pixels(held.images, preprocessing),
+        fitted(held.images, intake),
         held.labels,
-        preprocessing,
+        intake,
     )
 
 
@@ -67,12 +68,14 @@ def batches(
     order = np.random.default_rng((seed, epoch)).permutation(len(data.labels))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        pixels = augmentation.applied(data.pixels[chosen], np.random.default_rng((seed, epoch, start)))
-        yield scale_pixels(pixels, data.preprocessing), data.labels[chosen]
+        samples = data.samples[chosen]
+        if not are_records(samples):
+            samples = augmentation.applied(samples, np.random.default_rng((seed, epoch, start)))
+        yield model_inputs(samples, data.intake), data.labels[chosen]
 
 
 def held_batches(data: TrainingData, *, batch_size: int) -> Iterator[Batch]:
-    """Yield the images that score an epoch."""
+    """Yield the samples that score an epoch."""
     for start in range(0, len(data.held_labels), batch_size):
         part = slice(start, start + batch_size)
-        yield scale_pixels(data.held_pixels[part], data.preprocessing), data.held_labels[part]
+        yield model_inputs(data.held_samples[part], data.intake), data.held_labels[part]

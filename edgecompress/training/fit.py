@@ -14,10 +14,10 @@ from edgecompress.errors import TrainingError
 from edgecompress.methods.protocol import Prepared
 from edgecompress.progress import Progress, silent
 from edgecompress.storage import write_text
+from edgecompress.tasks.losses import USUAL, Loss
 from edgecompress.training.augmentation import Augmentation
 from edgecompress.training.batches import UNCHANGED, TrainingData, batches, held_batches, steps_per_epoch
 from edgecompress.training.checkpoint import History, restore, save
-from edgecompress.training.cross_entropy import USUAL, CrossEntropy
 from edgecompress.training.schedule import cosine_with_warmup
 from edgecompress.training.stepper import Stepper
 
@@ -37,7 +37,7 @@ class Training:
     warmup_epochs: float
     seed: int
     augmentation: Augmentation = UNCHANGED
-    loss: CrossEntropy = USUAL
+    loss: Loss = USUAL
     patience: int = 0
 
     def is_over(self, history: History) -> bool:
@@ -106,7 +106,7 @@ def _epoch(
     stepper: Stepper, data: TrainingData, training: Training, epoch: int, on_progress: Progress
 ) -> dict[str, Any]:
     steps = steps_per_epoch(len(data.labels), training.batch_size)
-    losses, right, rate = 0.0, 0, 0.0
+    losses, right, rate = 0.0, 0.0, 0.0
     parts = batches(
         data,
         batch_size=training.batch_size,

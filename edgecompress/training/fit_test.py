@@ -54,7 +54,7 @@ def network(*, dropout: float = 0.0) -> Any:
 
 
 def by(step: Step) -> Callable[[Any], Prepared]:
-    context = Context(optimizer_steps=4 * 22, images=lambda count: np.full((count, 8, 8, 1), 0.5, np.float32))
+    context = Context(optimizer_steps=4 * 22, samples=lambda count: (np.full((count, 8, 8, 1), 0.5, np.float32),))
     return lambda model: step.prepare(copy_model(model), context)
 
 
@@ -81,7 +81,7 @@ def test_the_loop_trains_bit_for_bit_like_plain_steps(data: TrainingData, tmp_pa
     division by it a multiplication, which rounds otherwise for any other size.
     """
     keras, tensorflow = load_keras(), load_tensorflow()
-    data = replace(data, pixels=data.pixels[: 16 * 64], labels=data.labels[: 16 * 64])
+    data = replace(data, samples=data.samples[: 16 * 64], labels=data.labels[: 16 * 64])
     ours = network()
     fit(Prepared(ours, ours), data, TRAINING, tmp_path, on_epoch=lambda history: None)
     theirs = network()
@@ -98,7 +98,7 @@ def test_the_loop_trains_bit_for_bit_like_plain_steps(data: TrainingData, tmp_pa
     steps = steps_per_epoch(len(data.labels), TRAINING.batch_size)
     for epoch in range(TRAINING.epochs):
         parts = batches(data, batch_size=TRAINING.batch_size, seed=TRAINING.seed, epoch=epoch)
-        for index, (inputs, labels) in enumerate(parts):
+        for index, ((inputs,), labels) in enumerate(parts):
             rate = tensorflow.constant(TRAINING.rate(epoch * steps + index, steps))
             step(tensorflow.constant(inputs), tensorflow.constant(labels), rate)
     for expected, found in zip(theirs.get_weights(), ours.get_weights(), strict=True):

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from edgecompress.environment import keras_of, load_keras, load_tensorflow
-from edgecompress.methods.protocol import Prepared
+from edgecompress.methods.protocol import Prepared, Samples
+from edgecompress.tasks import Kind
+from edgecompress.tasks.losses import USUAL, Loss
 from edgecompress.training.adam import Adam
-from edgecompress.training.cross_entropy import USUAL, CrossEntropy
 from edgecompress.training.fused import fused_batch_norms, still_batch_norms
 
 
@@ -23,7 +24,7 @@ class Stepper:
     regularizers, priors.
     """
 
-    def __init__(self, prepared: Prepared, loss: CrossEntropy = USUAL) -> None:
+    def __init__(self, prepared: Prepared, loss: Loss = USUAL) -> None:
         self._prepared = prepared
         self._loss = loss
         self._keras = keras_of(prepared.model)
@@ -32,13 +33,18 @@ class Stepper:
         relative = {id(variable): rate for variable, rate in prepared.rates}
         self._adam = Adam(trained, [relative.get(id(each), 1.0) for each in trained])
         tensorflow = load_tensorflow()
-        images = tensorflow.TensorSpec((None, *prepared.model.inputs[0].shape[1:]), prepared.model.inputs[0].dtype)
-        labels, rate = tensorflow.TensorSpec((None,), tensorflow.int64), tensorflow.TensorSpec((), tensorflow.float32)
-        self._step = tensorflow.function(partial(self._trained, self._fused), input_signature=(images, labels, rate))
+        inputs = [tensorflow.TensorSpec((None, *each.shape[1:]), each.dtype) for each in prepared.model.inputs]
+        output = tensorflow.nest.flatten((prepared.scored or prepared.model).outputs)[0]
+        classes = loss.task.kind is Kind.CLASSES
+        self._label_shape = tuple(output.shape[1:-1] if classes else output.shape[1:])
+        labels = tensorflow.TensorSpec((None, *self._label_shape), tensorflow.int64 if classes else tensorflow.float32)
+        self._label_type = labels.dtype.as_numpy_dtype
+        rate = tensorflow.TensorSpec((), tensorflow.float32)
+        self._step = tensorflow.function(partial(self._trained, self._fused), input_signature=(inputs, labels, rate))
         self._still_step = tensorflow.function(
-            partial(self._trained, self._still), input_signature=(images, labels, rate)
+            partial(self._trained, self._still), input_signature=(inputs, labels, rate)
         )
-        self._score = tensorflow.function(self._scored, input_signature=(images, labels))
+        self._score = tensorflow.function(self._scored, input_signature=(inputs, labels))
 
     @property
     def variables(self) -> list[Any]:
@@ -51,20 +57,23 @@ class Stepper:
         for callback in self._prepared.callbacks:
             callback.begin(done)
 
-    def step(self, inputs: np.ndarray, labels: np.ndarray, *, done: int, learning_rate: float) -> tuple[float, int]:
-        """Take the step after `done` others; return its loss, and how many of the labels were the likeliest class."""
+    def step(self, inputs: Samples, labels: np.ndarray, *, done: int, learning_rate: float) -> tuple[float, float]:
+        """Take the step after `done` others; return its loss, and how right the batch was, a sum over its samples."""
         for callback in self._prepared.callbacks:
             callback.before(done)
         still_from = self._prepared.still_from
         step = self._step if still_from is None or done < still_from else self._still_step
-        loss, right = step(inputs, labels.astype(np.int64), np.float32(learning_rate))
+        loss, right = step(list(inputs), self._fitted(labels), np.float32(learning_rate))
         for callback in self._prepared.callbacks:
             callback.after(done + 1)
-        return float(loss), int(right)
+        return float(loss), float(right)
 
-    def score(self, inputs: np.ndarray, labels: np.ndarray) -> int:
-        """Return how many of the labels are the likeliest class at inference."""
-        return int(self._score(inputs, labels.astype(np.int64)))
+    def score(self, inputs: Samples, labels: np.ndarray) -> float:
+        """Return how right the batch is at inference, a sum over its samples."""
+        return float(self._score(list(inputs), self._fitted(labels)))
+
+    def _fitted(self, labels: np.ndarray) -> np.ndarray:
+        return labels.astype(self._label_type).reshape(len(labels), *self._label_shape)
 
     def _trained(
         self, norms: Callable[[], AbstractContextManager[None]], inputs: Any, labels: Any, learning_rate: Any
@@ -72,10 +81,10 @@ class Stepper:
         tensorflow = load_tensorflow()
         model, objective = self._prepared.model, self._prepared.objective or partial(self._loss.of, keras=self._keras)
         with tensorflow.GradientTape() as tape, norms():
-            outputs = model(inputs, training=True)
+            outputs = model(_given(inputs), training=True)
             loss = tensorflow.add_n([objective(labels, outputs), *model.losses])
         self._adam.apply(tape.gradient(loss, self._adam.trained), learning_rate=learning_rate)
-        return loss, self._right(labels, outputs)
+        return loss, self._loss.right(labels, load_tensorflow().nest.flatten(outputs)[0])
 
     def _fused(self) -> AbstractContextManager[None]:
         return fused_batch_norms(self._prepared.model) if self._keras is load_keras() else nullcontext()
@@ -84,9 +93,10 @@ class Stepper:
         return still_batch_norms(self._prepared.model)
 
     def _scored(self, inputs: Any, labels: Any) -> Any:
-        return self._right(labels, (self._prepared.scored or self._prepared.model)(inputs, training=False))
+        outputs = (self._prepared.scored or self._prepared.model)(_given(inputs), training=False)
+        return self._loss.right(labels, load_tensorflow().nest.flatten(outputs)[0])
 
-    def _right(self, labels: Any, outputs: Any) -> Any:
-        tensorflow = load_tensorflow()
-        scores = tensorflow.nest.flatten(outputs)[0]
-        return tensorflow.reduce_sum(tensorflow.cast(tensorflow.argmax(scores, -1) == labels, tensorflow.int32))
+
+def _given(inputs: list[Any]) -> Any:
+    """What a model is called with."""
+    return inputs[0] if len(inputs) == 1 else inputs

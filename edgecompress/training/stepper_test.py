@@ -25,7 +25,7 @@ def network(**options: Any) -> Any:
 def step(prepared: Prepared, *, learning_rate: float = 0.125) -> Stepper:
     stepper = Stepper(prepared)
     stepper.begin(0)
-    stepper.step(INPUTS, LABELS, done=0, learning_rate=learning_rate)
+    stepper.step((INPUTS,), LABELS, done=0, learning_rate=learning_rate)
     return stepper
 
 
@@ -62,7 +62,7 @@ def test_the_objective_and_what_layers_add_is_minimized() -> None:
         return tensorflow.reduce_sum(outputs) + tensorflow.cast(tensorflow.reduce_sum(labels), tensorflow.float32)
 
     stepper = Stepper(Prepared(model, model, objective=objective))
-    losses = [stepper.step(INPUTS, LABELS, done=done, learning_rate=0.0)[0] for done in range(2)]
+    losses = [stepper.step((INPUTS,), LABELS, done=done, learning_rate=0.0)[0] for done in range(2)]
     # Eight softmax outputs add up to 1 each, within a rounding of each of their 24 terms.
     expected = 8 + LABELS.sum() + 0.5 * float(np.square(kernel, dtype=np.float64).sum())
     np.testing.assert_allclose(losses, expected, rtol=64 * 2.0**-24)
@@ -72,7 +72,7 @@ def test_the_scored_model_scores_and_is_not_trained() -> None:
     model, scored = network(), network()
     scored.get_layer("scores").set_weights([np.zeros((5, 3)), np.array([0, 0, 1])])
     stepper = step(Prepared(model, model, scored=scored))
-    assert stepper.score(INPUTS, LABELS) == np.count_nonzero(LABELS == 2)
+    assert stepper.score((INPUTS,), LABELS) == np.count_nonzero(LABELS == 2)
     np.testing.assert_array_equal(scored.get_layer("scores").bias, [0, 0, 1])
 
 
@@ -92,7 +92,7 @@ def test_callbacks_are_told_how_many_steps_are_done() -> None:
     model = network()
     stepper = Stepper(Prepared(model, model, (Telling(),)))
     stepper.begin(7)
-    stepper.step(INPUTS, LABELS, done=7, learning_rate=0.1)
+    stepper.step((INPUTS,), LABELS, done=7, learning_rate=0.1)
     assert told == [("begin", 7), ("before", 7), ("after", 8)]
 
 
@@ -106,7 +106,7 @@ def test_batch_norms_are_still_from_a_step_on() -> None:
     seen = []
     for done in range(3):
         at_inference = float(-np.log(np.asarray(model(INPUTS))[np.arange(8), LABELS]).mean())
-        loss, _ = stepper.step(INPUTS, LABELS, done=done, learning_rate=0.01)
+        loss, _ = stepper.step((INPUTS,), LABELS, done=done, learning_rate=0.01)
         seen.append((loss, at_inference, np.asarray(norm.moving_mean), np.asarray(norm.gamma)))
     (first, then, mean, gamma), *others = seen
     assert first != then and mean.any()  # by the batch, which is followed

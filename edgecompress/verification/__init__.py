@@ -1,8 +1,8 @@
 """Whether the files still compute what the model did: accuracy, agreement with Keras, and parity between formats."""
 
-from edgecompress.verification.accuracy import Accuracy, accuracy, accuracy_of, flags_of, packed_flags, right_flags
+from edgecompress.verification.accuracy import Accuracy, accuracy_of, packed, unpacked
 from edgecompress.verification.check import CHUNK, DENSE, ArtifactCheck, KernelCheck, Parity, Verification, verify
-from edgecompress.verification.comparing import Compared, compare, output_step, output_steps
+from edgecompress.verification.comparing import Compared, best, compare, output_step, output_steps
 from edgecompress.verification.limits import require_agreement, require_drop
 
 __all__ = [
@@ -14,15 +14,14 @@ __all__ = [
     "KernelCheck",
     "Parity",
     "Verification",
-    "accuracy",
     "accuracy_of",
+    "best",
     "compare",
-    "flags_of",
     "output_step",
     "output_steps",
-    "packed_flags",
+    "packed",
     "require_agreement",
     "require_drop",
-    "right_flags",
+    "unpacked",
     "verify",
 ]

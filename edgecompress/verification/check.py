@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from edgecompress.data.preprocessing import scale_pixels
+from edgecompress.data.intake import model_inputs
 from edgecompress.data.rows import Images
 from edgecompress.errors import RuntimeRefusal, UnsupportedModelError
 from edgecompress.numerics.affine import dequantize
@@ -16,8 +17,9 @@ from edgecompress.numerics.paired import PairedDrop, paired_drop
 from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.engines.session import DEFAULT_KERNELS, OUR_KERNELS, has_binary_operators
 from edgecompress.runtimes.process import RuntimeProcess
-from edgecompress.values import Artifact, Preprocessing
-from edgecompress.verification.accuracy import Accuracy, accuracy_of, packed_flags, right_flags
+from edgecompress.tasks import Task, decisions, rightness
+from edgecompress.values import Artifact, Intake
+from edgecompress.verification.accuracy import Accuracy, accuracy_of, packed
 from edgecompress.verification.comparing import Compared, compare, output_step
 
 DENSE = "dense"  # the variant of a run that was not compressed
@@ -33,12 +35,12 @@ class ArtifactCheck:
     target: str
     accuracy: Accuracy
     drop: float  # percentage points below the float Keras model of the dense variant, or of its own where there is none
-    keras_agreement: float  # percent of images with the same argmax
+    keras_agreement: float | None  # percent of images with the same decision; None where outputs are numbers
     largest_difference: float
     mean_difference: float
     runtime: str = ""  # name and version, and which code of ours computed in it
     sha256: str = ""  # of the file that all this is true of
-    right: str = ""  # `packed_flags` of the images that it has right, in the order of the verification
+    right: str = ""  # `packed`: how right each image is, in the order of the verification
     paired: PairedDrop | None = None  # the drop on the same images
     garbage: str = ""  # why it plainly computes something else than the Keras model; empty if it does not
 
@@ -82,8 +84,9 @@ class Verification:
     parity: tuple[Parity, ...]
     kernels: tuple[KernelCheck, ...] = ()
     notes: tuple[str, ...] = ()  # what was asked for and could not be computed, in sentences
-    keras_right: dict[str, str] = field(default_factory=dict)  # `packed_flags`, by variant
+    keras_right: dict[str, str] = field(default_factory=dict)  # `packed`, by variant
     keras_sha256: dict[str, str] = field(default_factory=dict)  # of the model files, by variant
+    metric: str = "accuracy"  # what is called accuracy here
 
     def dense(self) -> Accuracy | None:
         """Return the accuracy of the dense Keras model, or of the only one; None where there are several."""
@@ -102,55 +105,67 @@ class Verification:
 
 
 @dataclass(frozen=True, eq=False)
-class _Images:
-    """The test split as all files get it."""
+class _Test:
+    """The test split as all files get it, and what is asked of them."""
 
-    pixels: Images
-    preprocessing: Preprocessing
+    samples: Images
+    labels: np.ndarray
+    intake: Intake
+    task: Task
     on_progress: Progress
+
+    def right(self, scores: np.ndarray) -> np.ndarray:
+        """How right each sample is."""
+        return rightness(self.task, scores, self.labels)
+
+    def compare(self, expected: np.ndarray, found: np.ndarray, step: float) -> Compared:
+        """Compare outputs, and what they decide."""
+        return compare(expected, found, step, partial(decisions, self.task))
 
 
 def verify(
     artifacts: list[Artifact],
     *,
     folder: Path,
-    pixels: Images,
+    samples: Images,
     labels: np.ndarray,
-    preprocessing: Preprocessing,
+    intake: Intake,
+    task: Task,
     keras_scores: dict[str, np.ndarray],
     data: str,
     kernels: Sequence[str] = (DEFAULT_KERNELS,),
     on_progress: Progress = silent,
 ) -> Verification:
-    """Run every artifact on `pixels` (uint8, N x H x W x C) and compare with labels and Keras's scores (N x classes).
+    """Run every artifact on fitted samples, and compare with labels and Keras's outputs (N, ...), called scores here.
 
     `keras_scores` has an entry a variant, and "<variant>.qat" where there is a model with fake quantization, which is
     then what the int8 files are compared with. TFLite files are also run by each of `kernels`, LiteRT's families, and
     compared with themselves and their ONNX twins.
     """
-    images = _Images(pixels, preprocessing, on_progress)
+    test = _Test(samples, labels, intake, task, on_progress)
     scores, runtimes = {}, {}
     for artifact in artifacts:
         what = f"{artifact.variant} {artifact.target}"
-        scores[artifact.path], runtimes[artifact.path] = _scores(folder / artifact.path, what, images)
-    by_family, notes = _by_families(artifacts, kernels, folder, images)
+        scores[artifact.path], runtimes[artifact.path] = _scores(folder / artifact.path, what, test)
+    by_family, notes = _by_families(artifacts, kernels, folder, test)
     return Verification(
         data,
-        {name: accuracy_of(right_flags(reference, labels)) for name, reference in keras_scores.items()},
+        {name: accuracy_of(test.right(reference)) for name, reference in keras_scores.items()},
         tuple(
-            _check(artifact, scores[artifact.path], runtimes[artifact.path], keras_scores, labels)
+            _check(artifact, scores[artifact.path], runtimes[artifact.path], keras_scores, test)
             for artifact in artifacts
         ),
         (
-            *_parities(artifacts, folder, scores, by_family),
-            *_parities_without_kernels(artifacts, folder, scores, images),
+            *_parities(artifacts, folder, scores, by_family, test),
+            *_parities_without_kernels(artifacts, folder, scores, test),
         ),
         tuple(
-            _kernel_check(path, family, found, scores[path], labels, output_step(folder / path))
+            _kernel_check(path, family, found, scores[path], test, output_step(folder / path))
             for (path, family), found in by_family.items()
         ),
         notes,
-        {name: packed_flags(right_flags(reference, labels)) for name, reference in keras_scores.items()},
+        {name: packed(test.right(reference)) for name, reference in keras_scores.items()},
+        metric=task.kind.value,
     )
 
 
@@ -159,13 +174,13 @@ def _check(
     found: np.ndarray,
     runtime: str,
     keras_scores: dict[str, np.ndarray],
-    labels: np.ndarray,
+    test: _Test,
 ) -> ArtifactCheck:
     twin = f"{artifact.variant}.qat"
     own = twin if artifact.target.endswith(":int8") and twin in keras_scores else artifact.variant
-    reference, right = keras_scores[own], right_flags(found, labels)
-    dense = right_flags(keras_scores.get(DENSE, keras_scores[artifact.variant]), labels)
-    agreement, paired = compare(reference, found, 0.0), paired_drop(dense, right)
+    reference, right = keras_scores[own], test.right(found)
+    dense = test.right(keras_scores.get(DENSE, keras_scores[artifact.variant]))
+    agreement, paired = test.compare(reference, found, 0.0), paired_drop(dense, right)
     return ArtifactCheck(
         artifact.path,
         artifact.variant,
@@ -177,41 +192,41 @@ def _check(
         float(np.abs(found - reference).mean()),
         runtime,
         artifact.sha256,
-        packed_flags(right),
+        packed(right),
         paired,
         agreement.garbage,
     )
 
 
 def _kernel_check(
-    path: str, family: str, found: np.ndarray, usual: np.ndarray, labels: np.ndarray, step: float
+    path: str, family: str, found: np.ndarray, usual: np.ndarray, test: _Test, step: float
 ) -> KernelCheck:
-    right = right_flags(found, labels)
+    right = test.right(found)
     return KernelCheck(
-        **vars(compare(usual, found, step)),
+        **vars(test.compare(usual, found, step)),
         artifact=path,
         kernels=family,
         accuracy=accuracy_of(right),
-        drop=paired_drop(right_flags(usual, labels), right),
+        drop=paired_drop(test.right(usual), right),
     )
 
 
 def _scores(
-    path: Path, what: str, images: _Images, *, plain: bool = False, kernels: str = DEFAULT_KERNELS
+    path: Path, what: str, test: _Test, *, plain: bool = False, kernels: str = DEFAULT_KERNELS
 ) -> tuple[np.ndarray, str]:
-    count = len(images.pixels)
+    count = len(test.samples)
     with RuntimeProcess(path, plain=plain, kernels=kernels) as process:
         _, outputs, runtime = process.describe()
         parts = []
         for start in range(0, count, CHUNK):  # as floats, all of them might not fit into memory
-            images.on_progress(f"verifying {what}", start, count)
-            parts.append(process.run_batch(scale_pixels(images.pixels[start : start + CHUNK], images.preprocessing)))
-        images.on_progress(f"verifying {what}", count, count)
-    return dequantize(np.concatenate(parts), outputs[0]).reshape(count, -1), runtime
+            test.on_progress(f"verifying {what}", start, count)
+            parts.append(process.run_batch(*model_inputs(test.samples[start : start + CHUNK], test.intake)))
+        test.on_progress(f"verifying {what}", count, count)
+    return dequantize(np.concatenate(parts), outputs[0]), runtime
 
 
 def _by_families(
-    artifacts: list[Artifact], kernels: Sequence[str], folder: Path, images: _Images
+    artifacts: list[Artifact], kernels: Sequence[str], folder: Path, test: _Test
 ) -> tuple[dict[tuple[str, str], np.ndarray], tuple[str, ...]]:
     """The scores of TFLite files by each family but the usual one; a family that refuses a file leaves a note."""
     found, notes = {}, []
@@ -219,7 +234,7 @@ def _by_families(
         for family in (each for each in kernels if each != DEFAULT_KERNELS):
             what = f"{artifact.variant} {artifact.target} by {family}"
             try:
-                found[artifact.path, family], _ = _scores(folder / artifact.path, what, images, kernels=family)
+                found[artifact.path, family], _ = _scores(folder / artifact.path, what, test, kernels=family)
             except (RuntimeRefusal, UnsupportedModelError) as error:
                 notes.append(f"{artifact.path} was not run by {family}: {error.message}")
     return found, tuple(notes)
@@ -230,6 +245,7 @@ def _parities(
     folder: Path,
     scores: dict[str, np.ndarray],
     by_family: dict[tuple[str, str], np.ndarray],
+    test: _Test,
 ) -> list[Parity]:
     by_target = {(artifact.variant, artifact.target): artifact for artifact in artifacts}
     found = []
@@ -243,13 +259,13 @@ def _parities(
         families = {usual: scores[tflite.path]}
         families |= {family: each for (which, family), each in by_family.items() if which == tflite.path}
         for family, expected in families.items():
-            agreement = compare(expected, scores[onnx.path], output_step(path))
+            agreement = test.compare(expected, scores[onnx.path], output_step(path))
             found.append(Parity(**vars(agreement), variant=variant, precision=precision, kernels=family))
     return found
 
 
 def _parities_without_kernels(
-    artifacts: list[Artifact], folder: Path, scores: dict[str, np.ndarray], images: _Images
+    artifacts: list[Artifact], folder: Path, scores: dict[str, np.ndarray], test: _Test
 ) -> list[Parity]:
     """A binary ONNX file computes in two ways: both must give what the TFLite file gives."""
     found = []
@@ -257,8 +273,8 @@ def _parities_without_kernels(
         variant, twin = artifact.variant, artifact.path.removesuffix(".onnx") + ".tflite"
         if twin in scores:
             what = f"{variant} {artifact.target} without kernels"
-            plain, _ = _scores(folder / artifact.path, what, images, plain=True)
-            agreement = compare(scores[twin], plain, output_step(folder / twin))
+            plain, _ = _scores(folder / artifact.path, what, test, plain=True)
+            agreement = test.compare(scores[twin], plain, output_step(folder / twin))
             precision = "binary without kernels"
             found.append(Parity(**vars(agreement), variant=variant, precision=precision, kernels=OUR_KERNELS))
     return found

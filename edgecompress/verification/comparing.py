@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edgecompress.errors import UnsupportedModelError
 from edgecompress.formats.tflite.file import read_graph
 from edgecompress.values import QuantScheme, TensorSpec
 
@@ -15,6 +16,8 @@ SIGNAL_SHARE = 0.5  # of the outputs' variance; a difference with more power tha
 FLOOR_STEPS, FLOOR_SHARE = 2, 0.01  # a root mean square below so many steps, or this share of the largest, is rounding
 SAME_ARGMAX = 0.5  # of the images whose best class is clear
 CLEAR_IMAGES = 5  # so many are needed to say so
+
+Decide = Callable[[np.ndarray], np.ndarray | None]  # of outputs (N, ...): what each sample is said to be (N, D)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class Compared:
     largest_difference: float
     largest_steps: float  # 0 where there is no step
     equal_outputs: float  # percent of output elements
-    equal_argmax: float  # percent of images
+    equal_argmax: float | None  # percent of the decisions on all images; None where outputs decide nothing
     garbage: str = ""  # why these outputs are plainly wrong; empty if they are not
 
     @property
@@ -34,12 +37,21 @@ class Compared:
         raise NotImplementedError
 
 
-def compare(expected: np.ndarray, found: np.ndarray, step: float) -> Compared:
-    """Compare scores (N x M) with those that they should be equal to; `step` is the scale of a quantized output, or 0.
+def best(outputs: np.ndarray) -> np.ndarray | None:
+    """Return the place of the largest number (N, 1) of each sample; None where there is only one."""
+    outputs = outputs.reshape(len(outputs), -1)
+    return outputs.argmax(-1)[:, None] if outputs.shape[1] > 1 else None
 
-    What is not a number is equal to what is not a number either, and infinitely far from all else.
+
+def compare(expected: np.ndarray, found: np.ndarray, step: float, decide: Decide = best) -> Compared:
+    """Compare outputs (N, ...) with those that they should be equal to; `step` is the scale of a quantized one, or 0.
+
+    What they say of a sample is what `decide` makes of them, in the order of the last axis: by default which is the
+    largest, if there are several. What is not a number is equal to what is not a number either, and infinitely far
+    from all else.
     """
-    exact, other = expected.astype(np.float64), found.astype(np.float64)
+    decided, decisions = decide(expected), decide(found)
+    exact, other = (each.astype(np.float64).reshape(len(each), -1) for each in (expected, found))
     same = (exact == other) | (np.isnan(exact) & np.isnan(other))
     with np.errstate(invalid="ignore"):
         distances = np.where(same, 0.0, np.abs(exact - other))
@@ -50,9 +62,15 @@ def compare(expected: np.ndarray, found: np.ndarray, step: float) -> Compared:
         largest_difference=largest,
         largest_steps=round(largest / step, 3) if step and np.isfinite(largest) else largest if step else 0.0,
         equal_outputs=percent(distances < step / 2 if step else same),
-        equal_argmax=percent((exact.argmax(-1) == other.argmax(-1)) & ~np.isinf(distances).any(-1)),
+        equal_argmax=_equal(decided, decisions, np.isfinite(distances)),
         garbage=_garbage(exact, other, step),
     )
+
+
+def _equal(expected: np.ndarray | None, found: np.ndarray | None, finite: np.ndarray) -> float | None:
+    if expected is None or found is None:
+        return None
+    return percent((expected == found) & finite.all(-1)[:, None])
 
 
 def output_step(path: Path) -> float:
@@ -67,7 +85,10 @@ def output_steps(path: Path, outputs: Sequence[TensorSpec]) -> tuple[float, ...]
     """
     if path.suffix.lower() != ".tflite":
         return tuple(_step(spec.quant) for spec in outputs)
-    graph = read_graph(path)
+    try:
+        graph = read_graph(path)
+    except UnsupportedModelError:  # with loops, which only float files have
+        return (0.0,) * max(1, len(outputs))
     steps = []
     for index in graph.outputs:
         producer = graph.producers.get(index)

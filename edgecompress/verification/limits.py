@@ -53,14 +53,14 @@ def require_agreement(
             f"{check.artifact} against its Keras model: {check.keras_agreement:.2f} % equal argmax, of at least "
             f"{min_argmax:g} %"
             for check in with_keras
-            if not check.keras_agreement >= min_argmax
+            if check.keras_agreement is not None and not check.keras_agreement >= min_argmax
         ]
     for each in found:
         if max_steps is not None and not each.step:
             unchecked.append(each.title)
         elif max_steps is not None and not each.largest_steps <= max_steps:
             beyond.append(f"{each.title}: {each.largest_steps:g} steps, of at most {max_steps:g}")
-        if min_argmax is not None and not each.equal_argmax >= min_argmax:
+        if min_argmax is not None and each.equal_argmax is not None and not each.equal_argmax >= min_argmax:
             beyond.append(f"{each.title}: {each.equal_argmax:.2f} % equal argmax, of at least {min_argmax:g} %")
     if beyond:
         raise LimitNotMet(

@@ -55,6 +55,7 @@ OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "PAD": shape.pad,
     "PADV2": shape.pad,
     "MIRROR_PAD": shape.mirror_pad,
+    "TILE": shape.tile,
     "SPACE_TO_DEPTH": shape.depth_space,
     "DEPTH_TO_SPACE": shape.depth_space,
     "SHAPE": shape.shape_of,

@@ -20,10 +20,10 @@ KINDS = ("train", "test", "val")
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """An image file, the number of its class, and one of `KINDS`."""
+    """An image file, the number of its class or what should be answered, and one of `KINDS`."""
 
     path: Path
-    label: int
+    label: int | tuple[float, ...]
     kind: str = "train"
 
 
@@ -44,7 +44,8 @@ def read_labelled(
         DataError: a class without an image, or what `read_pictures` raises.
     """
     kinds = np.array([KINDS.index(each.kind) for each in files])
-    labels = np.array([each.label for each in files], np.int64)
+    labels = np.array([each.label for each in files])
+    labels = labels.astype(np.int64 if labels.ndim == 1 else np.float32)
     if not divided:
         kinds[stratified_mask(labels, names=names, seed=request.seed)] = KINDS.index("test")
     order = np.argsort(kinds, kind="stable")  # so that a part is one piece of the array, wherever that lies
@@ -56,7 +57,7 @@ def read_labelled(
     if len(kept) < len(files):
         damaged = sorted({each.path for each in files} - {files[index].path for index in kept})
         notes = (*notes, f"Left out, as damaged, {len(damaged)} of {len(files)}: {name_some(damaged)}.")
-    for label, name in enumerate(names):
+    for label, name in enumerate(names if labels.ndim == 1 else ()):
         if not (labels[kept] == label).any():
             raise DataError(f"All images of the class '{name}' in {source} are damaged.", hint="Replace them.")
     splits = [Split(rows(found.pixels, kinds[kept] == kind), labels[kept][kinds[kept] == kind]) for kind in range(3)]

@@ -6,6 +6,7 @@ HDF5 itself can loop for ever on a damaged file (seen), so use `file`, or call i
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -82,9 +83,11 @@ def _hdf5(path: Path) -> Iterator[KerasFile]:
     import h5py
 
     with h5py.File(path, "r") as root:
-        texts = {name: _text(root, name) for name in ("keras_version", "backend", "model_config")}
+        texts = {name: _text(root, name) for name in ("keras_version", "backend", "model_config", "training_config")}
         config = texts.pop("model_config")
+        compiled = texts.pop("training_config")
         metadata = {name: text[:200] for name, text in texts.items() if text is not None}
+        metadata |= _loss(_config(compiled)) if compiled is not None else {}
         group = child(root, "model_weights")
         numbered = group is None and child(root, "layers") is not None
         weights = NumberedWeights(root) if numbered else NamedWeights(group or root)
@@ -113,8 +116,21 @@ def _archive(path: Path) -> Iterator[KerasFile]:
             with archive.open(_entry(archive, weights.name, MAX_WEIGHTS_BYTES)) as source, weights.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
         metadata = {key: str(text)[:200] for key, text in about.items() if key in {"keras_version", "date_saved"}}
+        metadata |= _loss(config.get("compile_config"))
         with h5py.File(weights, "r") as root:
             yield KerasFile("keras", config, NumberedWeights(root), metadata)
+
+
+def _loss(compiled: Any) -> dict[str, str]:
+    """The name of the loss that a model was compiled with, as functions are named, where it is a single one."""
+    loss = compiled.get("loss") if isinstance(compiled, dict) else None
+    if isinstance(loss, dict):
+        name = loss.get("class_name")
+        loss = loss.get("config") if name == "function" else name
+    if not isinstance(loss, str) or not loss:
+        return {}
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", loss.rpartition(">")[2])  # "Package>MyLoss" is a custom one
+    return {"loss": words.lower()[:200]}
 
 
 def _entry(archive: zipfile.ZipFile, name: str, limit_bytes: int) -> zipfile.ZipInfo:

@@ -35,8 +35,8 @@ class Watching:
     def optimizer_steps(self, stage) -> int:
         return self.trainer.optimizer_steps(stage)
 
-    def images(self, count: int) -> np.ndarray:
-        return self.trainer.images(count)
+    def samples(self, count: int) -> tuple[np.ndarray, ...]:
+        return self.trainer.samples(count)
 
     def train(self, index: int, stage, prepared) -> None:
         watcher = StepCallback()

@@ -99,7 +99,7 @@ def test_latency_pruning_takes_the_1x1_convolutions_of_one_that_it_runs_sparse()
             stepper.begin(0)
             for done in range(16):
                 part = slice(8 * (done % 4), 8 * (done % 4 + 1))
-                stepper.step(data[part], np.arange(8) % 2, done=done, learning_rate=1e-3)
+                stepper.step((data[part],), np.arange(8) % 2, done=done, learning_rate=1e-3)
 
     outcome = compress(model, XNNPACKLatencyPruning(sparsity=0.75), Trainer())
     assert outcome.constraints[0].layers == ("pointwise",)

@@ -49,7 +49,7 @@ class MaskedSteps:
         stepper.begin(0)
         for done in range(STEPS):
             part = slice(16 * (done % 4), 16 * (done % 4 + 1))
-            stepper.step(self._inputs[part], np.arange(16) % 4, done=done, learning_rate=1e-3)
+            stepper.step((self._inputs[part],), np.arange(16) % 4, done=done, learning_rate=1e-3)
 
     def _layers(self, prepared: Any, native: bool) -> list[tuple[str, Any]]:
         return [

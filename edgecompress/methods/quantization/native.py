@@ -29,8 +29,9 @@ from edgecompress.layers.decoders import Decoder, Theta
 from edgecompress.layers.rounding.activation_range import ActivationRange, FileRecord
 from edgecompress.layers.rounding.fake_quantization import FakeQuantized
 from edgecompress.layers.virtual import VirtualLayer
+from edgecompress.methods.protocol import Samples
 
-IMAGES, BATCH = 256, 32  # on which ranges begin
+COUNT, BATCH = 256, 32  # of samples on which ranges begin
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Scheme:
     kernels: dict[str, bool]  # of a layer whose kernel is in int8: whether each filter has a scale of its own
 
 
-def scheme_of(model: Model, parts: Model, images: np.ndarray, *, kept_float: Collection[str] = ()) -> Scheme:
+def scheme_of(model: Model, parts: Model, samples: Samples, *, kept_float: Collection[str] = ()) -> Scheme:
     """Return what the int8 file of `model` rounds, by the layers of `parts`, which computes the same.
 
     Raises:
@@ -49,14 +50,14 @@ def scheme_of(model: Model, parts: Model, images: np.ndarray, *, kept_float: Col
     """
     content = export_float(model)
     codes, weights = codes_of(content, keep_float="|".join(map(re.escape, kept_float)))
-    outputs = outputs_in(content, parts, [images[:1]])
+    outputs = outputs_in(content, parts, [each[:1] for each in samples])
     held = {layer.name: held for layer in model.layers if (held := _held(layer, weights)) is not None}
     return Scheme({outputs[name]: (name, how) for name, how in codes.items() if name in outputs}, held)
 
 
 def fake_quantized(
     model: Model,
-    images: np.ndarray,
+    samples: Samples,
     *,
     kept_float: Collection[str],
     weights: Callable[[Layer, str], Decoder],
@@ -67,15 +68,15 @@ def fake_quantized(
 
     Args:
         model: a copy that may be changed.
-        images: inputs on which ranges begin.
+        samples: those on which ranges begin.
         kept_float: layers that stay float.
         weights: what a kernel of a layer, by its name, is made of before it is rounded.
         bits: how many the weights of a layer have, by its name.
         ranges: "moving" or "learned" (`ActivationRange`).
     """
     parts = split_activations(copy_model(model))
-    scheme = scheme_of(model, parts, images, kept_float=kept_float)
-    begun = _ranges(parts, images)
+    scheme = scheme_of(model, parts, samples, kept_float=kept_float)
+    begun = _ranges(parts, samples)
     virtual = {
         layer.name: VirtualLayer(layer, _decoders(layer, scheme.kernels[layer.name], weights, bits))
         for layer in parts.layers
@@ -116,12 +117,12 @@ def plain_weights(trained: Model, source: Model) -> Model:
     return plain
 
 
-def plain_layers(trained: Model, plain_model: Model, images: np.ndarray, *, kept_float: Collection[str]) -> Model:
+def plain_layers(trained: Model, plain_model: Model, samples: Samples, *, kept_float: Collection[str]) -> Model:
     """Return a model of plain layers that rounds as the trained one does, with rounded kernels.
 
-    The ranges of what is computed inside of layers are those that the float file of `plain_model` has on the images.
+    The ranges of what is computed inside of layers are those that the float file of `plain_model` has on the samples.
     """
-    record = _record(trained, plain_model, images[:IMAGES], kept_float)
+    record = _record(trained, plain_model, tuple(each[:COUNT] for each in samples), kept_float)
     first = functional_of(trained).inputs[0]._keras_history.operation.name
     plain: dict[str, Layer] = {}
 
@@ -141,9 +142,9 @@ def plain_layers(trained: Model, plain_model: Model, images: np.ndarray, *, kept
     return model
 
 
-def _record(trained: Model, plain: Model, images: np.ndarray, kept_float: Collection[str]) -> FileRecord:
+def _record(trained: Model, plain: Model, samples: Samples, kept_float: Collection[str]) -> FileRecord:
     learnt = {layer.tensor for layer in trained.layers if isinstance(layer, ActivationRange)}
-    observed = observed_ranges(export_float(plain), (images,))
+    observed = observed_ranges(export_float(plain), samples)
     ranges = {name: ends for name, ends in observed.items() if name not in learnt}
     return FileRecord(layers=sorted(kept_float), ranges=ranges, name="file_record")
 
@@ -180,15 +181,16 @@ def _filter_axes(layer: Layer, rank: int) -> tuple[int, ...]:
     return (rank - 2,) if isinstance(layer, layers.Conv1DTranspose | layers.Conv2DTranspose) else (rank - 1,)
 
 
-def _ranges(model: Model, images: np.ndarray) -> dict[Output, tuple[float, float]]:
-    """The least and the greatest number that each call of a layer computes of the images."""
+def _ranges(model: Model, samples: Samples) -> dict[Output, tuple[float, float]]:
+    """The least and the greatest number that each call of a layer computes of the samples."""
     found: dict[Output, tuple[float, float]] = {}
     functional = functional_of(model)
-    for start in range(0, min(len(images), IMAGES), BATCH):
-        batch = images[start : start + BATCH]
-        calls, _ = run(functional, [batch])
+    names = [each._keras_history.operation.name for each in functional.inputs]
+    for start in range(0, min(len(samples[0]), COUNT), BATCH):
+        batch = [each[start : start + BATCH] for each in samples]
+        calls, _ = run(functional, batch)
         times: Counter[str] = Counter()
-        computed = [(functional.inputs[0]._keras_history.operation.name, [batch])]
+        computed = [(name, [array]) for name, array in zip(names, batch, strict=True)]
         computed += [(operation.name, outputs) for operation, outputs in calls]
         for name, outputs in computed:
             for place, output in enumerate(np.asarray(each) for each in outputs):

@@ -13,7 +13,6 @@ from edgecompress.environment import keras_of, load_keras
 from edgecompress.errors import ConversionError, MethodError
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_types import Layer
-from edgecompress.methods.eligible import require_one_input
 from edgecompress.methods.engines import by_engine
 from edgecompress.methods.patterns import require_match, require_pattern
 from edgecompress.methods.protocol import Context, Kept, Model, Outcome, Prepared, Traits
@@ -91,7 +90,7 @@ class QuantizationAwareTraining(Step):
 
             plain = native.plain_weights(prepared.model, prepared.source)
             kept = [note.layer for note in prepared.notes if note.reason == NOT_CHOSEN]
-            quantized = native.plain_layers(prepared.model, plain, context.images(native.IMAGES), kept_float=kept)
+            quantized = native.plain_layers(prepared.model, plain, context.samples(native.COUNT), kept_float=kept)
         else:
             plain, quantized = strip(
                 prepared.model, prepared.source, shared_values=bool(context.layers_with(Kept.SHARED_VALUES))
@@ -133,7 +132,6 @@ class QuantizationAwareTraining(Step):
         from edgecompress.methods.quantization import native
         from edgecompress.numerics.codebook import Codebook
 
-        require_one_input(self.name, model, hint="Quantize it after training: convert the float model.")
         zeros, shared = context.layers_with(Kept.ZEROS), context.layers_with(Kept.SHARED_VALUES)
 
         def weights(layer: Layer, name: str) -> Decoder:
@@ -146,7 +144,7 @@ class QuantizationAwareTraining(Step):
         try:
             wrapped, scheme = native.fake_quantized(
                 model,
-                context.images(native.IMAGES),
+                context.samples(native.COUNT),
                 kept_float=left,
                 weights=weights,
                 bits=self._bits_of,

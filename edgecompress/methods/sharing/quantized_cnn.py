@@ -48,7 +48,7 @@ class QuantizedCNN(ProductQuantization):
 
     def codebook(self, prepared: Prepared, context: Context, layer: Layer) -> VectorCodebook:
         """Return the words that keep the layer's outputs best."""
-        images = context.images(self.images)
+        (images,) = context.samples(self.images)
         kernel = layer.kernel.numpy()
         weights = kernel.reshape(-1, kernel.shape[-1])
         inputs, received = (self._rows(model, layer.name, images) for model in (prepared.source, prepared.model))

@@ -124,7 +124,10 @@ class SoftWeightSharing(Step):
                 layer.set_weights(prepared.model.get_layer(layer.name).get_weights())
             for kernel in kernels(layer) if layer.name in shared else ():
                 kernel.assign(assign(kernel.numpy(), mixture).decode())
-        left = correct_biases(prepared.model, plain, shared, context.images(self.images)) if self.images else {}
+        left: dict[str, str] = {}
+        if self.images:
+            (images,) = context.samples(self.images)
+            left = correct_biases(prepared.model, plain, shared, images)
         notes = [replace(note, reason=left.get(note.layer, note.reason)) for note in prepared.notes]
         return shared_outcome(plain, notes, zeros=True)
 

@@ -35,8 +35,8 @@ class Untouched:
     def train(self, index: int, stage, prepared) -> None:
         raise AssertionError("a one-shot method has nothing to train")
 
-    def images(self, count: int) -> np.ndarray:
-        return self.inputs[:count]
+    def samples(self, count: int) -> tuple[np.ndarray, ...]:
+        return (self.inputs[:count],)
 
 
 def matrix_of(model, name: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgecompress.errors import ModelFileError, RecipeError
+from edgecompress.keras_bridge.head import with_end
 from edgecompress.keras_types import Model
 from edgecompress.pipeline.networks.network import Network
 from edgecompress.pipeline.networks.own import own_network
@@ -27,9 +28,10 @@ def network_of(recipe: Recipe) -> Network:
     architecture = find(section.architecture)
     resolution = section.resolution or architecture.default_resolution
 
-    def construct(channels: int, classes: int) -> tuple[Model, tuple[LayerNote, ...]]:
-        model = architecture.build(resolution=resolution, channels=channels, classes=classes, **section.options)
-        return model, load_weights(model, section.weights) if section.weights else ()
+    def construct(channels: int, outputs: int, end: str) -> tuple[Model, tuple[LayerNote, ...]]:
+        model = architecture.build(resolution=resolution, channels=channels, classes=outputs, **section.options)
+        notes = load_weights(model, section.weights) if section.weights else ()
+        return with_end(model, end), notes
 
     return Network((resolution, resolution), section.channels, architecture.input_range, construct)
 

@@ -15,6 +15,7 @@ from edgecompress.pipeline.feeding import Feed, Range, feed_noise
 from edgecompress.progress import Progress
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.shapes import Shapes, fixed_shapes
+from edgecompress.tasks import ONE_CLASS, Task
 from edgecompress.values import Failure, TensorSpec
 from edgecompress.verification import output_steps
 
@@ -29,6 +30,7 @@ class Case:
     name: str
     feed: Feed
     labels: np.ndarray | None
+    task: Task  # what the labels are of
     outputs: tuple[TensorSpec, ...]
     found: list[np.ndarray]  # one stacked array (N, 1, ...) an output, raw
     steps: tuple[float, ...]  # of each output; 0 where it is not quantized
@@ -54,35 +56,39 @@ def noise_case(path: Path, *, count: int, input_range: Range | None, shapes: Sha
     with RuntimeProcess(path) as process:
         inputs = _fixed_inputs(process, path, shapes)
         feed = feed_noise(path, process, inputs, count=count, input_range=input_range)
-        return _case(process, path, str(path), feed, None, on_progress)
+        return _case(process, path, str(path), feed, None, ONE_CLASS, on_progress)
 
 
-def image_case(
+def labelled_case(
     path: Path,
     name: str,
-    feed: Callable[[TensorSpec], Feed],
+    feed: Callable[[Sequence[TensorSpec]], Feed],
     labels: np.ndarray,
+    task: Task,
     *,
     shapes: Shapes,
     on_progress: Progress,
 ) -> Case:
-    """Feed a file what `feed` makes of images for its only input.
+    """Feed a file what `feed` makes of samples for its inputs, whose labels are known.
 
-    Raises UnsupportedModelError if it has more inputs or outputs, and what `feed` and RuntimeProcess do.
+    Raises UnsupportedModelError if it has several outputs, and what `feed` and RuntimeProcess do.
     """
     with RuntimeProcess(path) as process:
         inputs, (_, outputs, _) = _fixed_inputs(process, path, shapes), process.describe()
-        if len(inputs) != 1 or len(outputs) != 1:
+        if len(outputs) != 1:
             raise UnsupportedModelError(
-                f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs; images need one of each.",
+                f"{path.name} has {len(outputs)} outputs, and labels are of one.",
                 hint="Leave out `--data`: it is then compared on random inputs.",
             )
-        return _case(process, path, name, feed(inputs[0]), labels, on_progress)
+        return _case(process, path, name, feed(inputs), labels, task, on_progress)
 
 
 def unscored_if_others(case: Case, dataset: Dataset) -> Case:
     """The case without labels where the file's classes are not those of the data: its accuracy would mean nothing."""
     width, classes, named = case.found[0].size // len(case.feed.records), len(dataset.labels), case.feed.labels
+    if not dataset.has_classes or dataset.train.labels.ndim > 1:
+        why = f"{case.feed.assumed}; the labels of {dataset.name} are no classes, so that none is right or wrong"
+        return replace(case, labels=None, feed=replace(case.feed, assumed=why))
     if width == classes and named in ((), dataset.labels):
         return case
     outputs = f"{width} outputs" if width != classes else "other classes"
@@ -107,8 +113,14 @@ def _fixed_inputs(process: RuntimeProcess, path: Path, shapes: Shapes) -> list[T
 
 
 def _case(
-    process: RuntimeProcess, path: Path, name: str, feed: Feed, labels: np.ndarray | None, on_progress: Progress
+    process: RuntimeProcess,
+    path: Path,
+    name: str,
+    feed: Feed,
+    labels: np.ndarray | None,
+    task: Task,
+    on_progress: Progress,
 ) -> Case:
     _, outputs, _ = process.describe()
     found = run_records(process, feed, name, on_progress)
-    return Case(path, name, feed, labels, outputs, found, output_steps(path, outputs))
+    return Case(path, name, feed, labels, task, outputs, found, output_steps(path, outputs))

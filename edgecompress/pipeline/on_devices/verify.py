@@ -19,10 +19,11 @@ from edgecompress.errors import DeviceError, EdgeCompressError, RuntimeRefusal, 
 from edgecompress.numerics.affine import dequantize
 from edgecompress.numerics.paired import PairedDrop, paired_drop
 from edgecompress.pipeline.feeding import Feed, Range, feed_as, feed_images
+from edgecompress.pipeline.networks.task import task_of_run
 from edgecompress.pipeline.on_devices.cases import (
     Case,
     cases_of,
-    image_case,
+    labelled_case,
     noise_case,
     run_records,
     unscored_if_others,
@@ -40,8 +41,9 @@ from edgecompress.runs.folder import open_run
 from edgecompress.runtimes.engines.session import DEFAULT_KERNELS
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.runtimes.shapes import require_known_names
+from edgecompress.tasks import ONE_CLASS, decisions, rightness
 from edgecompress.values import Artifact, Failure, TensorSpec
-from edgecompress.verification import Accuracy, Compared, accuracy, compare, right_flags
+from edgecompress.verification import Accuracy, Compared, accuracy_of, best, compare
 
 IMAGES = 200
 _COUNTED = re.compile(r"(?P<name>.+):(?P<count>[1-9][0-9]{0,6})", re.DOTALL)
@@ -104,7 +106,7 @@ def verify_files(
 
     def pictures(path: Path) -> Case:
         feed = partial(feed_images, path, images=images, input_range=input_range)
-        case = image_case(path, str(path), feed, labels, shapes=given, on_progress=on_progress)
+        case = labelled_case(path, str(path), feed, labels, ONE_CLASS, shapes=given, on_progress=on_progress)
         return unscored_if_others(case, dataset)
 
     return _compare(*cases_of(paths, str, pictures), addresses, kernels, on_progress, plan)
@@ -123,19 +125,19 @@ def verify_run_on(
     Raises what `verify_files` raises, and RunFolderError.
     """
     addresses, run = parse_devices(devices), open_run(folder)
-    recipe, preprocessing = load_recipe(run.recipe), run.preprocessing()
-    dataset = load_for(recipe, preprocessing, run=run, on_progress=on_progress)
+    recipe, intake, task = load_recipe(run.recipe), run.intake(), task_of_run(run)
+    dataset = load_for(recipe, intake, task, run=run, on_progress=on_progress)
     order = stratified_order(dataset.test.labels, seed=recipe.train.seed)[: limit or IMAGES]
     images, labels = dataset.test.images[order], dataset.test.labels[order]
 
-    def pictures(artifact: Artifact) -> Case:
-        def feed(spec: TensorSpec) -> Feed:
-            return feed_as(preprocessing, spec, images, "as the run was trained")
+    def samples(artifact: Artifact) -> Case:
+        def feed(specs: Sequence[TensorSpec]) -> Feed:
+            return feed_as(intake, specs, images, "as the run was trained")
 
         path = run.artifact_path(artifact)
-        return image_case(path, artifact.path, feed, labels, shapes={}, on_progress=on_progress)
+        return labelled_case(path, artifact.path, feed, labels, task, shapes={}, on_progress=on_progress)
 
-    cases, failures = cases_of(run.read_artifacts(), attrgetter("path"), pictures)
+    cases, failures = cases_of(run.read_artifacts(), attrgetter("path"), samples)
     return _compare(cases, failures, addresses, kernels, on_progress, Plan())
 
 
@@ -219,23 +221,25 @@ def _agreement(case: Case, device: str, found: list[np.ndarray]) -> DeviceAgreem
         tuple(_real(raw, spec, count) for raw in both)
         for *both, spec in zip(case.found, found, case.outputs, strict=True)
     ]
-    compared = [compare(here, there, step) for (here, there), step in zip(pairs, case.steps, strict=True)]
-    right = None if case.labels is None else [right_flags(scores, case.labels) for scores in pairs[0]]
+    decide = best if case.labels is None else partial(decisions, case.task)
+    compared = [compare(here, there, step, decide) for (here, there), step in zip(pairs, case.steps, strict=True)]
+    right = None if case.labels is None else [rightness(case.task, scores, case.labels) for scores in pairs[0]]
     return DeviceAgreement(
         **vars(_worst(compared)),
         artifact=case.name,
         device=device,
         images=count,
-        accuracy=accuracy(pairs[0][1], case.labels) if case.labels is not None else None,
+        accuracy=accuracy_of(right[1]) if right else None,
         drop=paired_drop(*right) if right else None,
         assumed=case.feed.assumed,
     )
 
 
 def _real(raw: np.ndarray, spec: TensorSpec, count: int) -> np.ndarray:
-    """Stacked outputs (N, ...) as real numbers (N x M)."""
+    """Stacked outputs (N, ...) as real numbers (N, ...)."""
     shape = raw.shape[1:] if raw.ndim > len(spec.shape) else raw.shape
-    return dequantize(raw.reshape(-1, *shape[1:]), spec).reshape(count, -1)
+    real = dequantize(raw.reshape(-1, *shape[1:]), spec)
+    return real if len(real) == count else real.reshape(count, -1)
 
 
 def _worst(compared: list[Compared]) -> Compared:
@@ -244,6 +248,6 @@ def _worst(compared: list[Compared]) -> Compared:
         max(compared, key=lambda each: (each.largest_steps, each.largest_difference)),
         largest_difference=max(each.largest_difference for each in compared),
         equal_outputs=min(each.equal_outputs for each in compared),
-        equal_argmax=min(each.equal_argmax for each in compared),
+        equal_argmax=min((each.equal_argmax for each in compared if each.equal_argmax is not None), default=None),
         garbage="; ".join(each.garbage for each in compared if each.garbage),
     )

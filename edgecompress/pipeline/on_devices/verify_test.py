@@ -222,7 +222,7 @@ def test_data_that_is_not_there_is_named(data, tmp_path):
         (
             two_inputs,
             UnsupportedModelError,
-            r"^two\.onnx has 2 inputs and 1 outputs; images need one of each\. Leave out",
+            r"^two\.onnx has 2 inputs; images are for one\. Leave out",
         ),
         (partly_delegated, UnsupportedModelError, r"^partly\.tflite takes an input of shape \(.*\), which is no image"),
         (lambda folder: folder / "gone.tflite", ModelFileError, r"^There is no file .*gone\.tflite\.$"),

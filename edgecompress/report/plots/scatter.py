@@ -45,17 +45,18 @@ def latency_points(content: Content) -> list[Point]:
     return [point for row, timing in found if timing and (point := _point(row, timing.p50_ms))]
 
 
-def scatter(points: Sequence[Point], *, x_label: str, dense_accuracy: float | None) -> Any:
-    """Draw accuracy in percent against `x`: a colour a variant, a marker a format, filled on the Pareto front.
+def scatter(points: Sequence[Point], *, x_label: str, dense_accuracy: float | None, metric: str = "accuracy") -> Any:
+    """Draw accuracy, or another metric, in percent against `x`: a colour a variant, a marker a format.
 
-    The front is the table's, over all of its axes, so that a point may be on it which another beats in this plot.
+    Markers are filled on the Pareto front. That is the table's, over all of its axes, so that a point may be on it
+    which another beats in this plot.
     """
     from matplotlib.figure import Figure
 
     figure = Figure()
     axes = figure.subplots()
     axes.set_xscale("log")
-    axes.set(xlabel=x_label, ylabel="accuracy, %")
+    axes.set(xlabel=x_label, ylabel=f"{metric}, %")
     variants = list(dict.fromkeys(point.variant for point in points))
     formats = list(dict.fromkeys(point.format for point in points))
     for point in points:

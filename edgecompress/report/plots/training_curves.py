@@ -9,8 +9,8 @@ from edgecompress.report.content import Epoch
 from edgecompress.report.plots.drawing import SERIES, label
 
 
-def training_curves(history: Sequence[Epoch]) -> Any:
-    """Draw loss and held-out accuracy over the epochs of all stages, a colour a stage."""
+def training_curves(history: Sequence[Epoch], metric: str = "accuracy") -> Any:
+    """Draw loss and held-out accuracy, or another metric, over the epochs of all stages, a colour a stage."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -22,7 +22,7 @@ def training_curves(history: Sequence[Epoch]) -> Any:
         loss.plot([index + 1 for index in at], [history[index].loss for index in at], label=label(stage), **line)
         accuracy.plot([index + 1 for index in at], [100 * history[index].held_out_accuracy for index in at], **line)
     loss.set(ylabel="training loss")
-    accuracy.set(ylabel="held-out accuracy, %", xlabel="epoch, all stages")
+    accuracy.set(ylabel=f"held-out {metric}, %", xlabel="epoch, all stages")
     accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.align_ylabels()
     figure.legend(loc="outside upper left")

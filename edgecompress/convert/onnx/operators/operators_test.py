@@ -136,6 +136,8 @@ CASES = {
     "pad after pool": Case("PAD", lambda tf, x: tf.pad(pooled(tf, x), [[0, 0], [1, 2], [0, 1], [0, 3]])),
     "pad with ones": Case("PADV2", lambda tf, x: tf.pad(x, [[0, 0], [1, 0], [0, 1], [0, 0]], constant_values=1.0)),
     "reflect": Case("MIRROR_PAD", lambda tf, x: tf.pad(x, [[0, 0], [1, 2], [2, 1], [0, 0]], "REFLECT")),
+    "tiled": Case("TILE", lambda tf, x: tf.tile(x, [1, 2, 1, 3])),
+    "tiled after a window": Case("TILE", lambda tf, x: tf.tile(pooled(tf, x), [1, 1, 2, 2])),
     "symmetric": Case("MIRROR_PAD", lambda tf, x: tf.pad(pooled(tf, x), [[0, 0], [3, 1], [2, 0], [0, 0]], "SYMMETRIC")),
     "transpose": Case("TRANSPOSE", lambda tf, x: tf.transpose(x, [0, 2, 1, 3])),
     "to nchw": Case("TRANSPOSE", lambda tf, x: tf.transpose(pooled(tf, x), [0, 3, 1, 2])),

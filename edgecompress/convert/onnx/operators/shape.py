@@ -99,6 +99,16 @@ def mirror_pad(emission: Emission, operator: Operator) -> None:
     emission.store(output, value, nchw=nchw)
 
 
+def tile(emission: Emission, operator: Operator) -> None:
+    """TILE: the tensor, so many times after itself along each axis."""
+    source, output = operator.inputs[0], operator.outputs[0]
+    nchw = emission.has_nchw(source)
+    times = emission.array(operator.inputs[1], "multiples")
+    times = times[list(NCHW)] if nchw else times
+    value = emission.node("Tile", emission.stored(source, nchw=nchw), emission.integers(*times.tolist()))
+    emission.store(output, value, nchw=nchw)
+
+
 def depth_space(emission: Emission, operator: Operator) -> None:
     """SPACE_TO_DEPTH and DEPTH_TO_SPACE: channels are ordered by block position, then by channel.
 

@@ -1,15 +1,18 @@
 """Operators that the quantizer leaves in float between codes, though LiteRT computes them in codes.
 
-Its table has no LEAKY_RELU, so that it writes DEQUANTIZE, LEAKY_RELU, QUANTIZE. LiteRT's kernel takes any scales.
+Its table has no LEAKY_RELU and no TILE, so that it writes DEQUANTIZE, LEAKY_RELU, QUANTIZE. LiteRT's kernel of the first
+takes any scales; that of the second only moves codes, so that those behind may have to be quantized anew.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from edgecompress.convert.tflite.editor import Editor
 
 ANY_SCALES = {"LEAKY_RELU": 2}  # with int8 kernels whose input and output have scales of their own: since which version
+ONE_SCALE = {"TILE": 3}  # with int8 kernels that move codes as they are
 
 
 def without_islands(content: bytes) -> bytes:
@@ -17,16 +20,17 @@ def without_islands(content: bytes) -> bytes:
     editor = Editor(content)
     changed = False
     for operator in list(editor.graph.operators):
-        version = ANY_SCALES.get(editor.kind(operator))
-        if version and _in_codes(editor, operator):
+        kind = editor.kind(operator)
+        version = ANY_SCALES.get(kind) or ONE_SCALE.get(kind)
+        if version and _in_codes(editor, operator, one_scale=kind in ONE_SCALE):
             code = editor.model.operatorCodes[operator.opcodeIndex]
             code.version, changed = max(code.version, version), True
     return editor.content() if changed else content
 
 
-def _in_codes(editor: Editor, operator: Any) -> bool:
+def _in_codes(editor: Editor, operator: Any, *, one_scale: bool) -> bool:
     """Connect an operator to the codes around it; say whether there are such on both sides, of one scale behind."""
-    (source,), (output,) = operator.inputs, operator.outputs
+    (source, *others), (output,) = operator.inputs, operator.outputs
     before, readers = editor.producer(source), editor.readers(output)
     if before is None or editor.kind(before) != "DEQUANTIZE" or output in editor.graph.outputs:
         return False
@@ -35,7 +39,12 @@ def _in_codes(editor: Editor, operator: Any) -> bool:
     codes = [reader.outputs[0] for reader in readers]
     if len({_scheme(editor, index) for index in codes}) != 1:
         return False
-    operator.inputs, operator.outputs = [before.inputs[0]], [codes[0]]
+    operator.inputs = [before.inputs[0], *others]
+    if one_scale and _scheme(editor, before.inputs[0]) != _scheme(editor, codes[0]):
+        given, moved = editor.graph.tensors[before.inputs[0]], editor.graph.tensors[output]
+        moved.type, moved.quantization = given.type, deepcopy(given.quantization)
+        return True
+    operator.outputs = [codes[0]]
     for other in codes[1:]:
         for reader in editor.readers(other):
             reader.inputs = [codes[0] if index == other else index for index in reader.inputs]
