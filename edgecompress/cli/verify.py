@@ -88,7 +88,13 @@ class Kernels(click.ParamType):
 @click.option(
     "--loss", default="", help="What a model that was converted alone has learnt, if neither it nor the labels tell."
 )
-@click.option("--trust", is_flag=True, help="Run the code that the model of a RUN carries or names.")
+@click.option(
+    "--metric",
+    default="",
+    metavar="FILE.py:FUNCTION",
+    help="Your own measure, instead of accuracy: of labels and outputs a number, or one a sample. Needs --trust.",
+)
+@click.option("--trust", is_flag=True, help="Run the code that the model of a RUN carries or names, or of --metric.")
 @json_option
 def command(
     sources: tuple[Path, ...],
@@ -100,6 +106,7 @@ def command(
     kernels: tuple[str, ...],
     max_drop: float | None,
     loss: str,
+    metric: str,
     trust: bool,
     as_json: bool,
     **agreement: Any,
@@ -126,11 +133,11 @@ def command(
     if not devices and not lone:
         if len(sources) > 1 or shapes:
             raise click.UsageError("Give one RUN alone, or FILEs with --shape.")
-        how = {"data": data, "loss": loss, "limit": limit, "kernels": kernels, "trust": trust}
+        how = {"data": data, "loss": loss, "limit": limit, "kernels": kernels, "metric": metric, "trust": trust}
         _verify_run(sources[0], how, max_drop, agreement, as_json)
         return
-    if loss:
-        raise click.UsageError("--loss is for a RUN, and without --on.")
+    if loss or metric:
+        raise click.UsageError(f"--{'loss' if loss else 'metric'} is for a RUN, and without --on.")
     if trust:
         raise click.UsageError("--trust is for a RUN, and without --on: FILEs carry no code that would be run.")
     if max_drop is not None:
@@ -206,6 +213,8 @@ def _verify_run(
 
 
 def _print_tables(result: Verification) -> None:
+    from edgecompress.tasks import headed
+
     keras = [[name, "Keras", *_accuracy(found), *[""] * 4] for name, found in result.keras.items()]
     rows = [
         [
@@ -219,7 +228,7 @@ def _print_tables(result: Verification) -> None:
         for check in result.artifacts
     ]
     columns = ["model", "target", f"{result.metric} %", "95 % interval", "drop", "95 % interval"]
-    title = f"{result.metric[0].upper()}{result.metric[1:]} on {result.data}"
+    title = f"{headed(result.metric)} on {result.data}"
     print_table(title, [*columns, "decides as Keras %", "largest difference"], keras + rows)
     if any(check.paired and not check.paired.told for check in result.artifacts):
         print_line("≈ cannot tell: on the same images, the dense Keras model may be as good, or as bad.")

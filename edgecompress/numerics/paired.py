@@ -37,7 +37,7 @@ class PairedDrop:
     p_value: float  # of both being equally right
     lost: int  # images that only the first has right, or more nearly
     won: int  # images that only the second has right, or more nearly
-    images: int
+    images: int  # 0 where it is not known how many there are
     in_part: bool = False  # whether an image may be right in part
 
     @property

@@ -227,8 +227,8 @@ class _Trainer:
         remaining = f", about {duration(elapsed_s / self.trained_epochs * left)} remaining" if left > 0 else ""
         return (
             f"{record['stage']}: epoch {record['epoch']}/{epochs}, loss {record['loss']:.4f}, "
-            f"{self.loss.task.kind.value} {record['accuracy']:.4f}, held out {record['held_out_accuracy']:.4f}; {duration(elapsed_s)} elapsed"
-            f"{remaining}"
+            f"{self.loss.task.kind.value} {record['accuracy']:.4f}, held out {record['held_out_accuracy']:.4f}; "
+            f"{duration(elapsed_s)} elapsed{remaining}"
         )
 
 

@@ -21,6 +21,7 @@ from edgecompress.runs.folder import RunFolder
 from edgecompress.runs.working import alone
 from edgecompress.runtimes.engines.session import DEFAULT_KERNELS
 from edgecompress.storage import sha256_of
+from edgecompress.tasks.metric import load_metric
 from edgecompress.values import Arrays, Intake
 from edgecompress.verification import CHUNK, Verification, verify
 
@@ -33,6 +34,7 @@ def verify_run(
     loss: str = "",
     limit: int = 0,
     kernels: Sequence[str] = (DEFAULT_KERNELS,),
+    metric: str = "",
     trust: bool = False,
     on_progress: Progress = silent,
 ) -> Verification:
@@ -40,12 +42,13 @@ def verify_run(
 
     A folder of files of a lone model names no data: they are verified on the test split of `data`, by what `loss` says
     that they have learnt, or the model's file. TFLite files are run by each of `kernels`, LiteRT's families. With
-    `trust`, the code is run that a lone model carries.
+    `trust`, the code is run that a lone model carries, and that of `metric`, "FILE.py:function".
 
     Raises:
         RunFolderError: nothing was converted yet.
         DataError: data is given for a run that has its own, or is needed, or does not fit the model.
     """
+    own = load_metric(metric, trust=trust) if metric else None
     artifacts = run.read_artifacts()
     for artifact in artifacts:
         run.artifact_path(artifact)  # each is still the file that was converted
@@ -75,6 +78,7 @@ def verify_run(
         data=f"{subject.dataset.name} test split, {len(order)} of {len(test)} "
         f"{'samples' if isinstance(subject.intake, Arrays) else 'images'}{subject.about}",
         kernels=kernels,
+        metric=own,
         on_progress=on_progress,
     )
     result = replace(result, keras_sha256={name: sha256_of(run.model(name)) for name in subject.names})

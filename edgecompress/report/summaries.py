@@ -8,6 +8,7 @@ from typing import Any
 from edgecompress.profiling.sustained import thirds_ns
 from edgecompress.report.content import Conditions, Content, Epoch, Setting, SlowOperators
 from edgecompress.report.ranking import CANNOT_TELL
+from edgecompress.tasks import headed
 from edgecompress.values import InstructionCount, LayerNote, OperatorTime, Sustained
 
 AXES = {"zstd_bytes": "size after zstd", "accuracy": "accuracy"}  # the third is p50 in the first setting
@@ -32,7 +33,7 @@ def legend(content: Content) -> list[str]:
         in_part = any(check.paired and check.paired.in_part for check in content.verification.artifacts)
         of_it, of_drop = ("Student's", "Student's") if in_part else ("Wilson's", "Tango's")
         found.append(
-            f"{content.metric[0].upper()}{content.metric[1:]} on {content.verification.data}, with {of_it} 95 % "
+            f"{headed(content.metric)} on {content.verification.data}, with {of_it} 95 % "
             "interval; drop in percentage points below the dense Keras model on the same samples, with "
             f"{of_drop} 95 % interval: where that holds 0, there may be none; as Keras: samples of which the file "
             "decides what the Keras model does that it was made from."

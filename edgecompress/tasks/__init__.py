@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from edgecompress.tasks.scoring import decisions, rightness
-from edgecompress.tasks.task import LOSSES, ONE_CLASS, Kind, Task, find_loss
+from edgecompress.tasks.task import LOSSES, ONE_CLASS, Kind, Task, find_loss, headed
 
-__all__ = ["LOSSES", "ONE_CLASS", "Kind", "Task", "decisions", "find_loss", "rightness"]
+__all__ = ["LOSSES", "ONE_CLASS", "Kind", "Task", "decisions", "find_loss", "headed", "rightness"]

@@ -53,6 +53,11 @@ class Task:
 ONE_CLASS = Task()
 
 
+def headed(metric: str) -> str:
+    """Return the name of what measures a task as the beginning of a heading; that of a user's function as it is."""
+    return metric.capitalize() if metric in {Kind.CLASSES.value, Kind.QUESTIONS.value} else metric
+
+
 def find_loss(name: str) -> str:
     """Return the name of a loss as `LOSSES` has it, from that or another one that Keras knows it by.
 

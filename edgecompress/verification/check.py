@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from edgecompress.progress import Progress, silent
 from edgecompress.runtimes.engines.session import DEFAULT_KERNELS, OUR_KERNELS, has_binary_operators
 from edgecompress.runtimes.process import RuntimeProcess
 from edgecompress.tasks import Task, decisions, rightness
+from edgecompress.tasks.metric import Metric
 from edgecompress.values import Artifact, Intake
 from edgecompress.verification.accuracy import Accuracy, accuracy_of, packed
 from edgecompress.verification.comparing import Compared, compare, output_step
@@ -112,11 +113,17 @@ class _Test:
     labels: np.ndarray
     intake: Intake
     task: Task
+    metric: Metric | None
     on_progress: Progress
 
     def right(self, scores: np.ndarray) -> np.ndarray:
         """How right each sample is."""
-        return rightness(self.task, scores, self.labels)
+        return self.metric(scores, self.labels) if self.metric else rightness(self.task, scores, self.labels)
+
+    def drop(self, first: np.ndarray, second: np.ndarray) -> PairedDrop:
+        """How much less right the second is, on the same samples; of groups of them it is not known how many tell."""
+        found = paired_drop(first, second)
+        return found if len(first) == len(self.labels) else replace(found, images=0)
 
     def compare(self, expected: np.ndarray, found: np.ndarray, step: float) -> Compared:
         """Compare outputs, and what they decide."""
@@ -134,15 +141,16 @@ def verify(
     keras_scores: dict[str, np.ndarray],
     data: str,
     kernels: Sequence[str] = (DEFAULT_KERNELS,),
+    metric: Metric | None = None,
     on_progress: Progress = silent,
 ) -> Verification:
     """Run every artifact on fitted samples, and compare with labels and Keras's outputs (N, ...), called scores here.
 
     `keras_scores` has an entry a variant, and "<variant>.qat" where there is a model with fake quantization, which is
     then what the int8 files are compared with. TFLite files are also run by each of `kernels`, LiteRT's families, and
-    compared with themselves and their ONNX twins.
+    compared with themselves and their ONNX twins. How right outputs are says `metric`, if there is one.
     """
-    test = _Test(samples, labels, intake, task, on_progress)
+    test = _Test(samples, labels, intake, task, metric, on_progress)
     scores, runtimes = {}, {}
     for artifact in artifacts:
         what = f"{artifact.variant} {artifact.target}"
@@ -165,7 +173,7 @@ def verify(
         ),
         notes,
         {name: packed(test.right(reference)) for name, reference in keras_scores.items()},
-        metric=task.kind.value,
+        metric=metric.name if metric else task.kind.value,
     )
 
 
@@ -180,7 +188,7 @@ def _check(
     own = twin if artifact.target.endswith(":int8") and twin in keras_scores else artifact.variant
     reference, right = keras_scores[own], test.right(found)
     dense = test.right(keras_scores.get(DENSE, keras_scores[artifact.variant]))
-    agreement, paired = test.compare(reference, found, 0.0), paired_drop(dense, right)
+    agreement, paired = test.compare(reference, found, 0.0), test.drop(dense, right)
     return ArtifactCheck(
         artifact.path,
         artifact.variant,
@@ -207,7 +215,7 @@ def _kernel_check(
         artifact=path,
         kernels=family,
         accuracy=accuracy_of(right),
-        drop=paired_drop(test.right(usual), right),
+        drop=test.drop(test.right(usual), right),
     )
 
 

@@ -70,7 +70,7 @@ def compare(expected: np.ndarray, found: np.ndarray, step: float, decide: Decide
 def _equal(expected: np.ndarray | None, found: np.ndarray | None, finite: np.ndarray) -> float | None:
     if expected is None or found is None:
         return None
-    return percent((expected == found) & finite.all(-1)[:, None])
+    return percent((expected == found) & finite.all(-1, keepdims=True))
 
 
 def output_step(path: Path) -> float:

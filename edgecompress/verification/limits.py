@@ -78,7 +78,7 @@ def _doubt(paired: PairedDrop | None, limit: float) -> str:
     if paired is None or not paired.low <= limit < paired.high:
         return ""
     needed = paired.images_to_tell(limit)
-    return (
-        f", but with {paired.images:,} images one cannot tell: it is between {paired.low:.2f} and {paired.high:.2f}"
-        + (f"; about {needed:,} would tell" if needed else "")
+    given = f"with {paired.images:,} samples " if paired.images else ""
+    return f", but {given}one cannot tell: it is between {paired.low:.2f} and {paired.high:.2f}" + (
+        f"; about {needed:,} would tell" if needed else ""
     )

@@ -49,13 +49,13 @@ def test_a_drop_that_is_surely_within_passes_in_silence() -> None:
 def test_a_drop_that_may_be_beyond_passes_with_a_word() -> None:
     (sentence,) = require_drop(verification(17, 10, 1000), max_drop=1.0)
     assert sentence.startswith(
-        f"{FILE}: a drop of 0.70 is within 1 points, but with 1,000 images one cannot tell: it is"
+        f"{FILE}: a drop of 0.70 is within 1 points, but with 1,000 samples one cannot tell: it is"
     )
     assert sentence.endswith(" would tell.")
 
 
 def test_a_drop_that_may_be_within_fails_and_says_so() -> None:
-    with pytest.raises(LimitNotMet, match=r"1\.20, but with 1,000 images one cannot tell: it is between .* would tell"):
+    with pytest.raises(LimitNotMet, match=r"1\.20, but with 1,000 samples one cannot tell: it is .* would tell"):
         require_drop(verification(22, 10, 1000), max_drop=1.0)
 
 

@@ -1,7 +1,7 @@
 """Operators that the quantizer leaves in float between codes, though LiteRT computes them in codes.
 
-Its table has no LEAKY_RELU and no TILE, so that it writes DEQUANTIZE, LEAKY_RELU, QUANTIZE. LiteRT's kernel of the first
-takes any scales; that of the second only moves codes, so that those behind may have to be quantized anew.
+Its table has no LEAKY_RELU and no TILE, so that it writes DEQUANTIZE, LEAKY_RELU, QUANTIZE. LiteRT's kernel of the
+first takes any scales; that of the second only moves codes, so that those behind may have to be quantized anew.
 """
 
 from __future__ import annotations
