@@ -4,8 +4,8 @@
 
 Each is trained on Fashion-MNIST without weights of ImageNet, and is from then on a file that somebody brings: trained
 no further, pruned and quantized by chains of methods, converted, and verified on all test images. Those of Keras's
-applications take 32 x 32 pixels; a long short-term memory and a transformer take the rows of an image one after another,
-as arrays. What is done is kept in build/own_models, a run folder a chain, so that an interrupted call goes on.
+applications take 32 x 32 pixels; a long short-term memory and a transformer take the rows of an image one after
+another, as arrays. What is done is kept in build/own_models, a run folder a chain, so that an interrupted call goes on.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def test_what_cannot_be_trained_on_is_a_sentence(cli, mine: Path, tmp_path: Path
         ((tmp_path / "pipe.keras",), "it is no file"),
         ((tmp_path / "none.keras",), "Cannot read"),
         ((three,), "gives scores of 3 classes, and digits has 10"),
-        ((mine, "--new-head", 4), "is to have 4 classes, and digits has 10"),
+        ((mine, "--new-head", 4), "is to have 4 outputs, and digits asks for 10"),
         ((mine, "--width", "0.5"), "'width' is for an architecture"),
         ((mine, "--weights", "imagenet"), "'weights' is for an architecture"),
         ((mine, "--freeze", "nothing.*"), "matches the pattern 'nothing.*' of --freeze"),
@@ -152,8 +152,8 @@ def test_what_cannot_be_trained_on_is_a_sentence(cli, mine: Path, tmp_path: Path
         ((mine, "--resolution", "16"), "takes images of 8 x 8"),
         ((unknown,), "takes images of any size"),
         ((unknown, "--resolution", "8"), "It is not known what range"),
-        ((unknown, "--resolution", "8", "--input-range", "0", "1"), "gives (None, 8, 8, 12)"),
-        ((sequence,), "one input of images is needed"),
+        ((unknown, "--resolution", "8", "--input-range", "0", "1"), "gives outputs of shape (8, 8, 12)"),
+        ((sequence,), "takes arrays, "),
         (("lenet_5", "--new-head", "10"), "'new_head' is for a file"),
     ]:
         result = cli("train", *arguments, *run)

@@ -32,7 +32,7 @@ from edgecompress.profiling.readiness.check import Wanted
 from edgecompress.profiling.readiness.check import check as check_device
 from edgecompress.progress import Progress, silent
 from edgecompress.recipes import Recipe, TrainSection, method_of
-from edgecompress.tasks import Kind, Task
+from edgecompress.tasks import ONE_CLASS, Kind, Task
 from edgecompress.training.augmentation import Augmentation
 from edgecompress.training.batches import HELD_OUT, UNCHANGED
 from edgecompress.values import Arrays, Intake, LayerNote, TensorSpec
@@ -49,6 +49,18 @@ class Opened:
     dataset: Dataset
     intake: Intake
     task: Task
+
+    def assumed(self, recipe: Recipe) -> list[str]:
+        """Return what nobody said and was taken to hold, and what was left out of the data, in sentences."""
+        said = [*self.dataset.notes, *self.network.assumptions]
+        if isinstance(self.intake, Arrays) and self.network.size:
+            said.append("The arrays are given to the network as they are, as they are no pixels in 0..255.")
+        if self.task.loss not in (recipe.train.loss, ONE_CLASS.loss):
+            why = "as the file was compiled" if self.network.loss else "as outputs and labels look"
+            said.append(f"{self.task.loss} is minimized, {why}; --loss says another one.")
+        if self.task.logits:
+            said.append(f"The outputs are taken for logits, as no {ENDS[self.task.loss]} is behind them.")
+        return said
 
 
 def open_data(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
@@ -73,18 +85,19 @@ def open_data(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
             hint="Say it: --input-range 0 255, 0 1 or -1 1.",
         )
     inputs = () if size else network.inputs
-    dataset = load_data(
-        recipe,
-        size,
-        channels=network.channels if size else None,
-        inputs=inputs,
-        answers=wants_answers(loss),
-        on_progress=on_progress,
-    )
+
+    def loaded(answers: bool) -> Dataset:
+        channels = network.channels if size else None
+        return load_data(recipe, size, channels=channels, inputs=inputs, answers=answers, on_progress=on_progress)
+
+    dataset = loaded(wants_answers(loss))
+    task = task_of(loss, network.end, dataset, name=recipe.model.name)
+    if wants_answers(task.loss) and not wants_answers(loss):
+        dataset = loaded(True)  # as whoever knows the task reads it
     intake: Intake = Arrays(inputs)
     if size is not None and pixels is not None:
         intake = standard(dataset, size=size, channels=network.channels, input_range=pixels, fit=recipe.data.fit)
-    return Opened(network, dataset, intake, task_of(loss, network.end, dataset, name=recipe.model.name))
+    return Opened(network, dataset, intake, task)
 
 
 def check_training(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:

@@ -56,7 +56,7 @@ def train(
     with working_in(folder) as run:
         recipe = pinned(recipe)
         opened = check_training(recipe, on_progress=on_progress)
-        for sentence in (*opened.dataset.notes, *opened.network.assumptions):
+        for sentence in opened.assumed(recipe):
             tell(sentence)
         gone = claim(run, recipe, opened.dataset.record, resume=resume)
         if gone:

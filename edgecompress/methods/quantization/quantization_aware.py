@@ -127,11 +127,13 @@ class QuantizationAwareTraining(Step):
         return Prepared(quantized.model, model, notes=notes, frozen=frozen, held=frozenset(held))
 
     def _natively(self, model: Model, context: Context, unfit: Callable[[str], str], why: str) -> Prepared:
+        from edgecompress.keras_bridge.splitting.recurrent import without_loops
         from edgecompress.layers.decoders import Decoder, Masked, SharedValues
         from edgecompress.layers.virtual import VirtualLayer
         from edgecompress.methods.quantization import native
         from edgecompress.numerics.codebook import Codebook
 
+        model = without_loops(model)  # int8 files have none
         zeros, shared = context.layers_with(Kept.ZEROS), context.layers_with(Kept.SHARED_VALUES)
 
         def weights(layer: Layer, name: str) -> Decoder:
