@@ -50,7 +50,7 @@ def test_a_question_about_two_arrays(cli, two_inputs: Path, tmp_path: Path) -> N
     assert "binary_crossentropy is minimized, as outputs and labels look" in trained.err
     assert "labels right" in trained.out
     converted = cli("convert", run, "--to", "tflite:float32", *INT8)
-    assert converted.code == 0 and "Loops are written out, step by step: 'gru' (6 steps)" in converted.err
+    assert converted.code == 0 and "Loops are written out, step by step: 'gru' (6 steps)" in converted.out
     found = checks(cli, run)
     assert found["metric"] == "labels right" and "80 of 80 samples" in found["data"]
     for check in found["artifacts"]:

@@ -80,6 +80,24 @@ def test_reads_layers_kernels_and_zeros(files, name):
     assert summary.multiply_adds == 36 * 108 + 16 * 36 + 16 * (36 + 32) + 32
 
 
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+@pytest.mark.parametrize("flavour", ["2", "3"])
+def test_the_loss_that_a_model_was_compiled_with_is_told(keras, tmp_path, flavour, suffix):
+    import keras as keras_3
+
+    library = keras if flavour == "2" else keras_3
+    for loss, told in [
+        ("mse", "mse"),
+        (library.losses.BinaryCrossentropy(from_logits=True), "binary_crossentropy"),
+        (library.losses.sparse_categorical_crossentropy, "sparse_categorical_crossentropy"),
+        (None, None),
+    ]:
+        model = small_model(library)
+        model.compile("adam", loss)
+        model.save(tmp_path / f"model.{suffix}")
+        assert read_keras(tmp_path / f"model.{suffix}").metadata.get("loss") == told
+
+
 def test_the_four_files_of_a_model_say_the_same(files):
     def told(path):
         return [

@@ -75,3 +75,23 @@ def test_no_operator_is_left_in_float_between_codes(model) -> None:
     (found,) = run_litert(content, IMAGES[:1])
     # Five operators in codes, each of which moves what it is given by half a step of 1/255 of its range.
     assert np.abs(found - np.asarray(model(IMAGES[:1]))).max() < 0.05
+
+
+def test_a_tile_moves_codes_and_so_stands_between_no_floats() -> None:
+    keras = load_keras()
+    keras.utils.set_random_seed(0)
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")(image)
+    x = keras.layers.UpSampling2D(2, name="up")(x)
+    model = keras.Model(image, keras.layers.Conv2D(2, 1, name="end")(x), name="net")
+    content = quantize(export_float(model), Target("tflite", "int8"), calibration=(IMAGES,))
+    graph = parse_graph(content)
+    tiles = [operator for operator in graph.operators if operator.kind == "TILE"]
+    assert tiles
+    for tile in tiles:
+        before, after = (graph.tensors[index] for index in (tile.inputs[0], tile.outputs[0]))
+        assert before.dtype == after.dtype == "int8" and before.quant == after.quant
+    expected = model.predict_on_batch(IMAGES)
+    found = run_litert(content, IMAGES[:1])[0]
+    # Four roundings to 1/255 of the range, at the most: input, convolution, what is moved, and the output.
+    assert np.abs(found - expected[:1]).max() <= 4 * np.ptp(expected) / 255
