@@ -19,7 +19,7 @@ from edgecompress.data.preprocessing import fit_pixels, scale_pixels
 from edgecompress.devices.conditions import snapshot
 from edgecompress.environment import load_keras
 from edgecompress.formats.sizes import compressed_sizes
-from edgecompress.pipeline.check import open_data
+from edgecompress.pipeline.networks.opened import open_data
 from edgecompress.pipeline.run import run_recipe
 from edgecompress.recipes import Recipe, load_recipe
 from edgecompress.runs.versions import versions

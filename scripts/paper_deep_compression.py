@@ -32,8 +32,8 @@ from edgecompress.numerics.codecs.deep_compression_size import layer_size, netwo
 from edgecompress.numerics.student import half_width
 from edgecompress.packing.container import unpack
 from edgecompress.packing.pack import pack
-from edgecompress.pipeline.check import open_data
 from edgecompress.pipeline.convert import convert_run
+from edgecompress.pipeline.networks.opened import open_data
 from edgecompress.pipeline.train import train
 from edgecompress.recipes import Recipe, load_recipe
 from edgecompress.runs.versions import versions

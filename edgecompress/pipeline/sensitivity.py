@@ -21,7 +21,7 @@ from edgecompress.keras_types import Model
 from edgecompress.loading import load_model
 from edgecompress.methods.pruning.sensitivity import SPARSITIES, proposal, prunable_layers, pruned, scan
 from edgecompress.numerics.paired import MOST_IMAGES, PairedDrop, finest_drop, images_to_tell, paired_drop
-from edgecompress.pipeline.check import build_model, open_data
+from edgecompress.pipeline.networks.opened import build_model, open_data
 from edgecompress.pipeline.networks.task import require_fit, task_of_run
 from edgecompress.pipeline.train import load_for
 from edgecompress.progress import Progress, silent

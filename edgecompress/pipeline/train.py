@@ -18,9 +18,10 @@ from edgecompress.keras_types import Model
 from edgecompress.methods.compress import compress
 from edgecompress.methods.protocol import Outcome, Prepared, Samples
 from edgecompress.methods.step import Stage
-from edgecompress.pipeline.check import Opened, build_model, check_training, load_data, trained_layers
+from edgecompress.pipeline.check import check_training
 from edgecompress.pipeline.claim import claim, release
 from edgecompress.pipeline.networks.of_recipe import pinned
+from edgecompress.pipeline.networks.opened import Opened, build_model, load_data, trained_layers
 from edgecompress.pipeline.networks.task import wants_answers
 from edgecompress.pipeline.stages import optimizer_steps, stage_folder, stage_name
 from edgecompress.progress import Progress, Tell, duration, silent, untold
