@@ -47,8 +47,8 @@ def test_a_quantization_aware_model_comes_back(tmp_path: Path) -> None:
         def optimizer_steps(self, stage) -> int:
             return 1
 
-        def images(self, count: int):
-            return np.zeros((count, 8, 8, 3), np.float32)
+        def samples(self, count: int) -> tuple[np.ndarray, ...]:
+            return (np.zeros((count, 8, 8, 3), np.float32),)
 
         def train(self, index: int, stage, prepared) -> None:
             pass

@@ -100,7 +100,7 @@ def plain_keras(recipe: Recipe, seed_offset: int) -> Accuracy:
     keras = load_keras()
     seed = recipe.train.seed + seed_offset
     opened = open_data(recipe)
-    dataset, preprocessing = opened.dataset, opened.preprocessing
+    dataset, preprocessing = opened.dataset, opened.intake
     data = training_data(dataset.train, preprocessing, names=dataset.labels, seed=recipe.train.seed)
     keras.utils.set_random_seed(seed)
     model = find(recipe.model.architecture).build(

@@ -11,6 +11,7 @@ another, as arrays. What is done is kept in build/own_models, a run folder a cha
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,10 @@ def main() -> None:
     columns = ["network", "chain", "dense %", "int8 %", "drop", "float operators", "argmax as trained %", ""]
     print_table("Models that Keras brings, int8 by native quantization-aware training", columns, list(map(_row, rows)))
     if arguments.json:
-        write_text(arguments.json, to_json({"rows": rows, "versions": versions(), "machine": snapshot()}))
+        earlier = json.loads(arguments.json.read_text())["rows"] if arguments.json.exists() else []
+        fresh = {(row["network"], row["chain"], row["seed"]) for row in rows}
+        kept = [row for row in earlier if (row["network"], row["chain"], row["seed"]) not in fresh]
+        write_text(arguments.json, to_json({"rows": kept + rows, "versions": versions(), "machine": snapshot()}))
 
 
 def _built(folder: Path, name: str) -> Path:

@@ -124,7 +124,7 @@ def _layer(layer: Any) -> Any:
 def _error(recipe: Recipe, model: Any) -> float:
     """Return the percentage of test images that the model gets wrong."""
     opened = open_data(recipe)
-    dataset, preprocessing = opened.dataset, opened.preprocessing
+    dataset, preprocessing = opened.dataset, opened.intake
     pixels, labels = fit_pixels(dataset.test.images, preprocessing), dataset.test.labels
     wrong = 0
     for start in range(0, len(labels), CHUNK):

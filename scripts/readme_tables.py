@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from readme.cells import read, table, yes
+from readme.own_models import own_models
 from readme.packing import deep_compression, packing, packing_goals, packing_speed, packing_stock
 from readme.translation import translation
 
@@ -288,6 +289,7 @@ def render(page: Path) -> str:
 PAGES: dict[Path, Callable[[], dict[str, str]]] = {
     README: lambda: tables() | measured(),
     README.parent / "docs" / "keras.md": translation,
+    README.parent / "docs" / "own-models.md": own_models,
 }
 
 if __name__ == "__main__":

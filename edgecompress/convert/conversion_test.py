@@ -184,8 +184,8 @@ def test_unsupported_layers_stay_float_after_quantization_aware_training(tmp_pat
         def optimizer_steps(self, stage: Stage) -> int:
             return 8
 
-        def images(self, count: int) -> np.ndarray:
-            return INPUTS[:count]
+        def samples(self, count: int) -> tuple[np.ndarray, ...]:
+            return (INPUTS[:count],)
 
         def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
             prepared.model.compile("adam", "sparse_categorical_crossentropy")

@@ -23,7 +23,7 @@ from edgecompress.convert.tflite.post_training import (
     quantize,
 )
 from edgecompress.convert.tflite.rounding.trained_ranges import TrainedRanges, trained_ranges, without_rounding
-from edgecompress.environment import keras_of, load_keras
+from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.graph import Graph
@@ -124,7 +124,7 @@ class Making:
     def loops(self) -> dict[str, int]:
         """How many steps each recurrent layer takes whose loop is written out where a file can have none, by name."""
         model = self.source.model
-        return {} if isinstance(model, bytes) or keras_of(model) is not load_keras() else loops(model)
+        return loops(model) if isinstance(model, load_keras().Model) else {}
 
     @cached_property
     def without_loops(self) -> bytes:

@@ -24,8 +24,8 @@ class Watching:
     def optimizer_steps(self, stage) -> int:
         return self.trainer.optimizer_steps(stage)
 
-    def images(self, count: int) -> np.ndarray:
-        return self.inputs[:count]
+    def samples(self, count: int) -> tuple[np.ndarray, ...]:
+        return (self.inputs[:count],)
 
     def train(self, index: int, stage, prepared) -> None:
         self.trainer.train(index, stage, prepared)

@@ -91,8 +91,8 @@ def test_latency_pruning_takes_the_1x1_convolutions_of_one_that_it_runs_sparse()
         def optimizer_steps(self, stage: Stage) -> int:
             return 16
 
-        def images(self, count: int) -> np.ndarray:
-            return data[:count]
+        def samples(self, count: int) -> tuple[np.ndarray, ...]:
+            return (data[:count],)
 
         def train(self, index: int, stage: Stage, prepared: Prepared) -> None:
             stepper = Stepper(prepared)

@@ -34,8 +34,8 @@ class MaskedSteps:
     def optimizer_steps(self, stage: Any) -> int:
         return STEPS
 
-    def images(self, count: int) -> np.ndarray:
-        return self._inputs[:count]
+    def samples(self, count: int) -> tuple[np.ndarray, ...]:
+        return (self._inputs[:count],)
 
     def train(self, index: int, stage: Any, prepared: Any) -> None:
         watcher, native = StepCallback(), keras_of(prepared.model) is load_keras()
