@@ -76,6 +76,26 @@ def test_a_lone_model_of_arrays_is_verified(cli, two_inputs: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_sequences_of_any_length_get_that_of_the_data(cli, tmp_path: Path) -> None:
+    keras = load_keras()
+    layers = keras.layers
+    words = keras.Input((None,), dtype="int32", name="words")
+    x = layers.Bidirectional(layers.GRU(4, return_sequences=True), name="read")(layers.Embedding(9, 4)(words))
+    keras.Model(words, layers.Dense(3, activation="softmax")(x), name="tags").save(tmp_path / "tags.keras")
+    indices = np.random.default_rng(0).integers(0, 9, (200, 5))
+    np.savez(tmp_path / "w.npz", x=indices, y=indices % 3)
+    run, data = tmp_path / "run", f"npz:{tmp_path / 'w.npz'}"
+    trained = cli("train", tmp_path / "tags.keras", "--data", data, *SHORT, "--loss", "crossentropy", "--out", run)
+    assert trained.code == 0, trained.err
+    assert cli("convert", run, "--to", "tflite:float32", *INT8).code == 0
+    found = checks(cli, run)
+    assert found["metric"] == "accuracy" and found["artifacts"][0]["paired"]["in_part"]
+    np.savez(tmp_path / "w.npz", x=indices + 9, y=indices % 3)
+    beyond = cli("train", tmp_path / "tags.keras", "--data", data, *SHORT, "--loss", "crossentropy", "--out", run / "b")
+    assert beyond.code == 1 and "is not in [0, 9)" in beyond.err and "Traceback" not in beyond.err
+
+
+@pytest.mark.slow
 def test_numbers_of_images_by_an_architecture_of_ours(cli, tmp_path: Path) -> None:
     pixels = images(240)
     np.savez(tmp_path / "n.npz", x=pixels, y=pixels.mean(axis=(1, 2, 3)) / 64)

@@ -27,6 +27,7 @@ from edgecompress.environment import load_keras
 from edgecompress.errors import ConversionError
 from edgecompress.formats.tflite.file import parse_graph
 from edgecompress.formats.tflite.graph import Graph
+from edgecompress.keras_bridge.native import NativeModel
 from edgecompress.keras_bridge.splitting.recurrent import loops, without_loops
 from edgecompress.tfmot.native import native
 from edgecompress.values import LayerNote, Preprocessing
@@ -123,15 +124,21 @@ class Making:
     @cached_property
     def loops(self) -> dict[str, int]:
         """How many steps each recurrent layer takes whose loop is written out where a file can have none, by name."""
-        model = self.source.model
-        return loops(model) if isinstance(model, load_keras().Model) else {}
+        return {} if self._keras3 is None else loops(self._keras3)
 
     @cached_property
     def without_loops(self) -> bytes:
         """The float TFLite file in which those layers are written out, step by step."""
         from edgecompress.convert.tflite.export import export_float
 
-        return export_float(without_loops(self.source.model)) if self.loops else self.dense_float
+        return export_float(without_loops(self._keras3)) if self.loops else self.dense_float
+
+    @property
+    def _keras3(self) -> Any | None:
+        """The model, where it is one of Keras 3."""
+        model = self.source.model
+        found = model.keras_model if isinstance(model, NativeModel) else model
+        return found if isinstance(found, load_keras().Model) else None
 
     def _exported(self, *, sparse: bool) -> bytes:
         from edgecompress.convert.tflite.export import export_float

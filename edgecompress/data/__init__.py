@@ -33,7 +33,7 @@ def load(
     fit: str = "stretch",
     seed: int = 0,
     inputs: tuple[TensorSpec, ...] = (),
-    answers: bool = False,
+    answers: bool | None = None,
     on_progress: Progress = silent,
 ) -> Dataset:
     """Load a data set by its name, or `folder:PATH`, `csv:PATH` or `npz:PATH`.
@@ -47,7 +47,7 @@ def load(
         channels: 1 or 3, the channels in which the files of `folder:` are read; without it as they are.
         seed: of the split into training and test, where the data has none of its own.
         inputs: those of a model that takes arrays as they are stored, which only `npz:` has.
-        answers: whether labels are what a network should answer, number by number, and no classes.
+        answers: whether labels are what a network should answer, number by number, and no classes; None if not known.
         on_progress: told of downloads and of images read.
 
     Raises:

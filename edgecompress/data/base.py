@@ -108,6 +108,11 @@ class Dataset:
                     f"{labels.dtype} of shape {labels.shape}{'' if np.isfinite(labels).all() else ', not all finite'}."
                 )
             return
+        if labels.dtype != np.int64 or labels.shape[1:] != self.train.labels.shape[1:]:
+            raise DataError(
+                f"The {part} labels of {self.name} are {labels.dtype} of shape {labels.shape}; the training ones are "
+                f"classes of shape {self.train.labels.shape}."
+            )
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= len(self.labels):
             raise DataError(
@@ -139,7 +144,7 @@ class Request:
     channels: int | None = None
     seed: int = 0
     inputs: tuple[TensorSpec, ...] = ()  # of a model that takes arrays as they are stored, and no images
-    answers: bool = False  # whether labels are what a network should answer, even where they may be numbers of classes
+    answers: bool | None = None  # whether labels are what a network should answer; None where that is not known
     on_progress: Progress = silent
 
 

@@ -48,7 +48,7 @@ def read(request: Request) -> Dataset:
         DataError: no such file, no columns of a path and a label, a row without either, a file that is not there, or
             what `read_labelled` raises.
     """
-    rows, columns = _rows(request.path, answers=request.answers)
+    rows, columns = _rows(request.path, answers=bool(request.answers))
     if not rows:
         raise DataError(f"{request.path} has no row below its first.", hint=_LAYOUT)
     has_kinds = columns.kind is not None

@@ -7,17 +7,17 @@ import numpy as np
 from edgecompress.errors import DataError
 
 
-def to_labels(labels: np.ndarray, what: str, *, answers: bool) -> np.ndarray:
+def to_labels(labels: np.ndarray, what: str, *, answers: bool | None) -> np.ndarray:
     """Return labels as a `Split` has them.
 
     Integers (N,) or (N, 1) are numbers of classes, as are those of the positions of each sample, (N, ..., two axes or
-    more). So are rows of which one number is 1 and all others are 0. Other numbers (N,) or (N, K) are answers; with
-    `answers` all are.
+    more). So are rows of which one number is 1 and all others are 0. Other numbers (N,) or (N, K) are answers; if it is
+    known whether there are `answers`, all are, or integers (N, K) are classes of positions.
 
     Raises:
         DataError: no numbers, or of another shape.
     """
-    if labels.dtype.kind not in "iufb" or labels.ndim < 1:
+    if labels.dtype.kind not in "iufb" or labels.ndim < 1 or not labels.size:
         raise DataError(f"{what}: expected numbers as labels; got {labels.dtype} of shape {labels.shape}.")
     if answers:
         return labels.astype(np.float32).reshape(len(labels), -1)
@@ -32,6 +32,8 @@ def to_labels(labels: np.ndarray, what: str, *, answers: bool) -> np.ndarray:
         )
     if labels.ndim == 2 and ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all():
         return labels.argmax(axis=1).astype(np.int64)
+    if answers is False and labels.dtype.kind in "iu":
+        return labels.astype(np.int64)
     return labels.astype(np.float32).reshape(len(labels), -1)
 
 

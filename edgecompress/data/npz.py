@@ -63,8 +63,10 @@ def read(request: Request) -> Dataset:
         names = class_names(whole.labels, str(path))
         train, test = stratified_split(whole, names=names, seed=request.seed)
     else:
-        named = " or an array named after each input of the model" if inputs else ""
-        hint = f"{LAYOUT[:-1]}; x stands for the model's only input{named}." if inputs else LAYOUT
+        hint = LAYOUT
+        if len(inputs) > 1:
+            listed = ", ".join(each.name for each in inputs)
+            hint = f"An array is needed for each input, {listed}, and y; or each of them with _train and with _test."
         raise DataError(f"{path} holds {sorted(arrays) or 'none'} of the arrays it may have.", hint=hint)
     return Dataset(request.spec, train, test, names, 0 if inputs else train.images.shape[-1], str(path))
 
@@ -74,7 +76,9 @@ def _has(arrays: Arrays, part: str, inputs: Sequence[TensorSpec]) -> bool:
     return f"y{part}" in arrays and ((bool(own) and all(own)) or (f"x{part}" in arrays and len(inputs) < 2))
 
 
-def _split(arrays: Arrays, part: str, path: Path, inputs: Sequence[TensorSpec] = (), *, answers: bool = False) -> Split:
+def _split(
+    arrays: Arrays, part: str, path: Path, inputs: Sequence[TensorSpec] = (), *, answers: bool | None = None
+) -> Split:
     what = f"{path} (x{part}, y{part})"
     labels = to_labels(arrays[f"y{part}"], what, answers=answers)
     if not inputs:

@@ -81,7 +81,7 @@ def test_x_and_y_are_divided_by_the_seed(tmp_path):
         ({"x_train": np.full((10, 4, 4), np.nan)}, r"must lie in \[0, 1\]"),
         ({"x_train": PIXELS[..., :2]}, "1 or 3"),
         ({"x_train": PIXELS.reshape(10, -1)}, r"shape \(10, 90\)"),
-        ({"x_train": PIXELS[:0], "y_train": LABELS[:0]}, "at least two"),
+        ({"x_train": PIXELS[:0], "y_train": LABELS[:0]}, "expected numbers as labels; got uint8 of shape"),
     ],
 )
 def test_other_types_and_shapes_are_refused(tmp_path, changed, said):
@@ -174,6 +174,14 @@ def test_numbers_are_answers_and_rows_of_one_one_are_classes(tmp_path):
     hot = load_npz(tmp_path / "hot.npz", x=PIXELS, y=np.eye(2)[LABELS])
     assert hot.has_classes and hot.train.labels.sum() == 4
     assert load(f"npz:{tmp_path / 'hot.npz'}", answers=True).labels == ("0", "1")
+
+
+def test_rows_of_integers_are_classes_of_positions_where_that_is_known(tmp_path):
+    rows = np.arange(30).reshape(10, 3) % 4
+    np.savez(tmp_path / "set.npz", x=PIXELS, y=rows)
+    assert load(f"npz:{tmp_path / 'set.npz'}", answers=False).train.labels.shape == (8, 3)
+    for answers in (None, True):
+        assert not load(f"npz:{tmp_path / 'set.npz'}", answers=answers).has_classes
 
 
 def test_each_position_may_have_a_class(tmp_path):

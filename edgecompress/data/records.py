@@ -54,9 +54,10 @@ def fit_array(array: np.ndarray, spec: TensorSpec, what: str) -> np.ndarray:
         )
     if array.dtype.kind not in "fiub":
         raise DataError(f"{what}: the samples for the input '{spec.name}' are {array.dtype}; it takes {spec.dtype}.")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise DataError(f"{what}: some of the samples for the input '{spec.name}' are not finite.")
-    cast = array.astype(spec.dtype)
+    with np.errstate(over="ignore"):
+        cast = array.astype(spec.dtype)
+    if cast.dtype.kind == "f" and not np.isfinite(cast).all():
+        raise DataError(f"{what}: some of the samples for the input '{spec.name}' are not finite in {spec.dtype}.")
     if cast.dtype.kind != "f" and not np.array_equal(cast, array):
         raise DataError(f"{what}: the samples for the input '{spec.name}' are {array.dtype}; it takes {spec.dtype}.")
     return cast

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from edgecompress.environment import load_keras
@@ -134,3 +134,16 @@ def _copied(operation: Any, prefix: str, taken: set[str]) -> Any:
         config["name"] = f"{prefix}_{operation.name}" + (f"_{number}" if number > 1 else "")
     taken.add(config["name"])
     return type(operation).from_config(config)
+
+
+def with_input_shapes(model: Model, shapes: Sequence[tuple[int, ...]]) -> Model:
+    """Return the same graph and weights behind inputs of these shapes, without the batch; the model if it has them."""
+    if [tuple(each.shape[1:]) for each in model.inputs] == list(map(tuple, shapes)):
+        return model
+    keras = load_keras()
+    inputs = [
+        keras.Input(shape, dtype=each.dtype, name=each.name) for each, shape in zip(model.inputs, shapes, strict=True)
+    ]
+    inner = replay(model, lambda layer, prefix: layer)
+    single = inputs[0] if len(inputs) == 1 else inputs
+    return copy_model(keras.Model(single, inner(single), name=model.name))

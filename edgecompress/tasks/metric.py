@@ -49,12 +49,18 @@ class Metric:
     def _of(self, labels: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         try:
             found = np.asarray(self.function(labels, outputs))
-            return found if found.dtype == bool else found.astype(np.float64)
+            found = found if found.dtype == bool else found.astype(np.float64)
         except Exception as error:  # whatever the user's code raises
             said = (str(error).strip().splitlines() or ["nothing"])[0]
             raise DataError(
                 f"The metric '{self.name}' failed: {type(error).__name__}: {said:.200}.", hint=_HINT
             ) from error
+        if not np.isfinite(found).all():
+            raise DataError(
+                f"The metric '{self.name}' is not a number for {len(labels)} of the samples.",
+                hint="It is also asked of these without a twentieth of them; return a number where there is none.",
+            )
+        return found
 
 
 def load_metric(text: str, *, trust: bool) -> Metric:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from edgecompress.environment import keras_of, load_keras, load_tensorflow
+from edgecompress.errors import TrainingError
 from edgecompress.methods.protocol import Prepared, Samples
 from edgecompress.tasks import Kind
 from edgecompress.tasks.losses import USUAL, Loss
@@ -63,14 +64,16 @@ class Stepper:
             callback.before(done)
         still_from = self._prepared.still_from
         step = self._step if still_from is None or done < still_from else self._still_step
-        loss, right = step(list(inputs), self._fitted(labels), np.float32(learning_rate))
+        with _refusals():
+            loss, right = step(list(inputs), self._fitted(labels), np.float32(learning_rate))
         for callback in self._prepared.callbacks:
             callback.after(done + 1)
         return float(loss), float(right)
 
     def score(self, inputs: Samples, labels: np.ndarray) -> float:
         """Return how right the batch is at inference, a sum over its samples."""
-        return float(self._score(list(inputs), self._fitted(labels)))
+        with _refusals():
+            return float(self._score(list(inputs), self._fitted(labels)))
 
     def _fitted(self, labels: np.ndarray) -> np.ndarray:
         return labels.astype(self._label_type).reshape(len(labels), *self._label_shape)
@@ -95,6 +98,19 @@ class Stepper:
     def _scored(self, inputs: Any, labels: Any) -> Any:
         outputs = (self._prepared.scored or self._prepared.model)(_given(inputs), training=False)
         return self._loss.right(labels, load_tensorflow().nest.flatten(outputs)[0])
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say in a sentence what TensorFlow cannot compute of a batch, such as an index outside of its table."""
+    try:
+        yield
+    except load_tensorflow().errors.InvalidArgumentError as error:
+        said = next((line for line in error.message.splitlines() if " is not in [" in line), error.message)
+        raise TrainingError(
+            f"The model cannot compute these samples: {said.strip().rpartition('} ')[2]:.200}.",
+            hint="Look for numbers in the data that the model was not made for.",
+        ) from error
 
 
 def _given(inputs: list[Any]) -> Any:

@@ -22,7 +22,7 @@ def require_drop(verification: Verification, *, max_drop: float) -> list[str]:
     undecided: dict[str, list[str]] = {}  # files by what is said of them, which is often the same
     for check in verification.artifacts:
         doubt = _doubt(check.paired, max_drop)
-        if check.drop > max_drop + ROUNDING:
+        if not check.drop <= max_drop + ROUNDING:  # so that what is not a number is beyond it
             beyond.append(f"{check.artifact}: {check.drop:.2f}{doubt}")
         elif doubt:
             said = f"a drop of {check.drop:.2f} is within {max_drop:g} points{doubt}."

@@ -56,6 +56,7 @@ OPERATORS: dict[str, Callable[[Emission, Operator], None]] = {
     "PADV2": shape.pad,
     "MIRROR_PAD": shape.mirror_pad,
     "TILE": shape.tile,
+    "REVERSE_V2": shape.reverse,
     "SPACE_TO_DEPTH": shape.depth_space,
     "DEPTH_TO_SPACE": shape.depth_space,
     "SHAPE": shape.shape_of,

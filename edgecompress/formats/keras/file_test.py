@@ -90,6 +90,8 @@ def test_the_loss_that_a_model_was_compiled_with_is_told(keras, tmp_path, flavou
         ("mse", "mse"),
         (library.losses.BinaryCrossentropy(from_logits=True), "binary_crossentropy"),
         (library.losses.sparse_categorical_crossentropy, "sparse_categorical_crossentropy"),
+        (["mae"], "mae"),
+        (library.losses.CategoricalCrossentropy(label_smoothing=0.1), "categorical_crossentropy of other parameters"),
         (None, None),
     ]:
         model = small_model(library)

@@ -121,12 +121,21 @@ def _archive(path: Path) -> Iterator[KerasFile]:
             yield KerasFile("keras", config, NumberedWeights(root), metadata)
 
 
+_USUAL = {"delta": 1.0, "label_smoothing": 0.0, "axis": -1, "ignore_class": None}  # parameters of losses
+
+
 def _loss(compiled: Any) -> dict[str, str]:
     """The name of the loss that a model was compiled with, as functions are named, where it is a single one."""
     loss = compiled.get("loss") if isinstance(compiled, dict) else None
+    if isinstance(loss, dict) and "class_name" not in loss:
+        loss = list(loss.values())
+    if isinstance(loss, list):
+        loss = loss[0] if len(loss) == 1 else None
     if isinstance(loss, dict):
-        name = loss.get("class_name")
-        loss = loss.get("config") if name == "function" else name
+        name, config = loss.get("class_name"), loss.get("config")
+        if isinstance(config, dict) and any(config.get(key, value) != value for key, value in _USUAL.items()):
+            name = f"{name} of other parameters"
+        loss = config if name == "function" else name
     if not isinstance(loss, str) or not loss:
         return {}
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", loss.rpartition(">")[2])  # "Package>MyLoss" is a custom one

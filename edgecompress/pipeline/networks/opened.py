@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecompress.data import Dataset, load
@@ -11,6 +11,7 @@ from edgecompress.data.npz import is_archive_of_arrays
 from edgecompress.data.preprocessing import standard
 from edgecompress.environment import load_keras
 from edgecompress.errors import DataError, RecipeError
+from edgecompress.keras_bridge.graph import with_input_shapes
 from edgecompress.keras_types import Layer, Model
 from edgecompress.pipeline.networks.network import Network
 from edgecompress.pipeline.networks.of_recipe import network_of
@@ -68,7 +69,7 @@ def open_data(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
         )
     inputs = () if size else network.inputs
 
-    def loaded(answers: bool) -> Dataset:
+    def loaded(answers: bool | None) -> Dataset:
         channels = network.channels if size else None
         return load_data(recipe, size, channels=channels, inputs=inputs, answers=answers, on_progress=on_progress)
 
@@ -76,7 +77,7 @@ def open_data(recipe: Recipe, *, on_progress: Progress = silent) -> Opened:
     task = task_of(loss, network.end, dataset, name=recipe.model.name)
     if wants_answers(task.loss) and not wants_answers(loss):
         dataset = loaded(True)  # as whoever knows the task reads it
-    intake: Intake = Arrays(inputs)
+    intake: Intake = Arrays(_fixed(inputs, dataset))
     if size is not None and pixels is not None:
         intake = standard(dataset, size=size, channels=network.channels, input_range=pixels, fit=recipe.data.fit)
     return Opened(network, dataset, intake, task)
@@ -88,7 +89,7 @@ def load_data(
     *,
     channels: int | None,
     inputs: tuple[TensorSpec, ...] = (),
-    answers: bool = False,
+    answers: bool | None = None,
     on_progress: Progress = silent,
 ) -> Dataset:
     """Load the recipe's data set for images of this height and width, or as arrays for these inputs."""
@@ -127,5 +128,13 @@ def build_model(recipe: Recipe, opened: Opened) -> tuple[Model, tuple[LayerNote,
         )
     channels = 0 if isinstance(opened.intake, Arrays) else opened.intake.channels
     model, notes = opened.network.construct(channels, outputs, ENDS.get(task.loss, "linear"))
+    if isinstance(opened.intake, Arrays):
+        model = with_input_shapes(model, [each.shape[1:] for each in opened.intake.inputs])
     require_fit(task, model.outputs[0].shape[1:], dataset, name=recipe.model.name)
     return model, notes
+
+
+def _fixed(inputs: tuple[TensorSpec, ...], dataset: Dataset) -> tuple[TensorSpec, ...]:
+    """The inputs with the lengths that the data has along axes that are free: files have fixed ones."""
+    fields = dataset.train.images.dtype
+    return tuple(replace(each, shape=(1, *fields[each.name].shape)) for each in inputs)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from edgecompress.environment import load_keras
 from edgecompress.errors import RecipeError, UnsupportedModelError, UntrustedCodeError
 from edgecompress.formats.keras.file import read_keras
-from edgecompress.keras_bridge.graph import copy_model, replay
+from edgecompress.keras_bridge.graph import copy_model, with_input_shapes
 from edgecompress.keras_bridge.head import end_of, with_end, with_new_head
 from edgecompress.keras_bridge.input_range import own_input_range
 from edgecompress.keras_types import Model
@@ -33,7 +32,7 @@ def own_network(section: ModelSection) -> Network:
     path = weights_file(section.file)
     loaded = copy_model(_loaded(path))
     image = _image(path, loaded, section.resolution)
-    plain = _of_size(loaded, image) if image and None in loaded.inputs[0].shape[1:] else loaded
+    plain = with_input_shapes(loaded, [image]) if image else loaded
     frozen = [layer.name for layer in plain.layers if layer.weights and not layer.trainable]
     for layer in plain.layers:
         layer.trainable = True
@@ -106,14 +105,6 @@ def _image(path: Path, model: Model, resolution: int | None) -> tuple[int, int, 
     return height, width, channels
 
 
-def _of_size(model: Model, shape: tuple[int, int, int]) -> Model:
-    """The same graph and weights behind an input of this shape."""
-    keras = load_keras()
-    inputs = keras.Input(shape, name=model.inputs[0]._keras_history.operation.name)
-    inner = replay(model, lambda layer, prefix: layer)
-    return copy_model(keras.Model(inputs, inner(inputs), name=model.name))
-
-
 def array_inputs(model: Model) -> tuple[TensorSpec, ...]:
     """Return the inputs of a model as arrays are given to them, with -1 for a free axis."""
     return tuple(
@@ -133,7 +124,8 @@ def _require_scores(path: Path, model: Model, *, new_head: int) -> None:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     cut = "Cut it where it gives features: keras.Model(model.inputs, features)."
     head = "With --new-head CLASSES it gets a classifier."
-    if len(shapes) != 1 or len(shapes[0]) < 2 or None in shapes[0][1:]:
+    free = bool(shapes) and None in (shapes[0][-1:] if len(model.inputs[0].shape) != 4 else shapes[0][1:])
+    if len(shapes) != 1 or len(shapes[0]) < 2 or free:  # lengths of sequences are the data's
         raise UnsupportedModelError(
             f"'{path}' gives {', '.join(map(str, shapes))}; one output of a known shape is needed.",
             hint=cut if new_head or len(shapes) != 1 else head,

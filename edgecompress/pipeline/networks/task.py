@@ -23,9 +23,9 @@ def known_loss(name: str) -> str:
         return ""
 
 
-def wants_answers(loss: str) -> bool:
-    """Return whether the labels for a loss are answers and not numbers of classes; "" is a loss that is not known."""
-    return bool(loss) and LOSSES[find_loss(loss)] is not Kind.CLASSES
+def wants_answers(loss: str) -> bool | None:
+    """Return whether the labels for a loss are answers and not numbers of classes; None where it is not known, ""."""
+    return LOSSES[find_loss(loss)] is not Kind.CLASSES if loss else None
 
 
 def task_of(loss: str, end: str, dataset: Dataset, *, name: str) -> Task:
@@ -48,6 +48,8 @@ def task_of(loss: str, end: str, dataset: Dataset, *, name: str) -> Task:
         )
     if kind is Kind.QUESTIONS and not dataset.has_classes:
         _require_shares(dataset)
+    if kind is Kind.NUMBERS:
+        _require_varying(dataset)
     if (found, end) in (
         ("categorical_crossentropy", "sigmoid"),
         ("squared_hinge", "softmax"),
@@ -107,6 +109,16 @@ def _guessed(dataset: Dataset, end: str) -> str:
         f"{dataset.name} has {len(dataset.labels)} numbers a sample, and it is not known what is to be minimized.",
         hint="Say it: --loss mean_squared_error, mean_absolute_error, huber or, of yes and no, binary_crossentropy.",
     )
+
+
+def _require_varying(dataset: Dataset) -> None:
+    for part, split in (("training", dataset.train), ("test", dataset.test)):
+        if not np.ptp(split.labels, axis=0).any():
+            raise RecipeError(
+                f"The {part} numbers of {dataset.name} are the same in all of {len(split)} samples: nothing is learnt "
+                "from such, and nothing measured.",
+                hint="Name other data.",
+            )
 
 
 def _require_shares(dataset: Dataset) -> None:

@@ -40,6 +40,11 @@ class Case:
     quantizes: bool = True
 
 
+def some(tf: Any, x: Any, reduce: Any) -> Any:
+    """Where any, or all, of the channels are above one half."""
+    return tf.cast(reduce(x > 0.5, -1, keepdims=True), tf.float32) + x
+
+
 KERNEL, DEPTHWISE = constant(3, 3, 8, 16) * 0.2, constant(3, 3, 8, 2) * 0.3
 SWAPPED = KERNEL.swapaxes(2, 3)
 TWO = (IMAGE, IMAGE)
@@ -136,6 +141,10 @@ CASES = {
     "pad after pool": Case("PAD", lambda tf, x: tf.pad(pooled(tf, x), [[0, 0], [1, 2], [0, 1], [0, 3]])),
     "pad with ones": Case("PADV2", lambda tf, x: tf.pad(x, [[0, 0], [1, 0], [0, 1], [0, 0]], constant_values=1.0)),
     "reflect": Case("MIRROR_PAD", lambda tf, x: tf.pad(x, [[0, 0], [1, 2], [2, 1], [0, 0]], "REFLECT")),
+    "reversed": Case("REVERSE_V2", lambda tf, x: tf.reverse(x, [1])),
+    "reversed after a window": Case("REVERSE_V2", lambda tf, x: tf.reverse(pooled(tf, x), [-1, 2])),
+    "any": Case("REDUCE_ANY", lambda tf, x: some(tf, x, tf.reduce_any), quantizes=False),
+    "all": Case("REDUCE_ALL", lambda tf, x: some(tf, x, tf.reduce_all), quantizes=False),
     "tiled": Case("TILE", lambda tf, x: tf.tile(x, [1, 2, 1, 3])),
     "tiled after a window": Case("TILE", lambda tf, x: tf.tile(pooled(tf, x), [1, 1, 2, 2])),
     "symmetric": Case("MIRROR_PAD", lambda tf, x: tf.pad(pooled(tf, x), [[0, 0], [3, 1], [2, 0], [0, 0]], "SYMMETRIC")),

@@ -109,6 +109,17 @@ def tile(emission: Emission, operator: Operator) -> None:
     emission.store(output, value, nchw=nchw)
 
 
+def reverse(emission: Emission, operator: Operator) -> None:
+    """REVERSE_V2: the order along some axes turned round."""
+    source, output = operator.inputs[0], operator.outputs[0]
+    nchw, rank = emission.has_nchw(source), len(emission.tensor(source).shape)
+    axes = [int(axis) % rank for axis in emission.array(operator.inputs[1], "axes").reshape(-1)]
+    axes = [NHWC[axis] for axis in axes] if nchw else axes
+    last, first, back = ([end] * len(axes) for end in (-1, np.iinfo(np.int64).min + 1, -1))
+    ends = (emission.integers(*each) for each in (last, first, axes, back))
+    emission.store(output, emission.node("Slice", emission.stored(source, nchw=nchw), *ends), nchw=nchw)
+
+
 def depth_space(emission: Emission, operator: Operator) -> None:
     """SPACE_TO_DEPTH and DEPTH_TO_SPACE: channels are ordered by block position, then by channel.
 

@@ -1,7 +1,7 @@
 """Operators that the quantizer leaves in float between codes, though LiteRT computes them in codes.
 
-Its table has no LEAKY_RELU and no TILE, so that it writes DEQUANTIZE, LEAKY_RELU, QUANTIZE. LiteRT's kernel of the
-first takes any scales; that of the second only moves codes, so that those behind may have to be quantized anew.
+Its table has no LEAKY_RELU, TILE and REVERSE_V2, so that it writes DEQUANTIZE, LEAKY_RELU, QUANTIZE. LiteRT's kernel
+of the first takes any scales; those of the others only move codes, so that codes behind may have to be quantized anew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from edgecompress.convert.tflite.editor import Editor
 
 ANY_SCALES = {"LEAKY_RELU": 2}  # with int8 kernels whose input and output have scales of their own: since which version
-ONE_SCALE = {"TILE": 3}  # with int8 kernels that move codes as they are
+ONE_SCALE = {"TILE": 3, "REVERSE_V2": 3}  # with int8 kernels that move codes as they are
 
 
 def without_islands(content: bytes) -> bytes:
