@@ -108,4 +108,4 @@ def _to_pixels(images: np.ndarray, what: str) -> np.ndarray:
     return images
 
 
-NPZ = Loader("npz", "a NumPy archive: x_train, y_train, x_test, y_test, or x and y", read, takes_path=True)
+NPZ = Loader("npz", "a NumPy archive of images or arrays: x_train, y_train, x_test, y_test, or x and y", read, True)
