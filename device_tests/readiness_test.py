@@ -100,7 +100,8 @@ def test_a_bad_board_is_not_ready_and_measures_nothing(kind, board, tmp_path):
     assert not found.is_ready and found.steps[-1].name == name, found.steps
     assert words in found.steps[-1].found and remedy in found.steps[-1].remedy
     assert words in raised.value.message and remedy in raised.value.hint
-    assert name == "runner" or kind == "noexec" or not list(root.rglob("libLiteRt.so"))
+    own = (place for place in root.iterdir() if place.name != "proc")  # where processes come and go
+    assert name == "runner" or kind == "noexec" or not [each for place in own for each in place.rglob("libLiteRt.so")]
 
 
 @emulated
