@@ -43,7 +43,13 @@ def _make(root: Path, arch: str, packages: tuple[str, ...], of: str) -> None:
 
 def runtime_libraries(root: Path) -> list[Path]:
     """Return the files of the C++ library and of the compiler's own, which LiteRT needs."""
-    return [path for name in ("libstdc++.so.6*", "libgcc_s.so.1") for path in root.rglob(name)]
+    return [path for name in ("libstdc++.so.6*", "libgcc_s.so.1") for path in files_below(root, name)]
+
+
+def files_below(root: Path, name: str) -> list[Path]:
+    """The files of that name on a device, but among its processes, which come and go."""
+    places = [place for place in root.iterdir() if place.name != "proc" and not place.is_symlink()]
+    return [path for place in places for path in place.rglob(name)]
 
 
 def _make_musl(root: Path, *, good: Path) -> None:
