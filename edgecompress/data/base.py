@@ -23,10 +23,9 @@ CHUNK = 1024  # images that are read at one time
 class Split:
     """Images `uint8 (N, H, W, C)`, at the size they came in, in memory or on disk, and their labels.
 
-    Or, in their place, records `(N,)` of the arrays that a model takes, each with a field for each of its inputs.
-
-    These are the numbers of classes, `int64 (N,)`, or of each position's, `int64 (N, ...)`; or else what a network
-    should answer, `float32 (N, K)`.
+    In the place of images there may be records `(N,)` of the arrays that a model takes, with a field for each of its
+    inputs. Labels are the numbers of classes, `int64 (N,)`, or of each position's, `int64 (N, ...)`; or else what a
+    network should answer, `float32 (N, K)`.
 
     Raises:
         DataError: another type or shape, channels other than 1 or 3, or not one label an image.

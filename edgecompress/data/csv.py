@@ -88,10 +88,10 @@ def _columns(table: Path, names: list[str], *, answers: bool) -> _Columns:
         next((spelled[name] for name in known if name in spelled), None) for known in (PATH, LABEL, KIND)
     )
     others = tuple(name for name in names if name.strip() and name not in (path, kind))
-    if path is None or not others or len(spelled) < len(names):
-        raise DataError(f"{table} has the columns {', '.join(names) or 'none'}.", hint=_LAYOUT)
-    if label is not None and (not answers or len(others) == 1):
+    if path is not None and label is not None:
         return _Columns(path, (label,), kind, answers)
+    if path is None or not others or len(set(others)) < len(others):
+        raise DataError(f"{table} has the columns {', '.join(names) or 'none'}.", hint=_LAYOUT)
     return _Columns(path, others, kind, True)
 
 

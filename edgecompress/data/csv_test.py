@@ -86,5 +86,7 @@ def test_labels_are_numbers_where_that_is_asked_for(tmp_path: Path) -> None:
     rows = "\n".join(f"{gray}.png,{gray}" for gray in range(12))
     spec = table(tmp_path, f"path,label\n{rows}\n")
     assert load(spec, answers=True).labels == ("label",)
+    more = "\n".join(f"{gray}.png,{gray},me" for gray in range(12))  # other columns are not asked for
+    assert load(table(tmp_path, f"path,label,who\n{more}\n"), answers=True).labels == ("label",)
     with pytest.raises(DataError, match="two are needed"):
-        load(spec)
+        load(table(tmp_path, f"path,label\n{rows}\n"))

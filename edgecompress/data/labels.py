@@ -20,7 +20,7 @@ def to_labels(labels: np.ndarray, what: str, *, answers: bool | None) -> np.ndar
     if labels.dtype.kind not in "iufb" or labels.ndim < 1 or not labels.size:
         raise DataError(f"{what}: expected numbers as labels; got {labels.dtype} of shape {labels.shape}.")
     if answers:
-        return labels.astype(np.float32).reshape(len(labels), -1)
+        return _as_answers(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.dtype.kind in "iu" and labels.ndim != 2:
@@ -34,7 +34,12 @@ def to_labels(labels: np.ndarray, what: str, *, answers: bool | None) -> np.ndar
         return labels.argmax(axis=1).astype(np.int64)
     if answers is False and labels.dtype.kind in "iu":
         return labels.astype(np.int64)
-    return labels.astype(np.float32).reshape(len(labels), -1)
+    return _as_answers(labels)
+
+
+def _as_answers(labels: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what becomes infinite is refused with the data set
+        return labels.astype(np.float32).reshape(len(labels), -1)
 
 
 def class_names(labels: np.ndarray, what: str) -> tuple[str, ...]:

@@ -136,6 +136,26 @@ def _copied(operation: Any, prefix: str, taken: set[str]) -> Any:
     return type(operation).from_config(config)
 
 
+def remade(model: Model, remake: Callable[[Layer], Layer | None]) -> Model:
+    """Return the same graph, in which each layer for which `remake` gives another is that one, with its weights."""
+    others: dict[str, tuple[Layer, Layer]] = {}
+
+    def substitute(layer: Layer, prefix: str) -> Layer:
+        if layer.name in others and others[layer.name][0] is layer:
+            return others[layer.name][1]
+        other = remake(layer)
+        if other is None:
+            return layer
+        others[layer.name] = layer, other
+        return other
+
+    result = replay(model, substitute)
+    for layer, other in others.values():
+        other.trainable = layer.trainable
+        give_weights(other, layer.get_weights())
+    return result
+
+
 def with_input_shapes(model: Model, shapes: Sequence[tuple[int, ...]]) -> Model:
     """Return the same graph and weights behind inputs of these shapes, without the batch; the model if it has them."""
     if [tuple(each.shape[1:]) for each in model.inputs] == list(map(tuple, shapes)):

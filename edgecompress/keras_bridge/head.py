@@ -6,7 +6,7 @@ from typing import Any
 
 from edgecompress.environment import load_keras
 from edgecompress.errors import UnsupportedModelError
-from edgecompress.keras_bridge.graph import give_weights, replay
+from edgecompress.keras_bridge.graph import remade, replay
 from edgecompress.keras_bridge.kernels import kernels
 from edgecompress.keras_bridge.walks import functional_of, nodes_of
 from edgecompress.keras_types import Layer, Model
@@ -34,23 +34,15 @@ def with_end(model: Model, activation: str) -> Model:
         return model
     keras = load_keras()
     end = [layer for layer in _end(model) if _is_softmax(layer)]
-    changed: dict[str, tuple[Layer, Layer]] = {}
 
-    def substitute(layer: Layer, prefix: str) -> Layer:
+    def other(layer: Layer) -> Layer | None:
         if layer not in end:
-            return layer
-        if layer.name not in changed:
-            if isinstance(layer, keras.layers.Softmax):
-                other = keras.layers.Activation(activation, name=layer.name)
-            else:
-                other = type(layer).from_config({**layer.get_config(), "activation": activation})
-            changed[layer.name] = layer, other
-        return changed[layer.name][1]
+            return None
+        if isinstance(layer, keras.layers.Softmax):
+            return keras.layers.Activation(activation, name=layer.name)
+        return type(layer).from_config({**layer.get_config(), "activation": activation})
 
-    result = replay(model, substitute)
-    for layer, other in changed.values():
-        give_weights(other, layer.get_weights())
-    return result
+    return remade(model, other)
 
 
 def with_new_head(model: Model, classes: int) -> tuple[Model, str]:

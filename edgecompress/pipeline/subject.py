@@ -91,7 +91,7 @@ def of_lone(
         )
     model = run.model(names[0])
     inputs, end = _inputs_and_end(model, trust)
-    if images is None and not is_archive_of_arrays(data):
+    if images is None and not (inputs and is_archive_of_arrays(data)):
         raise DataError(
             f"The files in '{run.path}' do not say what range they expect pixels in.",
             hint="Convert the model with --input-range, or name an archive of arrays that it takes: --data npz:PATH.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgecompress.environment import load_keras
-from edgecompress.keras_bridge.graph import give_weights, replay
+from edgecompress.keras_bridge.graph import remade
 from edgecompress.keras_bridge.walks import functional_of, nodes_of
 from edgecompress.keras_types import Layer, Model
 
@@ -31,21 +31,13 @@ def without_loops(model: Model) -> Model:
     names = loops(model)
     if not names:
         return model
-    unrolled: dict[str, tuple[Layer, Layer]] = {}
 
-    def substitute(layer: Layer, prefix: str) -> Layer:
+    def unrolled(layer: Layer) -> Layer | None:
         if layer.name not in names or not _loops(layer):
-            return layer
-        if layer.name not in unrolled:
-            copy = type(layer).from_config(_unrolled(layer.get_config()))
-            copy.trainable = layer.trainable
-            unrolled[layer.name] = layer, copy
-        return unrolled[layer.name][1]
+            return None
+        return type(layer).from_config(_unrolled(layer.get_config()))
 
-    result = replay(model, substitute)
-    for layer, copy in unrolled.values():
-        give_weights(copy, layer.get_weights())
-    return result
+    return remade(model, unrolled)
 
 
 def _loops(layer: Layer) -> bool:
