@@ -60,6 +60,7 @@ def test_numbers_are_right_by_the_share_of_their_variance_that_is_explained() ->
 def test_losses_have_the_names_that_keras_knows(name: str) -> None:
     assert find_loss(name) == "mean_squared_error"
     assert Task(find_loss(name)).kind is Kind.NUMBERS
+    assert find_loss("bce") == "binary_crossentropy"
 
 
 def test_an_unknown_loss_is_told_with_the_nearest() -> None:

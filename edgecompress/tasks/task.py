@@ -28,6 +28,7 @@ LOSSES = {  # by Keras's names
 OTHER_NAMES = {
     "sparse_categorical_crossentropy": "categorical_crossentropy",
     "crossentropy": "categorical_crossentropy",
+    "bce": "binary_crossentropy",
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
     "huber_loss": "huber",
